@@ -1,1 +1,38 @@
-//! placeholder
+//! The settings of one node: the directive table, the redis.conf reader, the command line, CONFIG GET and SET.
+//!
+//! A directive is declared once, in `table`: the declaration is the field of [`Settings`], the row of
+//! [`DIRECTIVES`], the default, the line of `docs/config.md` and that of the example `config/larder.conf`. How
+//! a value is read and printed belongs to its type (`value`, `choice`, `save`, ...).
+//!
+//! This crate reads no file, opens no socket, keeps no shared state and knows no command: text comes in, a
+//! [`Settings`] or an error with the peer's wording goes out. What only the machine can tell (whether `dir`
+//! exists, whether `bind` can be bound) is checked by the caller, who reports it as [`SetError::Failed`].
+
+mod choice;
+mod directive;
+mod document;
+mod error;
+mod events;
+mod file;
+mod memory;
+mod output_buffer;
+mod percentiles;
+mod save;
+mod set;
+mod table;
+mod value;
+mod words;
+
+pub use choice::{EnableFor, LogLevel, MaxmemoryPolicy};
+pub use directive::{Directive, Effect, Kind, Live, Unit, directive, names};
+pub use document::{render_example, render_markdown};
+pub use error::{ConfigError, Place, SetError, SettingError};
+pub use events::Events;
+pub use memory::MemoryOrPercent;
+pub use output_buffer::{OutputBufferLimit, OutputBufferLimits};
+pub use save::{SavePoint, SavePoints};
+pub use set::Client;
+pub use table::{DIRECTIVES, Settings};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! Settings that are one of some names.
+
+use crate::directive::Kind;
+use crate::error::SettingError;
+use crate::value::{Source, Value, single};
+
+/// Declares an enum whose values are names in the configuration; errors list the names in this order.
+macro_rules! choice {
+    ($(#[$attribute:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)+ }) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $type { $($(#[$doc])* $variant,)+ }
+
+        impl $type {
+            /// Every name, in the order of the variants.
+            pub const NAMES: &[&str] = &[$($name),+];
+
+            /// Its name in the configuration.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            fn named(name: &str) -> Option<Self> {
+                [$(Self::$variant),+].into_iter().find(|choice| choice.name().eq_ignore_ascii_case(name))
+            }
+        }
+
+        impl Value for $type {
+            fn blank() -> Self {
+                [$(Self::$variant),+][0]
+            }
+
+            fn changed(&self, _kind: &Kind, words: &[&str], _source: Source) -> Result<Self, SettingError> {
+                Self::named(single(words)?).ok_or(SettingError::NotOneOf(Self::NAMES))
+            }
+
+            fn print(&self, _kind: &Kind) -> String {
+                self.name().to_owned()
+            }
+        }
+    };
+}
+
+choice! {
+    /// How much is written to the log.
+    LogLevel {
+        /// Everything, for whoever looks for a fault.
+        Debug = "debug",
+        /// Much, without being a mess.
+        Verbose = "verbose",
+        /// What one wants to know in production.
+        Notice = "notice",
+        /// Only what is important or critical.
+        Warning = "warning",
+        /// Not a word.
+        Nothing = "nothing",
+    }
+}
+
+choice! {
+    /// What goes when memory is short.
+    MaxmemoryPolicy {
+        /// The least recently used key that expires.
+        VolatileLru = "volatile-lru",
+        /// The least frequently used key that expires.
+        VolatileLfu = "volatile-lfu",
+        /// Any key that expires.
+        VolatileRandom = "volatile-random",
+        /// The key that expires soonest.
+        VolatileTtl = "volatile-ttl",
+        /// The least recently used key.
+        AllkeysLru = "allkeys-lru",
+        /// The least frequently used key.
+        AllkeysLfu = "allkeys-lfu",
+        /// Any key.
+        AllkeysRandom = "allkeys-random",
+        /// Nothing: writes are refused.
+        Noeviction = "noeviction",
+    }
+}
+
+impl MaxmemoryPolicy {
+    /// Whether entries keep how often they are used instead of when they last were.
+    pub fn counts_frequency(self) -> bool {
+        matches!(self, Self::VolatileLfu | Self::AllkeysLfu)
+    }
+}
+
+choice! {
+    /// Who may use something dangerous.
+    EnableFor {
+        /// Nobody.
+        No = "no",
+        /// Every client.
+        Yes = "yes",
+        /// Clients on this machine.
+        Local = "local",
+    }
+}

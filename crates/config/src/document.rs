@@ -1,0 +1,116 @@
+//! The page and the example file that are generated from the table.
+
+use std::fmt::Write;
+
+use crate::directive::{Directive, Effect, Kind, Live, Unit};
+use crate::table::DIRECTIVES;
+use crate::value;
+use crate::words;
+
+/// `docs/config.md`.
+pub fn render_markdown() -> String {
+    let mut page = String::from(MARKDOWN_HEAD);
+    for group in DIRECTIVES.chunk_by(|one, next| one.group == next.group) {
+        page += &format!("\n## {}\n\n", group[0].group);
+        page += "| Directive | Values | Default | CONFIG SET | Effect | Meaning |\n| --- | --- | --- | --- | --- | --- |\n";
+        for row in group {
+            page += &markdown_row(row);
+        }
+    }
+    page
+}
+
+/// `config/larder.conf`: every directive with its default.
+pub fn render_example() -> String {
+    let mut file = String::from(EXAMPLE_HEAD);
+    for group in DIRECTIVES.chunk_by(|one, next| one.group == next.group) {
+        let _ = writeln!(file, "\n################ {} ################", group[0].group.to_uppercase());
+        for row in group {
+            let _ = write!(file, "\n# {}\n# Values: {}.", row.summary(), values(&row.kind));
+            file += match row.live {
+                Live::Immutable => " Fixed while the node runs.",
+                Live::Live => " CONFIG SET changes it.",
+                Live::Protected => " CONFIG SET changes it where enable-protected-configs allows.",
+            };
+            file += if row.effect == Effect::Kept { " No effect yet.\n" } else { "\n" };
+            let _ = writeln!(file, "{}", example_line(row));
+        }
+    }
+    file
+}
+
+const MARKDOWN_HEAD: &str = "\
+# Configuration
+
+Generated from the table in `crates/config/src/table.rs`; `UPDATE=1 cargo test -p larder-config` writes it anew.
+
+Directives are read from a file in redis.conf syntax, then from the command line (`larder larder.conf --port 7000 \
+--save ''`), and changed by CONFIG SET. Amounts of memory may carry a unit: `k`, `m`, `g` count in thousands, `kb`, \
+`mb`, `gb` in 1,024s; CONFIG GET prints bytes. A directive whose effect is *kept* is read, checked and reported, so \
+that files and clients written for Redis work, and changes nothing yet.
+";
+
+const EXAMPLE_HEAD: &str = "\
+# Every directive with its default; see docs/config.md. A line that begins with # is a comment. A value with blanks
+# is put in quotes. A later line overrides an earlier one, and the command line overrides the file. Amounts of memory
+# may carry a unit: 1k is 1,000 bytes, 1kb 1,024; so with m, mb, g and gb. Other files are read where `include PATH`
+# stands.
+";
+
+fn markdown_row(row: &Directive) -> String {
+    let mut names = format!("`{}`", row.name);
+    for alias in row.aliases {
+        let _ = write!(names, ", also `{alias}`");
+    }
+    let default = if row.default.is_empty() { "empty".to_owned() } else { format!("`{}`", row.default) };
+    let live = match row.live {
+        Live::Immutable => "no",
+        Live::Live => "yes",
+        Live::Protected => "protected",
+    };
+    let effect = match row.effect {
+        Effect::Works => "works",
+        Effect::Kept => "kept",
+    };
+    format!("| {names} | {} | {default} | {live} | {effect} | {} |\n", values(&row.kind), row.summary())
+}
+
+/// What a directive takes, in words.
+fn values(kind: &Kind) -> String {
+    match *kind {
+        Kind::YesNo => "yes or no".to_owned(),
+        Kind::Integer { min, max, unit } => {
+            let unit = match unit {
+                Unit::Plain => "integer",
+                Unit::Minutes => "minutes",
+                Unit::Seconds => "seconds",
+                Unit::Milliseconds => "milliseconds",
+                Unit::Microseconds => "microseconds",
+            };
+            format!("{unit} from {min} to {max}")
+        }
+        Kind::Memory { min: 0, max: u64::MAX } => "memory".to_owned(),
+        Kind::Memory { min, max } => format!("memory from {min} to {max}"),
+        Kind::MemoryOrPercent => "memory, or a percentage of maxmemory".to_owned(),
+        Kind::Octal { max } => format!("octal from 0 to {max:o}"),
+        Kind::Choice(names) => names.join(", "),
+        Kind::Text => "text".to_owned(),
+        Kind::Words { most, .. } => format!("up to {most} words"),
+        Kind::Percentiles => "numbers from 0 to 100".to_owned(),
+        Kind::SavePoints => "pairs of seconds and changes".to_owned(),
+        Kind::OutputBufferLimits => "class, hard limit, soft limit, soft seconds; and so on".to_owned(),
+        Kind::Events => "letters".to_owned(),
+    }
+}
+
+/// The line that sets a directive to its default; words are quoted where they must be.
+fn example_line(row: &Directive) -> String {
+    let words = if row.kind.takes_words() { value::words(row.default) } else { vec![row.default] };
+    let mut line = row.name.to_owned();
+    for word in words {
+        let plain =
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(&byte));
+        let _ = write!(line, " {}", if plain { word.to_owned() } else { words::quote(word) });
+    }
+    line
+}

@@ -1,0 +1,108 @@
+//! Properties: what is printed is read back, and no text makes the readers panic.
+
+use proptest::prelude::*;
+
+use crate::*;
+
+fn rows() -> impl Strategy<Value = &'static Directive> {
+    (0..DIRECTIVES.len()).prop_map(|index| &DIRECTIVES[index])
+}
+
+/// Words that a directive accepts.
+fn accepted(row: &'static Directive) -> BoxedStrategy<Vec<String>> {
+    let one = |word: BoxedStrategy<String>| word.prop_map(|word| vec![word]).boxed();
+    match row.kind {
+        Kind::YesNo if row.name == "appendonly" => Just(vec!["no".to_owned()]).boxed(),
+        Kind::YesNo => one(prop::sample::select(vec!["yes".to_owned(), "no".to_owned()]).boxed()),
+        Kind::Integer { min, max, .. } => one((min..=max).prop_map(|number| number.to_string()).boxed()),
+        Kind::Memory { min, max } => one((min..=max).prop_map(|bytes| bytes.to_string()).boxed()),
+        Kind::MemoryOrPercent => one("[0-9]{1,9}(|k|kb|M|GB)|[1-9][0-9]?%|100%".boxed()),
+        Kind::Octal { max } => one((0..=max).prop_map(|mode| format!("{mode:o}")).boxed()),
+        Kind::Choice(names) => one(prop::sample::select(names).prop_map(str::to_owned).boxed()),
+        Kind::Text => one(any::<String>().boxed()),
+        Kind::Words { most, .. } => prop::collection::vec("[*a-z0-9.:-]{1,20}", 1..=most).boxed(),
+        Kind::Percentiles => prop::collection::vec("[0-9]{1,2}(\\.[0-9]{1,6})?|100", 1..9).boxed(),
+        Kind::Events => one("[Ag$lshzxeKEtmdn]{0,20}".boxed()),
+        Kind::SavePoints => pairs(),
+        Kind::OutputBufferLimits => limits(),
+    }
+}
+
+fn pairs() -> BoxedStrategy<Vec<String>> {
+    let pair =
+        (1..i32::MAX, 0..i32::MAX).prop_map(|(seconds, changes)| [seconds.to_string(), changes.to_string()]);
+    prop::collection::vec(pair, 1..6).prop_map(|pairs| pairs.into_iter().flatten().collect()).boxed()
+}
+
+fn limits() -> BoxedStrategy<Vec<String>> {
+    let class = prop::sample::select(vec!["normal", "slave", "REPLICA", "pubsub"]);
+    let limit = (class, "[0-9]{1,9}(|mb|g)", "[0-9]{1,9}", 0..i32::MAX)
+        .prop_map(|(class, hard, soft, seconds)| [class.to_owned(), hard, soft, seconds.to_string()]);
+    prop::collection::vec(limit, 1..5).prop_map(|limits| limits.into_iter().flatten().collect()).boxed()
+}
+
+fn directive_and_words() -> impl Strategy<Value = (&'static Directive, Vec<String>)> {
+    rows().prop_flat_map(|row| (Just(row), accepted(row)))
+}
+
+/// Nothing but valid lines, blanks and quotes, in disorder.
+fn near_configuration() -> impl Strategy<Value = String> {
+    let name = rows().prop_map(|row| row.name.to_owned());
+    let piece =
+        prop_oneof![name, "[ \"'\\\\\n#x0-9a-f%-]{0,6}", Just("include ".to_owned()), any::<String>()];
+    prop::collection::vec(piece, 0..20).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn what_value_prints_apply_reads((row, words) in directive_and_words()) {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut first = Settings::default();
+        first.apply(row, &words).unwrap();
+        let printed = first.value(row);
+
+        let mut second = Settings::default();
+        second.apply(row, &[&printed]).unwrap();
+        prop_assert_eq!(&first, &second, "{}: {:?} printed {:?}", row.name, words, printed);
+
+        if row.live == Live::Live {
+            let third = Settings::default().set_many(&[(row.name, &printed)]).unwrap();
+            prop_assert_eq!(&first, &third);
+        }
+    }
+
+    #[test]
+    fn quoted_words_are_read_back(words in prop::collection::vec(any::<String>(), 0..6)) {
+        let line: Vec<String> = words.iter().map(|word| crate::words::quote(word)).collect();
+        prop_assert_eq!(crate::words::split(&line.join(" ")), Ok(words));
+    }
+
+    #[test]
+    fn a_refused_value_changes_nothing(row in rows(), words in prop::collection::vec("[a-z0-9 %-]{0,8}", 0..5)) {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut settings = Settings::default();
+        if settings.apply(row, &words).is_err() {
+            prop_assert_eq!(settings, Settings::default());
+        }
+    }
+
+    #[test]
+    fn any_text_loads_or_names_a_line_of_itself(text in near_configuration()) {
+        let mut include = |name: &str| Ok(vec![(name.to_owned(), "timeout 1".to_owned())]);
+        if let Err(error) = Settings::load(&text, "f", &mut include) {
+            prop_assert!(text.contains(&error.text));
+            let in_the_file = matches!(error.place, Place::File { line, .. } if line <= text.split('\n').count());
+            prop_assert!(in_the_file);
+        }
+    }
+
+    #[test]
+    fn any_arguments_are_read_without_panic(arguments in prop::collection::vec("(--)?[a-z]{0,6}[ \"'\\\\=0-9]{0,4}", 0..8)) {
+        let mut settings = Settings::default();
+        if settings.load_arguments(&arguments).is_err() {
+            prop_assert_eq!(settings, Settings::default());
+        }
+    }
+}
