@@ -1,1 +1,44 @@
-//! placeholder
+//! The keyspace: keys, values and their expiry in numbered databases, cut into stripes that are locked one by one.
+//!
+//! This crate knows no client, no protocol, no socket and no clock: time comes in with every lock. `unsafe` is confined to
+//! [`mod@table`] and `entry`.
+
+#![deny(clippy::undocumented_unsafe_blocks)]
+
+mod access;
+mod change;
+mod entry;
+mod expire;
+mod keyspace;
+mod position;
+mod size_class;
+mod stripe;
+pub mod table;
+mod time;
+mod wheel;
+
+pub use access::{AccessPolicy, LFU_INITIAL, idle_for, idle_seconds};
+pub use change::{Change, Effect, Event, EventClass, SideState};
+pub use entry::{
+    Attributes, BLOCK_MIN_BYTES, Block, EMBSTR_MAX_BYTES, Encoding, Entry, NewValue, Type, Value,
+    decimal_len, parse_integer,
+};
+pub use expire::ExpireProgress;
+pub use keyspace::{Garbage, Keyspace};
+pub use position::{Key, POSITION_BITS, Position, Positioner, STRIPE_BITS, STRIPES};
+pub use size_class::size_class;
+pub use stripe::{Moment, Stripe, StripeGuard, Touch, WrongType};
+pub use time::UnixMillis;
+
+/// The number of a database, as SELECT takes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DbIndex(pub u32);
+
+impl DbIndex {
+    /// The number as an index.
+    #[inline]
+    #[must_use]
+    pub const fn as_usize(self) -> usize {
+        self.0 as usize
+    }
+}

@@ -1,0 +1,79 @@
+//! What happens to keys, told to whoever listens.
+
+use crate::DbIndex;
+
+/// A keyspace notification's class: one letter of the directive notify-keyspace-events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventClass {
+    /// `g`: commands that work on any type.
+    Generic,
+    /// `$`: string commands.
+    String,
+    /// `x`: a key expired.
+    Expired,
+    /// `e`: a key was evicted.
+    Evicted,
+}
+
+/// A keyspace notification: class and name, such as `$` and `incrby`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Which clients want to hear of it.
+    pub class: EventClass,
+    /// What they are told.
+    pub name: &'static str,
+}
+
+impl Event {
+    /// An event of the generic class.
+    #[must_use]
+    pub const fn generic(name: &'static str) -> Event {
+        Event { class: EventClass::Generic, name }
+    }
+
+    /// An event of the string class.
+    #[must_use]
+    pub const fn string(name: &'static str) -> Event {
+        Event { class: EventClass::String, name }
+    }
+
+    /// The event of a key that expired.
+    pub const EXPIRED: Event = Event { class: EventClass::Expired, name: "expired" };
+    /// The event of a deleted key.
+    pub const DELETED: Event = Event::generic("del");
+}
+
+/// How a key changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It did not exist before.
+    Created,
+    /// Its value or its expiry is another.
+    Modified,
+    /// It is gone: by command, or because its time had come.
+    Removed,
+    /// No further change: one more notification of the change just told.
+    Noted,
+}
+
+/// One change of one key.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// The numbered database.
+    pub db: DbIndex,
+    /// The key.
+    pub key: &'a [u8],
+    /// How it changed.
+    pub effect: Effect,
+    /// The notification that belongs to it.
+    pub event: Event,
+}
+
+/// What a stripe keeps beside its part of the keyspace on behalf of the engine. It is told of every change, whatever its cause,
+/// while the stripe is locked; so it must be quick.
+pub trait SideState: Default + Send {
+    /// A key changed.
+    fn changed(&mut self, change: Change<'_>);
+    /// All keys of a database in this stripe (so many) were removed at once.
+    fn flushed(&mut self, db: DbIndex, keys: usize);
+}

@@ -1,0 +1,733 @@
+//! An entry: a key and everything known about it, in one allocation.
+//!
+//! Memory per key is the reason for this module. A string key of 16 bytes with a value of 100 bytes and a time to live takes
+//! exactly the 128-byte size class: a header of 5 bytes, lengths of 1 byte each, an expiry of 5. What a key does not have
+//! takes no room.
+//!
+//! | offset | bytes | content |
+//! |---|---|---|
+//! | 0 | 1 | kind: type in the high nibble, encoding in the low one |
+//! | 1 | 1 | flags, see below |
+//! | 2 | 3 | access bits (see `access`) |
+//! | 5 | 1, 3, 5 or 9 | length of the key: one byte up to 252, or 253, 254, 255 and then 2, 4, 8 bytes |
+//! | | n | the key |
+//! | | 0, 5 or 8 | expiry: milliseconds since 2020 in 40 bits, or since 1970 in 64 when that does not fit |
+//! | | 0 or 5 | memcached's client flags (4) and item state (1), when either is not zero |
+//! | | 0 or 8 | CAS unique, once a client has asked for it |
+//! | | | the value: 8 bytes of integer; or a length as above and the bytes; or a pointer to a counted block |
+//!
+//! | flag | meaning |
+//! |---|---|
+//! | 0 | an expiry follows the key |
+//! | 1 | ... in its 8-byte form |
+//! | 2 | client flags and item state follow |
+//! | 3 | a CAS unique follows |
+//! | 4 | timed: the wheel holds a node that comes up no later than the expiry |
+//! | 5 | reserved for the snapshot epoch |
+//! | 6 | fetched: read at least once since it was stored |
+//! | 7 | reserved for eviction |
+//!
+//! The allocation's size is always the size class of the content, so it can be computed again when the entry is freed and the
+//! content may be rewritten in place while its class stays the same.
+#![expect(unsafe_code, reason = "one hand-packed allocation per key; see the table above")]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use crate::UnixMillis;
+use crate::size_class::size_class;
+use crate::table::Thin;
+
+mod length;
+#[cfg(test)]
+mod tests;
+
+/// A large value: counted, so that a reply can be sent from it after the stripe is unlocked; copied on write while shared.
+pub type Block = Arc<Vec<u8>>;
+
+/// Values from this many bytes on live in a [`Block`] of their own; shorter ones inside the entry.
+pub const BLOCK_MIN_BYTES: usize = 4096;
+/// Longest value that OBJECT ENCODING calls embstr, as in Redis.
+pub const EMBSTR_MAX_BYTES: usize = 44;
+
+const KIND: usize = 0;
+const FLAGS: usize = 1;
+const ACCESS: usize = 2;
+const KEY_LENGTH: usize = 5;
+
+const HAS_EXPIRY: u8 = 1;
+const HAS_WIDE_EXPIRY: u8 = 1 << 1;
+const HAS_ITEM: u8 = 1 << 2;
+const HAS_CAS: u8 = 1 << 3;
+const TIMED: u8 = 1 << 4;
+const FETCHED: u8 = 1 << 6;
+const OPTIONAL: u8 = HAS_EXPIRY | HAS_WIDE_EXPIRY | HAS_ITEM | HAS_CAS;
+
+/// 2020-01-01T00:00:00Z: from here 40 bits of milliseconds reach to the end of 2054.
+const NARROW_EPOCH: i64 = 1_577_836_800_000;
+const NARROW_BITS: u32 = 40;
+
+/// What kind of value a key holds, as TYPE prints it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Type {
+    /// A byte string.
+    String = 0,
+}
+
+/// How a value is held, as OBJECT ENCODING prints it (the last two both print `raw`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Encoding {
+    /// An integer of 64 bits.
+    Int = 0,
+    /// A short string that was stored whole.
+    Embstr = 1,
+    /// A longer string, or one that was modified.
+    Raw = 2,
+    /// A string in a counted block.
+    Block = 3,
+}
+
+/// A value as it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// An integer; its string form is its decimal digits.
+    Int(i64),
+    /// Bytes inside the entry.
+    Inline(&'a [u8]),
+    /// Bytes in a counted block.
+    Block(&'a Block),
+}
+
+/// A value to be stored.
+#[derive(Clone, Debug)]
+pub enum NewValue<'a> {
+    /// An integer.
+    Int(i64),
+    /// Bytes to copy, with the encoding to show: embstr or raw.
+    Inline(&'a [u8], Encoding),
+    /// A block to keep.
+    Block(Block),
+}
+
+impl<'a> NewValue<'a> {
+    /// Chooses the encoding as Redis does for a string that arrives whole: int for the canonical decimal form of an `i64`,
+    /// embstr up to 44 bytes, raw above; from [`BLOCK_MIN_BYTES`] on, a block.
+    #[inline]
+    #[must_use]
+    pub fn of(bytes: &'a [u8]) -> NewValue<'a> {
+        if let Some(number) = parse_integer(bytes) {
+            NewValue::Int(number)
+        } else if bytes.len() <= EMBSTR_MAX_BYTES {
+            NewValue::Inline(bytes, Encoding::Embstr)
+        } else {
+            NewValue::raw(bytes)
+        }
+    }
+
+    /// Bytes that are to be shown as raw, whatever they are.
+    #[inline]
+    #[must_use]
+    pub fn raw(bytes: &'a [u8]) -> NewValue<'a> {
+        if bytes.len() < BLOCK_MIN_BYTES {
+            NewValue::Inline(bytes, Encoding::Raw)
+        } else {
+            NewValue::Block(Arc::new(bytes.to_vec()))
+        }
+    }
+
+    fn encoding(&self) -> Encoding {
+        match self {
+            NewValue::Int(_) => Encoding::Int,
+            NewValue::Inline(_, encoding) => *encoding,
+            NewValue::Block(_) => Encoding::Block,
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            NewValue::Int(_) | NewValue::Block(_) => 8,
+            NewValue::Inline(bytes, _) => length::size(bytes.len()) + bytes.len(),
+        }
+    }
+}
+
+/// What a key may have beside its value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// When the key expires.
+    pub expires_at: Option<UnixMillis>,
+    /// memcached's opaque client flags.
+    pub client_flags: u32,
+    /// memcached's item state bits (stale, win token handed out); the memcached commands give them meaning.
+    pub item_state: u8,
+    /// memcached's CAS unique; `None` until a client asked for one.
+    pub cas: Option<u64>,
+}
+
+impl Attributes {
+    /// With this expiry and nothing else.
+    #[must_use]
+    pub fn expiring(expires_at: Option<UnixMillis>) -> Attributes {
+        Attributes { expires_at, ..Attributes::default() }
+    }
+
+    #[inline]
+    fn flags(&self) -> u8 {
+        let expiry = match self.expires_at {
+            None => 0,
+            Some(at) if fits_narrow(at) => HAS_EXPIRY,
+            Some(_) => HAS_EXPIRY | HAS_WIDE_EXPIRY,
+        };
+        let item = if self.client_flags != 0 || self.item_state != 0 { HAS_ITEM } else { 0 };
+        let cas = if self.cas.is_some() { HAS_CAS } else { 0 };
+        expiry | item | cas
+    }
+}
+
+/// An owned entry. One pointer wide; frees its allocation, and its hold on a block, when dropped.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct Entry {
+    start: NonNull<u8>,
+}
+
+// SAFETY: an entry owns its allocation exclusively, and the only thing it points to is a `Block`, which is Send and Sync.
+unsafe impl Send for Entry {}
+// SAFETY: shared access reads only; all mutation goes through `&mut Entry`.
+unsafe impl Sync for Entry {}
+
+impl Entry {
+    /// Creates an entry. Cost: one allocation (two when the value is a new block) and the copy.
+    #[must_use]
+    pub fn new(key: &[u8], access: u32, attributes: &Attributes, value: NewValue<'_>) -> Entry {
+        let flags = attributes.flags();
+        let key_start = KEY_LENGTH + length::size(key.len());
+        let options = key_start + key.len();
+        let mut entry = Entry::allocate(content_size(options, flags, &value));
+        let [a, b, c, _] = access.to_le_bytes();
+        entry.write(KIND, &[0, flags, a, b, c]);
+        entry.write_length(KEY_LENGTH, key.len());
+        entry.write(key_start, key);
+        entry.write_rest(options, attributes, value);
+        entry
+    }
+
+    /// The key.
+    #[inline]
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        let (start, len) = self.key_span();
+        // SAFETY: `new` wrote the key there, and nothing moves it while the entry lives.
+        unsafe { std::slice::from_raw_parts(self.at(start), len) }
+    }
+
+    /// The type of the value.
+    #[must_use]
+    pub fn value_type(&self) -> Type {
+        match self.byte(KIND) >> 4 {
+            0 => Type::String,
+            other => unreachable!("an entry of type {other} was never written"),
+        }
+    }
+
+    /// The encoding of the value.
+    #[inline]
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        match self.byte(KIND) & 0xF {
+            0 => Encoding::Int,
+            1 => Encoding::Embstr,
+            2 => Encoding::Raw,
+            _ => Encoding::Block,
+        }
+    }
+
+    /// The value.
+    #[inline]
+    #[must_use]
+    pub fn value(&self) -> Value<'_> {
+        let (start, encoding) = (self.value_start(), self.encoding());
+        match encoding {
+            Encoding::Int => Value::Int(i64::from_le_bytes(self.array(start))),
+            Encoding::Embstr | Encoding::Raw => {
+                let (len, size) = self.length_at(start);
+                // SAFETY: the value's length and then its bytes were written there.
+                Value::Inline(unsafe { std::slice::from_raw_parts(self.at(start + size), len) })
+            }
+            Encoding::Block => {
+                // SAFETY: 8 bytes holding the `Block` that `write_rest` put there lie at `start`; an `Arc` is one pointer,
+                // the copy read here is only borrowed out, and the place is aligned because `value_start` aligns it.
+                Value::Block(unsafe { &*self.at(start).cast::<Block>() })
+            }
+        }
+    }
+
+    /// Length of the value as a string, in bytes.
+    #[must_use]
+    pub fn value_len(&self) -> usize {
+        match self.value() {
+            Value::Int(number) => decimal_len(number),
+            Value::Inline(bytes) => bytes.len(),
+            Value::Block(block) => block.len(),
+        }
+    }
+
+    /// When the key expires.
+    #[inline]
+    #[must_use]
+    pub fn expires_at(&self) -> Option<UnixMillis> {
+        let flags = self.byte(FLAGS);
+        if flags & HAS_EXPIRY == 0 {
+            return None;
+        }
+        let at = self.options_start();
+        if flags & HAS_WIDE_EXPIRY != 0 {
+            return Some(UnixMillis(i64::from_le_bytes(self.array(at))));
+        }
+        let narrow: [u8; 5] = self.array(at);
+        let mut wide = [0; 8];
+        wide[..5].copy_from_slice(&narrow);
+        Some(UnixMillis(NARROW_EPOCH + i64::from_le_bytes(wide)))
+    }
+
+    /// Everything beside key, access bits and value.
+    #[must_use]
+    pub fn attributes(&self) -> Attributes {
+        let flags = self.byte(FLAGS);
+        let mut at = self.options_start() + optional_size(flags & (HAS_EXPIRY | HAS_WIDE_EXPIRY));
+        let mut attributes = Attributes::expiring(self.expires_at());
+        if flags & HAS_ITEM != 0 {
+            attributes.client_flags = u32::from_le_bytes(self.array(at));
+            attributes.item_state = self.byte(at + 4);
+            at += 5;
+        }
+        if flags & HAS_CAS != 0 {
+            attributes.cas = Some(u64::from_le_bytes(self.array(at)));
+        }
+        attributes
+    }
+
+    /// Whether anything but an expiry is attached: the common case can skip reading the attributes.
+    #[inline]
+    #[must_use]
+    pub fn is_item(&self) -> bool {
+        self.byte(FLAGS) & (HAS_ITEM | HAS_CAS) != 0
+    }
+
+    /// The 24 access bits.
+    #[inline]
+    #[must_use]
+    pub fn access(&self) -> u32 {
+        let [a, b, c] = self.array(ACCESS);
+        u32::from_le_bytes([a, b, c, 0])
+    }
+
+    /// Sets the access bits; leaves memory untouched when they do not change.
+    #[inline]
+    pub fn set_access(&mut self, bits: u32) {
+        if self.access() != bits {
+            let [a, b, c, _] = bits.to_le_bytes();
+            self.write(ACCESS, &[a, b, c]);
+        }
+    }
+
+    /// Whether the entry was read since it was stored.
+    #[must_use]
+    pub fn is_fetched(&self) -> bool {
+        self.byte(FLAGS) & FETCHED != 0
+    }
+
+    /// Notes that the entry was read.
+    #[inline]
+    pub fn set_fetched(&mut self) {
+        if !self.is_fetched() {
+            self.write(FLAGS, &[self.byte(FLAGS) | FETCHED]);
+        }
+    }
+
+    /// Whether the wheel holds a node that comes up no later than the expiry.
+    #[inline]
+    pub(crate) fn is_timed(&self) -> bool {
+        self.byte(FLAGS) & TIMED != 0
+    }
+
+    /// Notes whether the wheel holds such a node.
+    #[inline]
+    pub(crate) fn set_timed(&mut self, timed: bool) {
+        if self.is_timed() != timed {
+            self.write(FLAGS, &[self.byte(FLAGS) ^ TIMED]);
+        }
+    }
+
+    /// Replaces value and attributes; keeps the key, the access bits and the timed flag; clears the fetched flag. In place when
+    /// the size class stays the same, which is the common overwrite.
+    #[inline]
+    pub fn replace(&mut self, attributes: &Attributes, value: NewValue<'_>) {
+        let flags = attributes.flags();
+        let options = self.options_start();
+        if size_class(content_size(options, flags, &value)) == self.allocated_bytes() {
+            drop(self.take_block());
+            self.write(FLAGS, &[flags | self.byte(FLAGS) & TIMED]);
+            self.write_rest(options, attributes, value);
+        } else {
+            let mut new = Entry::new(self.key(), self.access(), attributes, value);
+            new.set_timed(self.is_timed());
+            *self = new;
+        }
+    }
+
+    /// Replaces the attributes only.
+    pub fn set_attributes(&mut self, attributes: &Attributes) {
+        if self.attributes() == *attributes {
+            return;
+        }
+        let fetched = self.is_fetched();
+        match self.value() {
+            Value::Int(number) => self.replace(attributes, NewValue::Int(number)),
+            Value::Inline(bytes) => {
+                let encoding = self.encoding();
+                if attributes.flags() == self.byte(FLAGS) & OPTIONAL {
+                    let options = self.options_start();
+                    self.write_attributes(options, attributes);
+                } else {
+                    let value = smallvec::SmallVec::<[u8; 128]>::from_slice(bytes);
+                    self.replace(attributes, NewValue::Inline(&value, encoding));
+                }
+            }
+            Value::Block(block) => {
+                let block = Arc::clone(block);
+                self.replace(attributes, NewValue::Block(block));
+            }
+        }
+        if fetched {
+            self.set_fetched();
+        }
+    }
+
+    /// The same entry under another key. A block is shared, not copied.
+    #[must_use]
+    pub fn renamed(&self, key: &[u8]) -> Entry {
+        let value = match self.value() {
+            Value::Int(number) => NewValue::Int(number),
+            Value::Inline(bytes) => NewValue::Inline(bytes, self.encoding()),
+            Value::Block(block) => NewValue::Block(Arc::clone(block)),
+        };
+        Entry::new(key, self.access(), &self.attributes(), value)
+    }
+
+    /// Makes the value a raw string of at least `min_len` bytes, the new ones zero, and gives its bytes for modification. A
+    /// shared block is copied first. Growth of a block is amortised; an inline value is copied when it leaves its size class.
+    pub fn raw_mut(&mut self, min_len: usize) -> &mut [u8] {
+        match self.encoding() {
+            Encoding::Block => {}
+            Encoding::Raw if self.value_len() >= min_len => {}
+            _ => self.become_raw(min_len),
+        }
+        let start = self.value_start();
+        if self.encoding() != Encoding::Block {
+            let (len, size) = self.length_at(start);
+            // SAFETY: the value's length and then its bytes were written there; `&mut self` makes the access exclusive.
+            return unsafe { std::slice::from_raw_parts_mut(self.at(start + size), len) };
+        }
+        // SAFETY: as in `value`; `&mut self` makes the access exclusive.
+        let block = unsafe { &mut *self.at(start).cast::<Block>() };
+        let bytes = Arc::make_mut(block);
+        if bytes.len() < min_len {
+            grow_zeroed(bytes, min_len);
+        }
+        bytes
+    }
+
+    /// Bytes of memory that the entry occupies: its allocation, and its block's.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let block = match self.value() {
+            Value::Block(block) => size_class(block.capacity()) + size_class(size_of::<Vec<u8>>() + 16),
+            _ => 0,
+        };
+        self.allocated_bytes() + block
+    }
+
+    /// Whether freeing takes long enough to be left to the background: a block of more than 64 KiB is unmapped page by page.
+    #[must_use]
+    pub fn is_slow_to_free(&self) -> bool {
+        matches!(self.value(), Value::Block(block) if block.capacity() > 64 * 1024)
+    }
+
+    fn become_raw(&mut self, min_len: usize) {
+        let attributes = self.attributes();
+        let mut bytes = match self.value() {
+            Value::Int(number) => number.to_string().into_bytes(),
+            Value::Inline(bytes) => bytes.to_vec(),
+            Value::Block(_) => return,
+        };
+        if bytes.len() < min_len {
+            grow_zeroed(&mut bytes, min_len);
+        }
+        if bytes.len() < BLOCK_MIN_BYTES {
+            self.replace(&attributes, NewValue::Inline(&bytes, Encoding::Raw));
+        } else {
+            self.replace(&attributes, NewValue::Block(Arc::new(bytes)));
+        }
+    }
+
+    /// Writes kind, attributes and value behind the key. The allocation must be large enough.
+    #[inline]
+    fn write_rest(&mut self, options: usize, attributes: &Attributes, value: NewValue<'_>) {
+        let encoding = value.encoding();
+        self.write(KIND, &[(Type::String as u8) << 4 | encoding as u8]);
+        let start = value_offset(self.write_attributes(options, attributes), encoding);
+        match value {
+            NewValue::Int(number) => self.write(start, &number.to_le_bytes()),
+            NewValue::Inline(bytes, _) => {
+                let size = self.write_length(start, bytes.len());
+                self.write(start + size, bytes);
+            }
+            NewValue::Block(block) => {
+                // SAFETY: the allocation has 8 bytes at `start` (aligned by `value_offset`), which hold no block at present.
+                unsafe { self.at(start).cast::<Block>().write(block) };
+            }
+        }
+    }
+
+    /// Writes the optional fields; the flags byte must already say which. Returns where they end.
+    #[inline]
+    fn write_attributes(&mut self, options: usize, attributes: &Attributes) -> usize {
+        let flags = attributes.flags();
+        let end = options + optional_size(flags);
+        if flags == 0 {
+            return end;
+        }
+        let mut at = options;
+        if let Some(expires_at) = attributes.expires_at {
+            if flags & HAS_WIDE_EXPIRY != 0 {
+                self.write(at, &expires_at.0.to_le_bytes());
+                at += 8;
+            } else {
+                self.write(at, &(expires_at.0 - NARROW_EPOCH).to_le_bytes()[..5]);
+                at += 5;
+            }
+        }
+        if flags & HAS_ITEM != 0 {
+            self.write(at, &attributes.client_flags.to_le_bytes());
+            self.write(at + 4, &[attributes.item_state]);
+            at += 5;
+        }
+        if let Some(cas) = attributes.cas {
+            self.write(at, &cas.to_le_bytes());
+        }
+        end
+    }
+
+    /// Takes the block out of the value, leaving the value unusable until it is written again.
+    #[inline]
+    fn take_block(&mut self) -> Option<Block> {
+        if self.encoding() != Encoding::Block {
+            return None;
+        }
+        let start = self.value_start();
+        self.write(KIND, &[(Type::String as u8) << 4 | Encoding::Int as u8]);
+        // SAFETY: the encoding said that a block lies there; it no longer does, so this is the only owner.
+        Some(unsafe { self.at(start).cast::<Block>().read() })
+    }
+
+    /// Bytes of the allocation: the size class of the content.
+    #[inline]
+    fn allocated_bytes(&self) -> usize {
+        let start = self.value_start();
+        let value = match self.encoding() {
+            Encoding::Int | Encoding::Block => 8,
+            Encoding::Embstr | Encoding::Raw => {
+                let (len, size) = self.length_at(start);
+                len + size
+            }
+        };
+        size_class(start + value)
+    }
+
+    fn allocate(size: usize) -> Entry {
+        let layout = layout(size_class(size));
+        // SAFETY: the layout's size is not zero: an entry has a header.
+        let start = unsafe { alloc(layout) };
+        Entry { start: NonNull::new(start).unwrap_or_else(|| handle_alloc_error(layout)) }
+    }
+
+    #[inline]
+    fn options_start(&self) -> usize {
+        let (start, len) = self.key_span();
+        start + len
+    }
+
+    #[inline]
+    fn value_start(&self) -> usize {
+        value_offset(self.options_start() + optional_size(self.byte(FLAGS)), self.encoding())
+    }
+
+    /// Offset and length of the key.
+    #[inline]
+    fn key_span(&self) -> (usize, usize) {
+        let (len, size) = self.length_at(KEY_LENGTH);
+        (KEY_LENGTH + size, len)
+    }
+
+    /// The length written at an offset, and the bytes that it takes.
+    #[inline]
+    fn length_at(&self, at: usize) -> (usize, usize) {
+        match self.byte(at) {
+            short @ 0..=length::ONE_BYTE_MAX => (usize::from(short), 1),
+            253 => (usize::from(u16::from_le_bytes(self.array(at + 1))), 3),
+            254 => (u32::from_le_bytes(self.array(at + 1)) as usize, 5),
+            255 => (u64::from_le_bytes(self.array(at + 1)) as usize, 9),
+        }
+    }
+
+    /// A place in the allocation. Wrapping arithmetic is safe; it is the read or write there that needs a reason.
+    #[inline]
+    fn at(&self, offset: usize) -> *mut u8 {
+        self.start.as_ptr().wrapping_add(offset)
+    }
+
+    #[inline]
+    fn byte(&self, at: usize) -> u8 {
+        // SAFETY: callers ask for bytes that the layout table says are there.
+        unsafe { *self.at(at) }
+    }
+
+    #[inline]
+    fn array<const N: usize>(&self, at: usize) -> [u8; N] {
+        // SAFETY: callers ask for bytes that the layout table says are there; `[u8; N]` has no alignment.
+        unsafe { self.at(at).cast::<[u8; N]>().read() }
+    }
+
+    #[inline]
+    fn write(&mut self, at: usize, bytes: &[u8]) {
+        // SAFETY: callers stay within the size they allocated, and `bytes` cannot overlap an allocation borrowed mutably.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(at), bytes.len()) }
+    }
+
+    /// Writes a length and returns the bytes that it takes.
+    #[inline]
+    fn write_length(&mut self, at: usize, len: usize) -> usize {
+        let (bytes, size) = length::encode(len);
+        self.write(at, &bytes[..size]);
+        size
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let layout = layout(self.allocated_bytes());
+        drop(self.take_block());
+        // SAFETY: allocated by `allocate` with this layout: the size class of the content.
+        unsafe { dealloc(self.start.as_ptr(), layout) }
+    }
+}
+
+// SAFETY: `into_pointer` gives up the only handle, `from_pointer` restores it; the allocation is 8-aligned.
+unsafe impl Thin for Entry {
+    fn into_pointer(self) -> NonNull<u8> {
+        ManuallyDrop::new(self).start
+    }
+
+    unsafe fn from_pointer(pointer: NonNull<u8>) -> Entry {
+        Entry { start: pointer }
+    }
+
+    #[inline]
+    fn key(&self) -> &[u8] {
+        Entry::key(self)
+    }
+}
+
+/// The canonical decimal form of an `i64` ("-0", "+1" and "007" are not), as Redis's int encoding takes it.
+#[inline]
+#[must_use]
+pub fn parse_integer(bytes: &[u8]) -> Option<i64> {
+    let (negative, digits) = match bytes {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
+        _ => return None,
+    }
+    let mut magnitude: u64 = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        magnitude = magnitude.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+    }
+    // 19 digits stay below 10^19, which fits in 64 bits: no wrap happened above.
+    if negative { 0_i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+}
+
+/// Number of characters in the decimal form.
+#[must_use]
+pub fn decimal_len(number: i64) -> usize {
+    let digits = number.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
+    digits + usize::from(number < 0)
+}
+
+/// Grows to `len` bytes with zeros. A large growth takes fresh zeroed pages from the allocator instead of writing zeros, so
+/// that `SETRANGE key 500000000 x` does not hold its stripe for the time of clearing 500 MB.
+fn grow_zeroed(bytes: &mut Vec<u8>, len: usize) {
+    if len > 2 * bytes.len().max(32 * 1024) {
+        let mut grown = vec![0; len];
+        grown[..bytes.len()].copy_from_slice(bytes);
+        *bytes = grown;
+    } else {
+        bytes.resize(len, 0);
+    }
+}
+
+#[inline]
+const fn optional_size(flags: u8) -> usize {
+    const SIZES: [u8; 16] = {
+        let mut sizes = [0; 16];
+        let mut flags = 0;
+        while flags < 16 {
+            let expiry = match flags as u8 & (HAS_EXPIRY | HAS_WIDE_EXPIRY) {
+                0 | HAS_WIDE_EXPIRY => 0,
+                HAS_EXPIRY => 5,
+                _ => 8,
+            };
+            let item = if flags as u8 & HAS_ITEM != 0 { 5 } else { 0 };
+            let cas = if flags as u8 & HAS_CAS != 0 { 8 } else { 0 };
+            sizes[flags] = expiry + item + cas;
+            flags += 1;
+        }
+        sizes
+    };
+    SIZES[(flags & OPTIONAL) as usize] as usize
+}
+
+/// Bytes of an entry's content: what its allocation must hold.
+#[inline]
+fn content_size(options: usize, flags: u8, value: &NewValue<'_>) -> usize {
+    value_offset(options + optional_size(flags), value.encoding()) + value.size()
+}
+
+/// Where the value begins: behind the optional fields; a block's pointer at the next multiple of 8.
+#[inline]
+const fn value_offset(optional_end: usize, encoding: Encoding) -> usize {
+    match encoding {
+        Encoding::Block => (optional_end + 7) & !7,
+        _ => optional_end,
+    }
+}
+
+#[inline]
+fn fits_narrow(at: UnixMillis) -> bool {
+    at.0 >= NARROW_EPOCH && (at.0 - NARROW_EPOCH) >> NARROW_BITS == 0
+}
+
+#[inline]
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size, 8).expect("an entry is far smaller than the address space")
+}

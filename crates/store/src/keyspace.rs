@@ -1,0 +1,340 @@
+//! The keyspace: all stripes, and what is asked of all of them together.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use parking_lot::Mutex;
+
+use crate::change::SideState;
+use crate::entry::Entry;
+use crate::position::{Key, Position, Positioner, STRIPES};
+use crate::stripe::{Db, Moment, Stripe, StripeGuard};
+use crate::table::Borrowed;
+use crate::{DbIndex, UnixMillis};
+
+/// Counters of one database are spread over this many lines, so that workers seldom write the same one.
+const LANES: usize = 16;
+/// The time of a stripe in which nothing expires.
+const NEVER: i64 = i64::MAX;
+
+/// Memory on its way to being freed, off every lock: drop it on a thread of low priority.
+pub struct Garbage(#[expect(dead_code, reason = "only ever dropped")] Trash);
+
+enum Trash {
+    Entry(#[expect(dead_code, reason = "only ever dropped")] Entry),
+    Dbs(#[expect(dead_code, reason = "only ever dropped")] Vec<Db>),
+}
+
+/// See the module's documentation. `S` is the side state that the engine keeps in each stripe.
+pub struct Keyspace<S: SideState> {
+    stripes: Box<[Cell<S>]>,
+    positioner: Positioner,
+    counts: Box<[OnceLock<Box<Counts>>]>,
+    cas: AtomicU64,
+    garbage: Sender<Garbage>,
+}
+
+/// A stripe's lock on a cache line of its own.
+#[repr(align(128))]
+struct Cell<S> {
+    stripe: Mutex<Stripe<S>>,
+    /// When something may expire here: read without the lock, so that a stripe with nothing due costs a load.
+    next_due: AtomicI64,
+}
+
+/// The number of keys of one database, and which stripes have any.
+#[derive(Debug, Default)]
+struct Counts {
+    keys: [Lane; LANES],
+    occupied: [AtomicU64; STRIPES / 64],
+}
+
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Lane(AtomicI64);
+
+impl<S: SideState> Keyspace<S> {
+    /// An empty keyspace of so many numbered databases. `seed` keys the hash: take it from the system's randomness. What must
+    /// be freed in the background arrives at the receiver.
+    #[must_use]
+    pub fn new(databases: usize, seed: u64) -> (Keyspace<S>, Receiver<Garbage>) {
+        let (garbage, receiver) = channel();
+        let cell = |index: usize| Cell {
+            stripe: Mutex::new(Stripe::new(index as u32 ^ seed as u32)),
+            next_due: AtomicI64::new(NEVER),
+        };
+        let keyspace = Keyspace {
+            stripes: (0..STRIPES).map(cell).collect(),
+            positioner: Positioner::new(seed),
+            counts: (0..databases).map(|_| OnceLock::new()).collect(),
+            cas: AtomicU64::new(1),
+            garbage,
+        };
+        (keyspace, receiver)
+    }
+
+    /// Number of numbered databases.
+    #[must_use]
+    pub fn databases(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// The hash that places keys.
+    #[inline]
+    #[must_use]
+    pub fn positioner(&self) -> &Positioner {
+        &self.positioner
+    }
+
+    /// A key with its position.
+    #[inline]
+    #[must_use]
+    pub fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
+        Key { bytes, position: self.positioner.position(bytes) }
+    }
+
+    /// Locks a stripe if it is free.
+    #[inline]
+    #[must_use]
+    pub fn try_lock(&self, index: usize, moment: Moment) -> Option<StripeGuard<'_, S>> {
+        let stripe = self.stripes[index].stripe.try_lock()?;
+        Some(StripeGuard { keyspace: self, index, stripe, moment })
+    }
+
+    /// Locks a stripe. Only for a caller that holds no other: it may wait, for as long as a holder takes.
+    #[must_use]
+    pub fn lock(&self, index: usize, moment: Moment) -> StripeGuard<'_, S> {
+        let stripe = self.stripes[index].stripe.lock();
+        StripeGuard { keyspace: self, index, stripe, moment }
+    }
+
+    /// Asks the processor for the lock and the root of a key's stripe.
+    #[inline]
+    pub fn prefetch_stripe(&self, position: Position) {
+        crate::table::prefetch((&raw const self.stripes[position.stripe()]).cast());
+    }
+
+    /// Asks the processor for the slots where a key would lie; does nothing when the stripe is in use.
+    #[inline]
+    pub fn prefetch_slot(&self, db: DbIndex, position: Position) {
+        if let Some(stripe) = self.stripes[position.stripe()].stripe.try_lock()
+            && let Some(db) = stripe.db(db)
+        {
+            db.table.prefetch_slot(position.within());
+        }
+    }
+
+    /// Asks the processor for a key's entry; wants the slots in cache, does nothing when the stripe is in use.
+    #[inline]
+    pub fn prefetch_entry(&self, db: DbIndex, position: Position) {
+        if let Some(stripe) = self.stripes[position.stripe()].stripe.try_lock()
+            && let Some(db) = stripe.db(db)
+        {
+            db.table.prefetch_entry(position.within());
+        }
+    }
+
+    /// Number of keys of a database, without looking at any stripe.
+    #[must_use]
+    pub fn len(&self, db: DbIndex) -> usize {
+        let Some(counts) = self.counts.get(db.as_usize()).and_then(OnceLock::get) else { return 0 };
+        let sum: i64 = counts.keys.iter().map(|lane| lane.0.load(Ordering::Relaxed)).sum();
+        usize::try_from(sum).unwrap_or(0)
+    }
+
+    /// Whether no database has a key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        (0..self.databases()).all(|db| self.len(DbIndex(db as u32)) == 0)
+    }
+
+    /// The first stripe from `from` on that has keys of a database.
+    #[must_use]
+    pub fn next_occupied(&self, db: DbIndex, from: usize) -> Option<usize> {
+        let counts = self.counts.get(db.as_usize())?.get()?;
+        let mut index = from;
+        while index < STRIPES {
+            let word = counts.occupied[index / 64].load(Ordering::Relaxed) >> (index % 64);
+            if word != 0 {
+                return Some(index + word.trailing_zeros() as usize);
+            }
+            index = (index / 64 + 1) * 64;
+        }
+        None
+    }
+
+    /// Visits keys in the order of their positions from a cursor on: at least `count` of them, then as many as share the last
+    /// one's place. Keys whose time has come are left out. Returns the cursor at which to go on, or nothing at the end. A key
+    /// that is there throughout is visited exactly once by a walk from the first cursor to the end.
+    pub fn scan(
+        &self,
+        db: DbIndex,
+        cursor: Position,
+        count: usize,
+        moment: Moment,
+        mut visit: impl FnMut(&Entry),
+    ) -> Option<Position> {
+        let order = |key: &[u8]| self.positioner.position(key).within();
+        let mut within = cursor.within();
+        let mut index = cursor.stripe();
+        let mut visited = 0;
+        while let Some(occupied) = self.next_occupied(db, index) {
+            if occupied != index {
+                (index, within) = (occupied, 0);
+                if visited >= count {
+                    return Some(Position::from_parts(index, 0));
+                }
+            }
+            let guard = self.lock(index, moment);
+            if let Some(db) = guard.stripe.db(db) {
+                let next = db.table.scan(
+                    within,
+                    count.saturating_sub(visited).max(1),
+                    &order,
+                    |entry: Borrowed<'_, Entry>| {
+                        visited += 1;
+                        if entry.expires_at().is_none_or(|at| at > moment.now) {
+                            visit(&entry);
+                        }
+                    },
+                );
+                if let Some(next) = next {
+                    return Some(Position::from_parts(index, next));
+                }
+            }
+            (index, within) = (index + 1, 0);
+            if visited >= count {
+                return self.next_occupied(db, index).map(|index| Position::from_parts(index, 0));
+            }
+        }
+        None
+    }
+
+    /// A random key of a database. Every key has the same chance while there are few; later nearly so.
+    #[must_use]
+    pub fn random_key(&self, db: DbIndex, moment: Moment, random: u64) -> Option<Vec<u8>> {
+        const FEW: usize = 16 * STRIPES;
+        let total = self.len(db);
+        let mut stripe = (random >> 32) as usize % STRIPES;
+        if total <= FEW {
+            let mut rank = usize::try_from(random >> 16).unwrap_or(0) % total.max(1);
+            let mut index = 0;
+            while let Some(occupied) = self.next_occupied(db, index) {
+                stripe = occupied;
+                let len = self.lock(occupied, moment).len(db);
+                if rank < len {
+                    break;
+                }
+                rank -= len;
+                index = occupied + 1;
+            }
+        }
+        let stripe = self.next_occupied(db, stripe).or_else(|| self.next_occupied(db, 0))?;
+        self.lock(stripe, moment).random(db).map(|entry| entry.key().to_vec())
+    }
+
+    /// Empties a database, or all. Each stripe gives its tables away in a moment; they are freed in the background.
+    pub fn flush(&self, which: Option<DbIndex>, moment: Moment) {
+        let mut taken = Vec::new();
+        for index in 0..STRIPES {
+            let mut guard = self.lock(index, moment);
+            let stripe = &mut *guard.stripe;
+            let present: Vec<DbIndex> = match which {
+                Some(db) => vec![db],
+                None => stripe.others.iter().map(|db| db.index).chain([DbIndex(0)]).collect(),
+            };
+            for db in present {
+                let old = stripe.take_db(db);
+                if !old.table.is_empty() {
+                    self.count(db, index, -(old.table.len() as i64), Some(false));
+                    stripe.side.flushed(db, old.table.len());
+                    taken.push(old);
+                }
+            }
+        }
+        self.send(Trash::Dbs(taken));
+    }
+
+    /// Exchanges two databases. The caller must have stopped all other use of the keyspace.
+    pub fn swap(&self, a: DbIndex, b: DbIndex, moment: Moment) {
+        for index in 0..STRIPES {
+            let mut guard = self.lock(index, moment);
+            let stripe = &mut *guard.stripe;
+            let (old_a, old_b) = (stripe.take_db(a), stripe.take_db(b));
+            for (db, moved) in [(b, old_a), (a, old_b)] {
+                stripe.put_db(Db { index: db, ..moved });
+            }
+        }
+        if a != b
+            && let (Some(a), Some(b)) = (self.counts.get(a.as_usize()), self.counts.get(b.as_usize()))
+        {
+            let (a, b) = (a.get_or_init(Box::default), b.get_or_init(Box::default));
+            for (a, b) in a.keys.iter().zip(&b.keys) {
+                a.0.store(b.0.swap(a.0.load(Ordering::Relaxed), Ordering::Relaxed), Ordering::Relaxed);
+            }
+            for (a, b) in a.occupied.iter().zip(&b.occupied) {
+                a.store(b.swap(a.load(Ordering::Relaxed), Ordering::Relaxed), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The next CAS unique: larger than all before.
+    #[must_use]
+    pub fn next_cas(&self) -> u64 {
+        self.cas.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether something may be due in a stripe.
+    #[inline]
+    #[must_use]
+    pub fn is_due(&self, index: usize, now: UnixMillis) -> bool {
+        self.stripes[index].next_due.load(Ordering::Relaxed) <= now.0
+    }
+
+    /// Frees an entry: at once, or in the background when that takes long.
+    pub fn discard(&self, entry: Entry) {
+        if entry.is_slow_to_free() {
+            self.send(Trash::Entry(entry));
+        }
+    }
+
+    pub(crate) fn set_next_due(&self, index: usize, next_due: Option<UnixMillis>) {
+        self.stripes[index].next_due.store(next_due.map_or(NEVER, |at| at.0), Ordering::Relaxed);
+    }
+
+    pub(crate) fn bring_forward(&self, index: usize, next_due: Option<UnixMillis>) {
+        let cell = &self.stripes[index].next_due;
+        if let Some(at) = next_due
+            && at.0 < cell.load(Ordering::Relaxed)
+        {
+            cell.store(at.0, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn count_added(&self, db: DbIndex, stripe: usize, first: bool) {
+        self.count(db, stripe, 1, first.then_some(true));
+    }
+
+    pub(crate) fn count_removed(&self, db: DbIndex, stripe: usize, last: bool) {
+        self.count(db, stripe, -1, last.then_some(false));
+    }
+
+    /// Moves a database's number of keys; `occupied` says whether the stripe has begun or ceased to have any. The stripe is
+    /// locked.
+    fn count(&self, db: DbIndex, stripe: usize, change: i64, occupied: Option<bool>) {
+        let counts = self.counts[db.as_usize()].get_or_init(Box::default);
+        counts.keys[stripe % LANES].0.fetch_add(change, Ordering::Relaxed);
+        let (word, bit) = (&counts.occupied[stripe / 64], 1 << (stripe % 64));
+        match occupied {
+            Some(true) => word.fetch_or(bit, Ordering::Relaxed),
+            Some(false) => word.fetch_and(!bit, Ordering::Relaxed),
+            None => 0,
+        };
+    }
+
+    fn send(&self, trash: Trash) {
+        // Without a receiver (a keyspace of a test) the error gives the garbage back, and it is freed here.
+        drop(self.garbage.send(Garbage(trash)));
+    }
+}

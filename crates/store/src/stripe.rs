@@ -1,0 +1,518 @@
+//! A stripe: a lock with its part of the keyspace, and what can be done with keys while it is held.
+
+use parking_lot::MutexGuard;
+
+use crate::access::AccessPolicy;
+use crate::change::{Change, Effect, Event, SideState};
+use crate::entry::{Attributes, Entry, NewValue, Type};
+use crate::expire;
+use crate::keyspace::Keyspace;
+use crate::position::Key;
+use crate::table::{Borrowed, BorrowedMut, Location, Table};
+use crate::wheel::Wheel;
+use crate::{DbIndex, UnixMillis};
+
+/// Slack before stale wheel nodes are swept: a wheel may hold twice the keys that expire, and this many more.
+const WHEEL_SLACK: usize = 100;
+/// Nodes re-judged for each node added while the wheel holds too many.
+const SWEEP_NODES: usize = 16;
+
+/// The moment at which a request runs, frozen for its duration, and what an access leaves on an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The time.
+    pub now: UnixMillis,
+    /// What the access bits hold.
+    pub policy: AccessPolicy,
+}
+
+/// Whether looking at a key counts as using it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// It does: access bits move on.
+    Yes,
+    /// It does not (OBJECT, TYPE, TTL, a client under CLIENT NO-TOUCH).
+    No,
+}
+
+/// A key holds a value of another type than the operation works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongType;
+
+/// One numbered database's keys in one stripe.
+#[derive(Default)]
+pub(crate) struct Db {
+    pub(crate) index: DbIndex,
+    /// Keys that have an expiry.
+    pub(crate) expiring: usize,
+    pub(crate) table: Table<Entry>,
+    pub(crate) wheel: Option<Box<Wheel>>,
+}
+
+/// What the lock protects.
+#[derive(Default)]
+pub struct Stripe<S> {
+    /// Database 0, which nearly everybody uses, without a further step to reach it.
+    pub(crate) zero: Db,
+    /// The others that hold keys, in no order.
+    pub(crate) others: Vec<Db>,
+    pub(crate) side: S,
+    random: u32,
+}
+
+impl<S: SideState> Stripe<S> {
+    pub(crate) fn new(seed: u32) -> Stripe<S> {
+        Stripe { random: seed | 1, ..Stripe::default() }
+    }
+
+    pub(crate) fn db(&self, db: DbIndex) -> Option<&Db> {
+        if db == DbIndex(0) { Some(&self.zero) } else { self.others.iter().find(|other| other.index == db) }
+    }
+
+    #[inline]
+    pub(crate) fn db_mut(&mut self, db: DbIndex) -> Option<&mut Db> {
+        if db == DbIndex(0) {
+            Some(&mut self.zero)
+        } else {
+            self.others.iter_mut().find(|other| other.index == db)
+        }
+    }
+
+    fn db_or_new(&mut self, db: DbIndex) -> &mut Db {
+        if db == DbIndex(0) {
+            return &mut self.zero;
+        }
+        let place = self.others.iter().position(|other| other.index == db).unwrap_or_else(|| {
+            self.others.push(Db { index: db, ..Db::default() });
+            self.others.len() - 1
+        });
+        &mut self.others[place]
+    }
+
+    pub(crate) fn take_db(&mut self, db: DbIndex) -> Db {
+        if db == DbIndex(0) {
+            return std::mem::take(&mut self.zero);
+        }
+        match self.others.iter().position(|other| other.index == db) {
+            Some(place) => self.others.swap_remove(place),
+            None => Db { index: db, ..Db::default() },
+        }
+    }
+
+    pub(crate) fn put_db(&mut self, db: Db) {
+        if db.index == DbIndex(0) {
+            self.zero = db;
+        } else if !db.table.is_empty() {
+            self.others.push(db);
+        }
+    }
+
+    pub(crate) fn dbs_mut(&mut self) -> (impl Iterator<Item = &mut Db>, &mut S) {
+        (std::iter::once(&mut self.zero).chain(&mut self.others), &mut self.side)
+    }
+
+    /// Xorshift: enough for the chance of counting an access.
+    fn random(&mut self) -> u32 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 17;
+        self.random ^= self.random << 5;
+        self.random
+    }
+}
+
+/// A locked stripe. Every method that takes a key wants one whose position belongs to this stripe.
+pub struct StripeGuard<'a, S: SideState> {
+    pub(crate) keyspace: &'a Keyspace<S>,
+    pub(crate) index: usize,
+    pub(crate) stripe: MutexGuard<'a, Stripe<S>>,
+    pub(crate) moment: Moment,
+}
+
+impl<S: SideState> StripeGuard<'_, S> {
+    /// Which stripe this is.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The engine's side state of this stripe.
+    pub fn side(&mut self) -> &mut S {
+        &mut self.stripe.side
+    }
+
+    /// Finds a key; one whose time has come is removed instead.
+    #[inline]
+    pub fn find(&mut self, db: DbIndex, key: Key<'_>, touch: Touch) -> Option<Borrowed<'_, Entry>> {
+        let location = self.locate(db, key)?;
+        if touch == Touch::Yes {
+            self.touch(db, location);
+        }
+        Some(self.stripe.db(db)?.table.entry(location))
+    }
+
+    /// Finds a string.
+    ///
+    /// # Errors
+    /// The key holds another type.
+    #[inline]
+    pub fn find_string(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        touch: Touch,
+    ) -> Result<Option<Borrowed<'_, Entry>>, WrongType> {
+        match self.find(db, key, touch) {
+            Some(entry) if entry.value_type() != Type::String => Err(WrongType),
+            found => Ok(found),
+        }
+    }
+
+    /// Whether a key exists.
+    pub fn contains(&mut self, db: DbIndex, key: Key<'_>) -> bool {
+        self.locate(db, key).is_some()
+    }
+
+    /// Stores a value with these attributes, over whatever the key held. If the key had a CAS unique, it gets a new one.
+    #[inline]
+    pub fn put(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        attributes: &Attributes,
+        value: NewValue<'_>,
+        event: Event,
+    ) {
+        let Some(location) = self.locate(db, key) else {
+            return self.create(db, key, attributes, value, event);
+        };
+        let mut attributes = *attributes;
+        let keyspace = self.keyspace;
+        let access = self.next_access(db, location);
+        let mut entry = self.entry_mut(db, location);
+        if entry.is_item() && attributes.cas.is_none() && entry.attributes().cas.is_some() {
+            attributes.cas = Some(keyspace.next_cas());
+        }
+        let before = (entry.expires_at(), entry.is_timed());
+        entry.set_access(access);
+        if entry.is_slow_to_free() {
+            let mut new = Entry::new(key.bytes, access, &attributes, value);
+            new.set_timed(before.1);
+            keyspace.discard(std::mem::replace(&mut *entry, new));
+        } else {
+            entry.replace(&attributes, value);
+        }
+        drop(entry);
+        self.reschedule(db, key, location, before);
+        self.changed(db, key.bytes, Effect::Modified, event);
+    }
+
+    /// Stores a value and keeps the attributes the key has; a new key has none.
+    pub fn put_value(&mut self, db: DbIndex, key: Key<'_>, value: NewValue<'_>, event: Event) {
+        let attributes = self.locate(db, key).map(|at| self.entry_mut(db, at).attributes());
+        let attributes = Attributes { cas: None, ..attributes.unwrap_or_default() };
+        self.put(db, key, &attributes, value, event);
+    }
+
+    /// Gives a string's bytes, at least `min_len` of them (missing ones are zeros; a missing key is created), to `change`.
+    ///
+    /// # Errors
+    /// The key holds another type.
+    pub fn change_string<R>(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        min_len: usize,
+        event: Event,
+        change: impl FnOnce(&mut [u8]) -> R,
+    ) -> Result<R, WrongType> {
+        let Some(location) = self.locate(db, key) else {
+            let mut entry = Entry::new(
+                key.bytes,
+                self.moment.policy.created(self.moment.now),
+                &Attributes::default(),
+                NewValue::raw(&[]),
+            );
+            let result = change(entry.raw_mut(min_len));
+            self.insert(db, key, entry, event);
+            return Ok(result);
+        };
+        let access = self.next_access(db, location);
+        let keyspace = self.keyspace;
+        let mut entry = self.entry_mut(db, location);
+        if entry.value_type() != Type::String {
+            return Err(WrongType);
+        }
+        entry.set_access(access);
+        renew_cas(&mut entry, keyspace);
+        let result = change(entry.raw_mut(min_len));
+        drop(entry);
+        self.changed(db, key.bytes, Effect::Modified, event);
+        Ok(result)
+    }
+
+    /// Changes the attributes of an existing key; says whether it exists. CAS stays as it is.
+    pub fn put_attributes(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        attributes: &Attributes,
+        event: Event,
+    ) -> bool {
+        let Some(location) = self.locate(db, key) else {
+            return false;
+        };
+        let mut entry = self.entry_mut(db, location);
+        let before = (entry.expires_at(), entry.is_timed());
+        entry.set_attributes(attributes);
+        drop(entry);
+        self.reschedule(db, key, location, before);
+        self.changed(db, key.bytes, Effect::Modified, event);
+        true
+    }
+
+    /// Sets or removes the expiry of an existing key; says whether it exists.
+    pub fn put_expiry(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        expires_at: Option<UnixMillis>,
+        event: Event,
+    ) -> bool {
+        let Some(location) = self.locate(db, key) else {
+            return false;
+        };
+        let attributes = Attributes { expires_at, ..self.entry_mut(db, location).attributes() };
+        self.put_attributes(db, key, &attributes, event)
+    }
+
+    /// The CAS unique of an existing key; attached now if it had none. This is no change of the key.
+    pub fn cas(&mut self, db: DbIndex, key: Key<'_>) -> Option<u64> {
+        let location = self.locate(db, key)?;
+        let keyspace = self.keyspace;
+        let mut entry = self.entry_mut(db, location);
+        let attributes = entry.attributes();
+        Some(attributes.cas.unwrap_or_else(|| {
+            let cas = keyspace.next_cas();
+            entry.set_attributes(&Attributes { cas: Some(cas), ..attributes });
+            cas
+        }))
+    }
+
+    /// Sets the access bits and the fetched mark of an existing key; no change of the key.
+    pub fn mark(&mut self, db: DbIndex, key: Key<'_>, mark: impl FnOnce(&mut Entry)) {
+        if let Some(location) = self.locate(db, key) {
+            mark(&mut self.entry_mut(db, location));
+        }
+    }
+
+    /// Tells of the change just made under one more name (`expire` after `set`).
+    #[inline]
+    pub fn note(&mut self, db: DbIndex, key: Key<'_>, event: Event) {
+        self.changed(db, key.bytes, Effect::Noted, event);
+    }
+
+    /// Deletes a key; says whether it existed. A large value is freed in the background.
+    pub fn delete(&mut self, db: DbIndex, key: Key<'_>, event: Event) -> bool {
+        let taken = self.take(db, key, event);
+        let found = taken.is_some();
+        if let Some(entry) = taken {
+            self.keyspace.discard(entry);
+        }
+        found
+    }
+
+    /// Takes a key out of the keyspace.
+    pub fn take(&mut self, db: DbIndex, key: Key<'_>, event: Event) -> Option<Entry> {
+        let location = self.locate(db, key)?;
+        let entry = self.remove_at(db, location);
+        self.changed(db, key.bytes, Effect::Removed, event);
+        Some(entry)
+    }
+
+    /// Puts an entry taken elsewhere under this key, over whatever was there.
+    pub fn place(&mut self, db: DbIndex, key: Key<'_>, entry: Entry, event: Event) {
+        if let Some(location) = self.locate(db, key) {
+            let old = self.remove_at(db, location);
+            self.keyspace.discard(old);
+        }
+        let mut entry = if entry.key() == key.bytes { entry } else { entry.renamed(key.bytes) };
+        entry.set_timed(false);
+        self.insert(db, key, entry, event);
+    }
+
+    /// A random key's entry, if the database has any in this stripe.
+    pub fn random(&mut self, db: DbIndex) -> Option<Borrowed<'_, Entry>> {
+        let within = u64::from(self.stripe.random()) << 32 | u64::from(self.stripe.random());
+        let slot = u64::from(self.stripe.random()) << 32;
+        let table = &self.stripe.db(db)?.table;
+        table.random(within, slot).map(|location| table.entry(location))
+    }
+
+    /// Number of keys that a database has in this stripe, those included whose time has come but that are still there.
+    #[must_use]
+    pub fn len(&self, db: DbIndex) -> usize {
+        self.stripe.db(db).map_or(0, |db| db.table.len())
+    }
+
+    /// Whether no database has a key in this stripe.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.stripe.zero.table.is_empty() && self.stripe.others.iter().all(|db| db.table.is_empty())
+    }
+
+    /// Bytes of memory that a database takes in this stripe beside its entries: table and time index.
+    #[must_use]
+    pub fn overhead_bytes(&self, db: DbIndex) -> usize {
+        let Some(db) = self.stripe.db(db) else { return 0 };
+        db.table.memory_bytes() + db.wheel.as_ref().map_or(0, |wheel| wheel.memory_bytes())
+    }
+
+    /// Number of keys with an expiry that a database has in this stripe.
+    #[must_use]
+    pub fn expiring(&self, db: DbIndex) -> usize {
+        self.stripe.db(db).map_or(0, |db| db.expiring)
+    }
+
+    /// Where a key lies; one whose time has come is removed instead.
+    #[inline]
+    fn locate(&mut self, db: DbIndex, key: Key<'_>) -> Option<Location> {
+        debug_assert_eq!(key.position.stripe(), self.index, "the key belongs to another stripe");
+        let table = &self.stripe.db(db)?.table;
+        let location = table.find(key.position.within(), key.bytes)?;
+        let expires_at = table.entry(location).expires_at();
+        if expires_at.is_some_and(|at| at <= self.moment.now) {
+            self.expire(db, location);
+            return None;
+        }
+        Some(location)
+    }
+
+    #[cold]
+    fn expire(&mut self, db: DbIndex, location: Location) {
+        let entry = self.remove_at(db, location);
+        self.changed(db, entry.key(), Effect::Removed, Event::EXPIRED);
+        self.keyspace.discard(entry);
+    }
+
+    #[inline]
+    fn touch(&mut self, db: DbIndex, location: Location) {
+        let access = self.next_access(db, location);
+        let mut entry = self.entry_mut(db, location);
+        entry.set_access(access);
+        entry.set_fetched();
+    }
+
+    /// The access bits of an entry after one more access.
+    #[inline]
+    fn next_access(&mut self, db: DbIndex, location: Location) -> u32 {
+        let Moment { now, policy } = self.moment;
+        let bits = self.entry_mut(db, location).access();
+        policy.touched(bits, now, || self.stripe.random())
+    }
+
+    #[inline]
+    fn entry_mut(&mut self, db: DbIndex, location: Location) -> BorrowedMut<'_, Entry> {
+        let db = self.stripe.db_mut(db).expect("a location was found in this database");
+        db.table.entry_mut(location)
+    }
+
+    #[inline]
+    fn changed(&mut self, db: DbIndex, key: &[u8], effect: Effect, event: Event) {
+        self.stripe.side.changed(Change { db, key, effect, event });
+    }
+
+    fn create(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        attributes: &Attributes,
+        value: NewValue<'_>,
+        event: Event,
+    ) {
+        let access = self.moment.policy.created(self.moment.now);
+        self.insert(db, key, Entry::new(key.bytes, access, attributes, value), event);
+    }
+
+    /// Adds an entry whose key is not there.
+    fn insert(&mut self, db: DbIndex, key: Key<'_>, mut entry: Entry, event: Event) {
+        let positioner = self.keyspace.positioner();
+        let expires_at = entry.expires_at();
+        entry.set_timed(expires_at.is_some());
+        let place = self.stripe.db_or_new(db);
+        place.table.insert(key.position.within(), entry, &|key: &[u8]| positioner.position(key).within());
+        let first = place.table.len() == 1;
+        self.keyspace.count_added(db, self.index, first);
+        if let Some(at) = expires_at {
+            self.stripe.db_or_new(db).expiring += 1;
+            self.watch(db, key, at);
+        }
+        self.changed(db, key.bytes, Effect::Created, event);
+    }
+
+    fn remove_at(&mut self, db: DbIndex, location: Location) -> Entry {
+        let place = self.stripe.db_mut(db).expect("a location was found in this database");
+        let entry = place.table.remove(location);
+        place.expiring -= usize::from(entry.expires_at().is_some());
+        let last = place.table.is_empty();
+        if last {
+            drop(self.stripe.take_db(db));
+        }
+        self.keyspace.count_removed(db, self.index, last);
+        entry
+    }
+
+    /// Keeps the wheel right after an entry's expiry may have changed: it must hold a node that comes up no later.
+    #[inline]
+    fn reschedule(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        location: Location,
+        before: (Option<UnixMillis>, bool),
+    ) {
+        let mut entry = self.entry_mut(db, location);
+        let (old, timed) = before;
+        let new = entry.expires_at();
+        if old == new {
+            return;
+        }
+        let covered = timed && matches!((old, new), (Some(old), Some(new)) if old <= new);
+        entry.set_timed(new.is_some());
+        drop(entry);
+        if let Some(place) = self.stripe.db_mut(db) {
+            place.expiring = place.expiring + usize::from(new.is_some()) - usize::from(old.is_some());
+        }
+        if let (Some(at), false) = (new, covered) {
+            self.watch(db, key, at);
+        }
+    }
+
+    /// Adds a wheel node for a key, and works off stale ones while there are too many.
+    fn watch(&mut self, db: DbIndex, key: Key<'_>, at: UnixMillis) {
+        let (now, positioner) = (self.moment.now, self.keyspace.positioner());
+        let Some(place) = self.stripe.db_mut(db) else { return };
+        let wheel = place.wheel.get_or_insert_with(|| Box::new(Wheel::new(epoch(self.index, now))));
+        wheel.insert(key.position.fragment(), at);
+        if wheel.len() > 2 * place.expiring + WHEEL_SLACK {
+            let table = &place.table;
+            let _ = wheel.sweep(SWEEP_NODES, |fragment| expire::verdict(table, positioner, fragment));
+        }
+        let next_due = wheel.next_due();
+        self.keyspace.bring_forward(self.index, next_due);
+    }
+}
+
+/// Where a stripe's wheels count from: each stripe at another phase, so that they do not all cascade in the same tick.
+fn epoch(stripe: usize, now: UnixMillis) -> UnixMillis {
+    const PHASE_MILLIS: i64 = 16 * 16 * 16 * 16;
+    now.saturating_add(-(stripe as i64 * 7919 % PHASE_MILLIS * 16))
+}
+
+fn renew_cas<S: SideState>(entry: &mut Entry, keyspace: &Keyspace<S>) {
+    if entry.is_item() {
+        let attributes = entry.attributes();
+        if attributes.cas.is_some() {
+            entry.set_attributes(&Attributes { cas: Some(keyspace.next_cas()), ..attributes });
+        }
+    }
+}
