@@ -1,1 +1,38 @@
-//! placeholder
+//! Executes requests: rows, keys, locks, gates, context. Names no command, opens no socket, reads no clock.
+//!
+//! The table of commands is handed in by whoever starts a node. A new fact about commands is a new column of
+//! [`Command`], never a comparison with a name here.
+
+mod args;
+mod client;
+mod command;
+mod connection;
+mod context;
+mod error;
+mod expire;
+mod gates;
+pub mod glob;
+mod locked;
+mod node;
+mod outcome;
+mod safepoint;
+mod stats;
+mod sync;
+mod table;
+mod turn;
+mod worker;
+
+pub use args::{Args, ArgsFrom, is_word};
+pub use client::{Client, ClientNames, Link, ReplyMode, SharedClient};
+pub use command::{Access, Arity, Command, FindKeys, Flags, Group, Handler, InvalidKeys, KeySpec, Scope};
+pub use connection::{Connection, Served};
+pub use context::Context;
+pub use error::CommandError;
+pub use expire::ExpireTurn;
+pub use locked::Locked;
+pub use node::{Host, Identity, Node, Time, moment};
+pub use outcome::{CommandResult, Later, Outcome, Resume};
+pub use safepoint::{Exclusive, Running, Safepoint};
+pub use stats::{CommandStats, Counter, StripeStats, WorkerStats};
+pub use table::{CommandTable, Row};
+pub use worker::{Random, Worker};

@@ -1,0 +1,190 @@
+//! A client: what its requests depend on, and what other clients may see of it.
+
+use std::fmt;
+
+use larder_resp::Protocol;
+use larder_store::{DbIndex, UnixMillis};
+use std::sync::Arc;
+
+use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
+
+/// Which replies a client wants (CLIENT REPLY).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyMode {
+    /// All.
+    #[default]
+    On,
+    /// None.
+    Off,
+    /// Not the one to the next request.
+    SkipNext,
+    /// Not the one to this request; after it, all.
+    Skip,
+}
+
+/// The state of one connection's client. Plain data: it may move between threads.
+#[derive(Debug)]
+pub struct Client {
+    /// What others see.
+    pub shared: Arc<SharedClient>,
+    /// The selected database.
+    pub db: DbIndex,
+    /// The version of RESP that replies are written in.
+    pub protocol: Protocol,
+    /// Whether it has given the password, or none is needed.
+    pub authenticated: bool,
+    /// Which replies it wants.
+    pub reply_mode: ReplyMode,
+    /// Whether its reads leave the access bits alone (CLIENT NO-TOUCH).
+    pub no_touch: bool,
+    /// Whether the connection ends once the replies are written.
+    pub closing: bool,
+}
+
+/// The part of a client that CLIENT LIST, INFO and KILL of other clients need.
+pub struct SharedClient {
+    /// Unique over the life of the server, rising.
+    pub id: u64,
+    /// The peer's address as `ip:port`, or the path of the unix socket.
+    pub address: String,
+    /// The server's side of the connection.
+    pub local_address: String,
+    /// When it connected.
+    pub connected_at: UnixMillis,
+    /// When it last sent a request, in milliseconds since 1970.
+    pub active_at: AtomicI64,
+    /// The selected database.
+    pub db: AtomicU32,
+    /// The index of the row last executed; `u32::MAX` before the first.
+    pub row: AtomicU32,
+    /// RESP version: 2 or 3.
+    pub protocol: AtomicU32,
+    /// Bytes of request that wait for their end.
+    pub query_bytes: AtomicU64,
+    /// Bytes of reply that wait to be sent.
+    pub output_bytes: AtomicU64,
+    /// Requests executed.
+    pub requests: AtomicU64,
+    /// CLIENT NO-EVICT and NO-TOUCH, as the letters of the flags field.
+    pub no_evict: AtomicBool,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: AtomicBool,
+    /// What it calls itself.
+    pub names: Mutex<ClientNames>,
+    /// The means to end the connection from outside.
+    link: Box<dyn Link>,
+}
+
+/// What a client calls itself: CLIENT SETNAME and SETINFO.
+#[derive(Clone, Debug, Default)]
+pub struct ClientNames {
+    /// CLIENT SETNAME.
+    pub name: Box<str>,
+    /// CLIENT SETINFO LIB-NAME.
+    pub library: Box<str>,
+    /// CLIENT SETINFO LIB-VER.
+    pub library_version: Box<str>,
+}
+
+/// A connection as the engine sees it: something that can be ended.
+pub trait Link: Send + Sync {
+    /// Ends the connection in both directions; may be called at any time from any thread.
+    fn disconnect(&self);
+}
+
+impl SharedClient {
+    /// A client that has just connected.
+    #[must_use]
+    pub fn new(
+        id: u64,
+        address: String,
+        local_address: String,
+        now: UnixMillis,
+        link: Box<dyn Link>,
+    ) -> SharedClient {
+        SharedClient {
+            id,
+            address,
+            local_address,
+            connected_at: now,
+            active_at: AtomicI64::new(now.0),
+            db: AtomicU32::new(0),
+            row: AtomicU32::new(u32::MAX),
+            protocol: AtomicU32::new(2),
+            query_bytes: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            names: Mutex::default(),
+            link,
+        }
+    }
+
+    /// Notes how many bytes of reply wait to be sent.
+    pub fn note_output(&self, bytes: usize) {
+        self.output_bytes.store(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Ends the connection.
+    pub fn disconnect(&self) {
+        self.link.disconnect();
+    }
+
+    /// When it last sent a request.
+    #[must_use]
+    pub fn active_at(&self) -> UnixMillis {
+        UnixMillis(self.active_at.load(Ordering::Relaxed))
+    }
+
+    /// Whether the peer is on this machine: a loopback address or a unix socket.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.address.starts_with("127.") || self.address.starts_with("[::1]") || self.address.starts_with('/')
+    }
+
+    /// Notes what the batch just served has changed.
+    pub(crate) fn note_batch(&self, client: &Client, now: UnixMillis, requests: u64) {
+        self.active_at.store(now.0, Ordering::Relaxed);
+        self.db.store(client.db.0, Ordering::Relaxed);
+        self.requests.store(self.requests.load(Ordering::Relaxed) + requests, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for SharedClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedClient")
+            .field("id", &self.id)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// The client of a new connection: database 0, RESP2.
+    #[must_use]
+    pub fn new(shared: Arc<SharedClient>, authenticated: bool) -> Client {
+        Client {
+            shared,
+            db: DbIndex(0),
+            protocol: Protocol::Resp2,
+            authenticated,
+            reply_mode: ReplyMode::On,
+            no_touch: false,
+            closing: false,
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.shared.id
+    }
+
+    /// Changes the RESP version.
+    pub fn speak(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        let version = if protocol == Protocol::Resp3 { 3 } else { 2 };
+        self.shared.protocol.store(version, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,449 @@
+//! The row of a command: one constant, beside its handler, from which everything known about the command is derived.
+
+use std::fmt;
+
+use crate::args::Args;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::outcome::CommandResult;
+
+/// What runs a command.
+pub type Handler = fn(&mut Context<'_>) -> CommandResult;
+
+/// One command, or one subcommand of a container.
+#[derive(Clone, Copy)]
+pub struct Command {
+    /// Lower-case name; a subcommand's is its own word only.
+    pub name: &'static str,
+    /// The arguments in the notation of the commands' reference, one line, from which COMMAND DOCS takes them.
+    pub syntax: &'static str,
+    /// What it does: one sentence.
+    pub summary: &'static str,
+    /// The family it belongs to.
+    pub group: Group,
+    /// The version of Redis (or Valkey, or Larder) that had it first.
+    pub since: &'static str,
+    /// Cost in O-notation.
+    pub complexity: &'static str,
+    /// How many arguments it takes, its name included.
+    pub arity: Arity,
+    /// Where its keys are.
+    pub keys: &'static [KeySpec],
+    /// Which part of the keyspace it may touch.
+    pub scope: Scope,
+    /// Facts that gates and clients decide by.
+    pub flags: Flags,
+    /// ACL categories beyond those that follow from group and flags.
+    pub acl: &'static [&'static str],
+    /// Hints for clients, as COMMAND INFO gives them.
+    pub tips: &'static [&'static str],
+    /// Later changes: version and what it brought.
+    pub history: &'static [(&'static str, &'static str)],
+    /// The version since which another command should be used, and that command.
+    pub deprecated: Option<(&'static str, &'static str)>,
+    /// For a container: its subcommands.
+    pub subcommands: &'static [Command],
+    /// The handler.
+    pub run: Handler,
+}
+
+impl Command {
+    /// The columns that most rows leave empty; the others must be given.
+    pub const PLAIN: Command = Command {
+        name: "",
+        syntax: "",
+        summary: "",
+        group: Group::Generic,
+        since: "",
+        complexity: "",
+        arity: Arity::Exactly(1),
+        keys: &[],
+        scope: Scope::Keys,
+        flags: Flags::NONE,
+        acl: &[],
+        tips: &[],
+        history: &[],
+        deprecated: None,
+        subcommands: &[],
+        run: container_without_subcommand,
+    };
+
+    /// Whether the name is the command's; case does not matter.
+    #[must_use]
+    pub fn is_named(&self, name: &[u8]) -> bool {
+        self.name.as_bytes().eq_ignore_ascii_case(name)
+    }
+
+    /// The ACL categories: derived from group and flags, then the row's own.
+    #[must_use]
+    pub fn categories(&self) -> Vec<&'static str> {
+        let flags = self.flags;
+        let mut categories = Vec::new();
+        let derived = [
+            (flags.has(Flags::WRITE), "write"),
+            // As in Redis: a read-only command of no data (scripting, connection) is not in the category read.
+            (flags.has(Flags::READONLY) && self.group.is_data(), "read"),
+            (flags.has(Flags::ADMIN), "admin"),
+            (flags.has(Flags::ADMIN), "dangerous"),
+            (flags.has(Flags::PUBSUB), "pubsub"),
+            (flags.has(Flags::FAST), "fast"),
+            (!flags.has(Flags::FAST), "slow"),
+            (flags.has(Flags::BLOCKING), "blocking"),
+        ];
+        categories.extend(derived.iter().filter(|(holds, _)| *holds).map(|(_, name)| *name));
+        categories.extend(self.group.category());
+        for name in self.acl {
+            if !categories.contains(name) {
+                categories.push(name);
+            }
+        }
+        categories
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A container is called by its subcommands' names; dispatch answers a call without one by arity before it comes here.
+fn container_without_subcommand(cx: &mut Context<'_>) -> CommandResult {
+    Err(CommandError::WrongArity(cx.command.name.into()))
+}
+
+/// A family of commands, as COMMAND DOCS names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Keys of any type.
+    Generic,
+    /// Strings.
+    String,
+    /// Strings as bits.
+    Bitmap,
+    /// The connection itself.
+    Connection,
+    /// The server.
+    Server,
+}
+
+impl Group {
+    /// The name that COMMAND DOCS prints.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::Generic => "generic",
+            Group::String => "string",
+            Group::Bitmap => "bitmap",
+            Group::Connection => "connection",
+            Group::Server => "server",
+        }
+    }
+
+    /// The ACL category of the family, if it has one.
+    #[must_use]
+    pub fn category(self) -> Option<&'static str> {
+        match self {
+            Group::Generic => Some("keyspace"),
+            Group::String => Some("string"),
+            Group::Bitmap => Some("bitmap"),
+            Group::Connection => Some("connection"),
+            Group::Server => None,
+        }
+    }
+
+    fn is_data(self) -> bool {
+        matches!(self, Group::Generic | Group::String | Group::Bitmap)
+    }
+}
+
+/// How many arguments a command takes, its name (and a subcommand's) included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arity {
+    /// This many.
+    Exactly(u8),
+    /// This many or more.
+    AtLeast(u8),
+}
+
+impl Arity {
+    /// Whether a request of `len` arguments fits.
+    #[inline]
+    #[must_use]
+    pub fn accepts(self, len: usize) -> bool {
+        match self {
+            Arity::Exactly(count) => len == usize::from(count),
+            Arity::AtLeast(count) => len >= usize::from(count),
+        }
+    }
+
+    /// The number that COMMAND INFO prints: negative for a minimum.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        match self {
+            Arity::Exactly(count) => i64::from(count),
+            Arity::AtLeast(count) => -i64::from(count),
+        }
+    }
+}
+
+/// Which part of the keyspace a command may touch, and so how it is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The stripes of its keys, all locked before the first effect.
+    Keys,
+    /// Each stripe in turn, one at a time.
+    EachStripe,
+    /// The whole keyspace, with nobody else at work.
+    Exclusive,
+}
+
+/// A set of facts about a command, named as COMMAND INFO prints them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags(u32);
+
+impl Flags {
+    /// No fact.
+    pub const NONE: Flags = Flags(0);
+    /// Changes keys.
+    pub const WRITE: Flags = Flags(1);
+    /// Reads keys and changes none.
+    pub const READONLY: Flags = Flags(1 << 1);
+    /// May take memory: refused when there is none left.
+    pub const DENY_OOM: Flags = Flags(1 << 2);
+    /// For administrators.
+    pub const ADMIN: Flags = Flags(1 << 3);
+    /// Publish and subscribe.
+    pub const PUBSUB: Flags = Flags(1 << 4);
+    /// Not from scripts.
+    pub const NO_SCRIPT: Flags = Flags(1 << 5);
+    /// May wait.
+    pub const BLOCKING: Flags = Flags(1 << 6);
+    /// Allowed while a snapshot is loaded.
+    pub const LOADING: Flags = Flags(1 << 7);
+    /// Allowed on a replica that has lost its primary.
+    pub const STALE: Flags = Flags(1 << 8);
+    /// Not shown by MONITOR.
+    pub const SKIP_MONITOR: Flags = Flags(1 << 9);
+    /// Not in the slow log.
+    pub const SKIP_SLOWLOG: Flags = Flags(1 << 10);
+    /// Constant or logarithmic time: timed by the batch.
+    pub const FAST: Flags = Flags(1 << 11);
+    /// Allowed before authentication.
+    pub const NO_AUTH: Flags = Flags(1 << 12);
+    /// Not inside MULTI.
+    pub const NO_MULTI: Flags = Flags(1 << 13);
+    /// Allowed while a script runs too long.
+    pub const ALLOW_BUSY: Flags = Flags(1 << 14);
+    /// Its keys may be none.
+    pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 15);
+    /// Only when the matching enable-* directive allows it.
+    pub const PROTECTED: Flags = Flags(1 << 16);
+
+    const NAMES: [(Flags, &'static str); 15] = [
+        (Flags::WRITE, "write"),
+        (Flags::READONLY, "readonly"),
+        (Flags::DENY_OOM, "denyoom"),
+        (Flags::ADMIN, "admin"),
+        (Flags::PUBSUB, "pubsub"),
+        (Flags::NO_SCRIPT, "noscript"),
+        (Flags::BLOCKING, "blocking"),
+        (Flags::LOADING, "loading"),
+        (Flags::STALE, "stale"),
+        (Flags::SKIP_MONITOR, "skip_monitor"),
+        (Flags::SKIP_SLOWLOG, "skip_slowlog"),
+        (Flags::FAST, "fast"),
+        (Flags::NO_AUTH, "no_auth"),
+        (Flags::NO_MULTI, "no_multi"),
+        (Flags::ALLOW_BUSY, "allow_busy"),
+    ];
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn and(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+
+    /// Whether all of `other` hold.
+    #[inline]
+    #[must_use]
+    pub const fn has(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The names that COMMAND INFO prints.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Flags::NAMES.iter().filter(move |(flag, _)| self.has(*flag)).map(|(_, name)| *name)
+    }
+}
+
+/// What a command does with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access(u16);
+
+impl Access {
+    const RO: Access = Access(1);
+    const RW: Access = Access(1 << 1);
+    const OW: Access = Access(1 << 2);
+    const RM: Access = Access(1 << 3);
+    const ACCESS: Access = Access(1 << 4);
+    const UPDATE: Access = Access(1 << 5);
+    const INSERT: Access = Access(1 << 6);
+    const DELETE: Access = Access(1 << 7);
+
+    /// Looks at the value and returns it or something derived from it.
+    pub const READ: Access = Access::RO.and(Access::ACCESS);
+    /// Looks only at what is beside the value: existence, type, expiry.
+    pub const INSPECT: Access = Access::RO;
+    /// Changes the value, depending on what it was, without returning it.
+    pub const UPDATE_ONLY: Access = Access::RW.and(Access::UPDATE);
+    /// Changes the value and returns something of it.
+    pub const READ_AND_UPDATE: Access = Access::RW.and(Access::ACCESS).and(Access::UPDATE);
+    /// Adds to the value, never replacing what is there.
+    pub const ADD: Access = Access::RW.and(Access::INSERT);
+    /// Puts a new value in place, whatever was there.
+    pub const OVERWRITE: Access = Access::OW.and(Access::UPDATE);
+    /// Puts a value in place only where there is none.
+    pub const CREATE: Access = Access::OW.and(Access::INSERT);
+    /// Removes the key.
+    pub const REMOVE: Access = Access::RM.and(Access::DELETE);
+    /// Returns the value and removes the key.
+    pub const READ_AND_DELETE: Access = Access::RW.and(Access::ACCESS).and(Access::DELETE);
+
+    const NAMES: [(Access, &'static str); 8] = [
+        (Access::RO, "RO"),
+        (Access::RW, "RW"),
+        (Access::OW, "OW"),
+        (Access::RM, "RM"),
+        (Access::ACCESS, "access"),
+        (Access::UPDATE, "update"),
+        (Access::INSERT, "insert"),
+        (Access::DELETE, "delete"),
+    ];
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn and(self, other: Access) -> Access {
+        Access(self.0 | other.0)
+    }
+
+    /// Whether the key may change.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        self.0 & Access::RO.0 == 0
+    }
+
+    /// The names that COMMAND GETKEYSANDFLAGS prints.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Access::NAMES.iter().filter(move |(flag, _)| self.0 & flag.0 != 0).map(|(_, name)| *name)
+    }
+}
+
+/// Where some of a command's keys are among its arguments, and what it does with them.
+#[derive(Clone, Copy)]
+pub struct KeySpec {
+    /// Where they begin.
+    pub begin: usize,
+    /// How they go on from there.
+    pub find: FindKeys,
+    /// What happens to them.
+    pub access: Access,
+    /// What the flags cannot say.
+    pub notes: &'static str,
+    /// Tells the access from the arguments when it varies (SET with GET, BITFIELD); `access` is then the widest.
+    pub variable_access: Option<fn(Args<'_>) -> Access>,
+}
+
+/// How the keys of a spec follow from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindKeys {
+    /// From the beginning to `last` (relative to it; negative from the end of the arguments), every `step`-th argument.
+    Range {
+        /// Last one, relative to the beginning; -1 = the last argument.
+        last: i32,
+        /// Distance between keys.
+        step: usize,
+    },
+    /// At the beginning stands the number of keys; the first follows, `step` arguments apart.
+    Counted {
+        /// Distance between keys.
+        step: usize,
+    },
+}
+
+impl KeySpec {
+    /// One key: the first argument.
+    #[must_use]
+    pub const fn one(access: Access) -> KeySpec {
+        KeySpec::at(1, access)
+    }
+
+    /// One key at an index.
+    #[must_use]
+    pub const fn at(begin: usize, access: Access) -> KeySpec {
+        KeySpec::range(begin, 0, 1, access)
+    }
+
+    /// All arguments from the first on.
+    #[must_use]
+    pub const fn all(access: Access) -> KeySpec {
+        KeySpec::range(1, -1, 1, access)
+    }
+
+    /// From `begin` to `last`, every `step`-th argument.
+    #[must_use]
+    pub const fn range(begin: usize, last: i32, step: usize, access: Access) -> KeySpec {
+        KeySpec { begin, find: FindKeys::Range { last, step }, access, notes: "", variable_access: None }
+    }
+
+    /// As many as the argument at `begin` says.
+    #[must_use]
+    pub const fn counted(begin: usize, step: usize, access: Access) -> KeySpec {
+        KeySpec { begin, find: FindKeys::Counted { step }, access, notes: "", variable_access: None }
+    }
+
+    /// With an access that depends on the arguments.
+    #[must_use]
+    pub const fn varying(self, access: fn(Args<'_>) -> Access, notes: &'static str) -> KeySpec {
+        KeySpec { variable_access: Some(access), notes, ..self }
+    }
+
+    /// What happens to the keys in this request.
+    #[must_use]
+    pub fn access_in(&self, args: Args<'_>) -> Access {
+        self.variable_access.map_or(self.access, |access| access(args))
+    }
+
+    /// The indices of the keys among `args`.
+    ///
+    /// # Errors
+    /// The number of keys is not a number, or there are not as many.
+    pub fn indices(&self, args: Args<'_>) -> Result<impl Iterator<Item = usize> + use<>, InvalidKeys> {
+        let (first, last, step) = match self.find {
+            FindKeys::Range { last, step } => {
+                let last = match usize::try_from(last) {
+                    Ok(last) => self.begin + last,
+                    Err(_) => args.len().checked_sub(last.unsigned_abs() as usize).ok_or(InvalidKeys)?,
+                };
+                (self.begin, last, step)
+            }
+            FindKeys::Counted { step } => {
+                let count = args.find(self.begin).and_then(larder_store::parse_integer).ok_or(InvalidKeys)?;
+                let count = usize::try_from(count).map_err(|_| InvalidKeys)?;
+                if count == 0 {
+                    return Err(InvalidKeys);
+                }
+                let last = (count - 1).checked_mul(step).and_then(|span| span.checked_add(self.begin + 1));
+                (self.begin + 1, last.ok_or(InvalidKeys)?, step)
+            }
+        };
+        if last >= args.len() {
+            return Err(InvalidKeys);
+        }
+        Ok((first..=last).step_by(step))
+    }
+}
+
+/// The arguments do not contain the keys that they should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidKeys;

@@ -1,0 +1,98 @@
+//! A RESP connection as a state machine: bytes in, bytes out, no I/O.
+//!
+//! The driver hands in what it has read; up to sixteen complete requests are parsed, looked up and hashed, their stripes,
+//! slots and entries are prefetched one stage after the other, and only then are they executed: the memory latencies of a
+//! pipeline overlap instead of adding up. A request that does not end at once (it found a stripe in use, or its command goes on
+//! later) is kept with a copy of its arguments; nothing behind it is executed before it is done.
+
+use larder_resp::{Output, RequestParser, Span};
+use larder_store::UnixMillis;
+
+use crate::client::Client;
+use crate::context::KeyAt;
+use crate::outcome::Later;
+use crate::table::Row;
+use crate::turn::Turn;
+use crate::worker::Worker;
+
+/// What the driver should do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// Send the output, then wait for input: at least so many bytes beyond those not consumed.
+    NeedInput(usize),
+    /// Send the output, let others have their turn, then call again, with or without new input.
+    Again,
+    /// Send the output, then call again at this time.
+    At(UnixMillis),
+    /// Send the output, then end the connection.
+    Close,
+}
+
+/// See the module's documentation.
+pub struct Connection {
+    /// Its client.
+    pub client: Client,
+    parser: RequestParser,
+    pending: Option<Box<Pending>>,
+}
+
+/// A request that did not end at once.
+pub(crate) struct Pending {
+    pub(crate) row: Row,
+    pub(crate) input: Vec<u8>,
+    pub(crate) args: Vec<Span>,
+    pub(crate) keys: Vec<KeyAt>,
+    /// What goes on; `None` when the handler is to be called again from the start.
+    pub(crate) later: Option<Later>,
+}
+
+impl Pending {
+    /// What the driver should do about it.
+    pub(crate) fn served(&self) -> Served {
+        match self.later.as_ref().and_then(|later| later.not_before) {
+            Some(at) => Served::At(at),
+            None => Served::Again,
+        }
+    }
+}
+
+impl Connection {
+    /// The connection of a client that has just arrived.
+    #[must_use]
+    pub fn new(client: Client) -> Connection {
+        Connection { client, parser: RequestParser::default(), pending: None }
+    }
+
+    /// Executes what is complete in `input` as far as this turn allows, and appends the replies to `output`. Returns how many
+    /// bytes were consumed, and what to do next. The bytes not consumed must come first in the next call's input.
+    pub fn serve(&mut self, worker: &mut Worker, input: &mut [u8], output: &mut Output) -> (usize, Served) {
+        worker.refresh();
+        let node = worker.node.clone();
+        let Some(running) = node.safepoint.enter(worker.index) else { return (0, Served::Again) };
+        let mut batch = std::mem::take(&mut worker.batch);
+        let time = node.host.time();
+        let mut turn = Turn::new(&node, worker, &running, output, &mut self.client);
+        let (consumed, mut served) = match self.pending.take().and_then(|pending| turn.resume(pending, time))
+        {
+            Some((pending, served)) => {
+                self.pending = Some(pending);
+                (0, served)
+            }
+            None => turn.serve(&mut self.parser, &mut self.pending, &mut batch, input, time),
+        };
+        let executed = turn.executed;
+        batch.clear();
+        worker.batch = batch;
+        self.client.shared.note_batch(&self.client, time.now, executed);
+        if self.client.closing && self.pending.is_none() {
+            served = Served::Close;
+        }
+        (consumed, served)
+    }
+
+    /// Whether a request waits for something other than input.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+}

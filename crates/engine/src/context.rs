@@ -1,0 +1,94 @@
+//! What a handler may see and do.
+
+use larder_config::Settings;
+use larder_resp::Reply;
+use larder_store::{Key, Moment, Position, Touch, UnixMillis};
+
+use crate::args::Args;
+use crate::client::Client;
+use crate::command::Command;
+use crate::error::CommandError;
+use crate::locked::Locked;
+use crate::node::Node;
+use crate::safepoint::{Exclusive, Running};
+use crate::stats::WorkerStats;
+use crate::worker::Random;
+
+/// A key of a request: which argument it is, and where it lives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyAt {
+    pub(crate) argument: u32,
+    pub(crate) position: Position,
+}
+
+/// One request on its way: what the handler of its command works with.
+pub struct Context<'a> {
+    /// The node.
+    pub node: &'a Node,
+    /// The settings in force.
+    pub settings: &'a Settings,
+    /// The client that asks.
+    pub client: &'a mut Client,
+    /// The arguments.
+    pub args: Args<'a>,
+    /// Where the reply goes.
+    pub reply: Reply<'a>,
+    /// The row.
+    pub command: &'static Command,
+    /// The time at which the request runs.
+    pub moment: Moment,
+    /// Uniform random numbers.
+    pub random: &'a mut Random,
+    pub(crate) keys: &'a [KeyAt],
+    pub(crate) stats: &'a WorkerStats,
+    pub(crate) running: &'a Running<'a>,
+}
+
+impl<'a> Context<'a> {
+    /// The time at which the request runs.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        self.moment.now
+    }
+
+    /// The request's key of this number, counted from 0, which the command's key specs guarantee.
+    #[inline]
+    #[must_use]
+    pub fn key(&self, number: usize) -> Key<'a> {
+        let key = &self.keys[number];
+        Key { bytes: self.args.at(key.argument as usize), position: key.position }
+    }
+
+    /// The request's keys in order.
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = Key<'a>> + use<'a> {
+        let args = self.args;
+        self.keys.iter().map(move |key| Key { bytes: args.at(key.argument as usize), position: key.position })
+    }
+
+    /// Locks the stripes of the request's keys, all of them, until the result is dropped. To be called once, after parsing.
+    ///
+    /// # Errors
+    /// One is in use: the request is tried again from the start, so nothing may have happened yet.
+    #[inline]
+    pub fn lock(&self) -> Result<Locked<'a>, CommandError> {
+        let touch = if self.client.no_touch { Touch::No } else { Touch::Yes };
+        self.lock_touching(touch)
+    }
+
+    /// As [`Context::lock`], with reads that count as uses or not whatever the client said.
+    ///
+    /// # Errors
+    /// As [`Context::lock`].
+    pub fn lock_touching(&self, touch: Touch) -> Result<Locked<'a>, CommandError> {
+        let stripes = self.keys.iter().map(|key| key.position.stripe());
+        Locked::new(&self.node.keyspace, self.stats, stripes, self.moment, touch, self.client.db)
+    }
+
+    /// Stops all other workers, for a command whose scope is the whole keyspace.
+    ///
+    /// # Errors
+    /// Another worker was first: the request is tried again.
+    pub fn exclusive(&self) -> Result<Exclusive<'a>, CommandError> {
+        self.running.exclusive().ok_or(CommandError::Contended)
+    }
+}

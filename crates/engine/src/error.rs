@@ -1,0 +1,94 @@
+//! Every error that a command answers, with the text that clients know from Redis.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use larder_store::WrongType;
+
+/// Why a command was not carried out. `Display` gives the reply line without the leading `-`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandError {
+    /// A stripe was in use for longer than a moment: the request is tried again, no client ever sees this.
+    Contended,
+    /// No command of this name; the name and the first arguments, as they came.
+    UnknownCommand(Box<str>, Box<str>),
+    /// The container has no such subcommand: subcommand as it came, container's name.
+    UnknownSubcommand(Box<str>, Box<str>),
+    /// Too few or too many arguments for this command.
+    WrongArity(Box<str>),
+    /// The arguments make no sense together.
+    Syntax,
+    /// An argument should be an integer of 64 bits.
+    NotAnInteger,
+    /// An argument or value should be a number.
+    NotAFloat,
+    /// The key holds another type.
+    WrongType,
+    /// A time to live that is zero, negative or too large, given to this command.
+    InvalidExpire(&'static str),
+    /// A value would become longer than proto-max-bulk-len.
+    StringTooLong,
+    /// The key does not exist, where that is an error.
+    NoSuchKey,
+    /// The number of the database is too large.
+    DbOutOfRange,
+    /// The client must authenticate first.
+    NoAuth,
+    /// Any other: the whole line, with its code.
+    Line(Cow<'static, str>),
+}
+
+impl CommandError {
+    /// An error that only one command has: the whole line, with its code.
+    #[must_use]
+    pub const fn line(line: &'static str) -> CommandError {
+        CommandError::Line(Cow::Borrowed(line))
+    }
+
+    /// The first word of the line, by which INFO errorstats counts.
+    #[must_use]
+    pub fn code(&self) -> String {
+        self.to_string().split(' ').next().unwrap_or_default().to_owned()
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CommandError::Contended => f.write_str("ERR the keys are in use, try again"),
+            CommandError::UnknownCommand(name, args) => {
+                write!(f, "ERR unknown command '{name}', with args beginning with: {args}")
+            }
+            CommandError::UnknownSubcommand(name, container) => {
+                write!(f, "ERR unknown subcommand '{name}'. Try {} HELP.", container.to_uppercase())
+            }
+            CommandError::WrongArity(name) => {
+                write!(f, "ERR wrong number of arguments for '{}' command", name.to_lowercase())
+            }
+            CommandError::Syntax => f.write_str("ERR syntax error"),
+            CommandError::NotAnInteger => f.write_str("ERR value is not an integer or out of range"),
+            CommandError::NotAFloat => f.write_str("ERR value is not a valid float"),
+            CommandError::WrongType => {
+                f.write_str("WRONGTYPE Operation against a key holding the wrong kind of value")
+            }
+            CommandError::InvalidExpire(command) => {
+                write!(f, "ERR invalid expire time in '{command}' command")
+            }
+            CommandError::StringTooLong => {
+                f.write_str("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+            }
+            CommandError::NoSuchKey => f.write_str("ERR no such key"),
+            CommandError::DbOutOfRange => f.write_str("ERR DB index is out of range"),
+            CommandError::NoAuth => f.write_str("NOAUTH Authentication required."),
+            CommandError::Line(line) => f.write_str(line),
+        }
+    }
+}
+
+impl std::error::Error for CommandError {}
+
+impl From<WrongType> for CommandError {
+    fn from(_: WrongType) -> CommandError {
+        CommandError::WrongType
+    }
+}

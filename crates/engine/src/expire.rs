@@ -1,0 +1,51 @@
+//! The part of expiry that each worker does between its connections' turns.
+
+use larder_store::{ExpireProgress, STRIPES};
+
+use crate::node::moment;
+use crate::sync::Ordering;
+use crate::worker::Worker;
+
+/// Wheel nodes looked at while one stripe is locked: some ten microseconds.
+const STRIPE_NODES: usize = 64;
+/// Wheel nodes looked at before connections have their turn.
+const TURN_NODES: usize = 512;
+
+/// Where a worker goes on: its stripes are those whose number leaves its own when divided by the number of workers.
+#[derive(Debug, Default)]
+pub struct ExpireTurn {
+    next: usize,
+}
+
+impl ExpireTurn {
+    /// Expires what is due in the worker's stripes, up to the work allowed in one turn. Says whether more is to be done at once.
+    pub fn run(&mut self, worker: &mut Worker) -> bool {
+        worker.refresh();
+        let node = &worker.node;
+        if !node.active_expire.load(Ordering::Relaxed) {
+            return false;
+        }
+        let Some(_running) = node.safepoint.enter(worker.index) else { return true };
+        let now = node.host.time().now;
+        let moment = moment(now, worker.settings());
+        let workers = node.stats.len();
+        let own = STRIPES.div_ceil(workers);
+        let (mut left, mut more) = (TURN_NODES, false);
+        for _ in 0..own {
+            let stripe = self.next * workers + worker.index;
+            self.next = (self.next + 1) % own;
+            if stripe >= STRIPES || !node.keyspace.is_due(stripe, now) {
+                continue;
+            }
+            match node.keyspace.try_lock(stripe, moment).map(|mut guard| guard.expire_due(STRIPE_NODES)) {
+                Some(ExpireProgress::Done) => {}
+                Some(ExpireProgress::More) | None => more = true,
+            }
+            left = left.saturating_sub(STRIPE_NODES);
+            if left == 0 {
+                return true;
+            }
+        }
+        more
+    }
+}

@@ -1,0 +1,133 @@
+//! Glob patterns as Redis matches them: `*`, `?`, `[a-z]`, `[^...]`, `\` to quote.
+
+/// Whether letters of either case are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// They are not.
+    Sensitive,
+    /// They are (ASCII).
+    Insensitive,
+}
+
+/// Whether `text` matches `pattern`.
+///
+/// A `*` is tried against the shortest text first and the last `*` alone is backtracked into, so the cost is at most the
+/// product of both lengths.
+#[must_use]
+pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    loop {
+        if p < pattern.len() && pattern[p] == b'*' {
+            p += 1;
+            retry = Some((p, t));
+            continue;
+        }
+        let step = if t < text.len() { one(&pattern[p..], text[t], case) } else { None };
+        if let Some(used) = step {
+            (p, t) = (p + used, t + 1);
+        } else if t == text.len() && p == pattern.len() {
+            return true;
+        } else {
+            // Let the last `*` take one byte more.
+            match retry {
+                Some((after_star, from)) if from < text.len() => {
+                    retry = Some((after_star, from + 1));
+                    (p, t) = (after_star, from + 1);
+                }
+                _ => return false,
+            }
+        }
+    }
+}
+
+/// Matches one byte against the first element of a pattern; returns the element's length.
+fn one(pattern: &[u8], byte: u8, case: Case) -> Option<usize> {
+    let same = |a: u8, b: u8| a == b || (case == Case::Insensitive && a.eq_ignore_ascii_case(&b));
+    match pattern {
+        [] => None,
+        [b'?', ..] => Some(1),
+        [b'[', set @ ..] => class(set, byte, case).map(|used| used + 1),
+        [b'\\', quoted, ..] => same(*quoted, byte).then_some(2),
+        [literal, ..] => same(*literal, byte).then_some(1),
+    }
+}
+
+/// Matches a byte against what follows a `[`; returns the length up to and including the `]`. Without a `]` the class goes to
+/// the end of the pattern.
+fn class(set: &[u8], byte: u8, case: Case) -> Option<usize> {
+    let fold = |b: u8| if case == Case::Insensitive { b.to_ascii_lowercase() } else { b };
+    let byte = fold(byte);
+    let negated = set.first() == Some(&b'^');
+    let mut at = usize::from(negated);
+    let mut found = false;
+    loop {
+        match &set[at..] {
+            [] => break,
+            [b']', ..] => {
+                at += 1;
+                break;
+            }
+            [b'\\', quoted, ..] => {
+                found |= fold(*quoted) == byte;
+                at += 2;
+            }
+            [low, b'-', high, ..] => {
+                let (low, high) = (fold(*low), fold(*high));
+                found |= (low.min(high)..=low.max(high)).contains(&byte);
+                at += 3;
+            }
+            [member, ..] => {
+                found |= fold(*member) == byte;
+                at += 1;
+            }
+        }
+    }
+    (found != negated).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_in_redis() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("a*", "abc", true),
+            ("*c", "abc", true),
+            ("a*b*c", "a--b--c", true),
+            ("a*b*c", "a--b--d", false),
+            ("h?llo", "hallo", true),
+            ("h?llo", "hllo", false),
+            ("h[ae]llo", "hello", true),
+            ("h[^e]llo", "hello", false),
+            ("h[a-c]llo", "hbllo", true),
+            ("h[c-a]llo", "hbllo", true),
+            ("\\*", "*", true),
+            ("\\*", "x", false),
+            ("[\\]]", "]", true),
+            ("[abc", "c", true),
+            ("**a", "bca", true),
+            ("", "", true),
+            ("", "a", false),
+            ("a", "", false),
+            ("[^]", "a", true),
+            ("*?", "", false),
+        ] {
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes(), Case::Sensitive),
+                expected,
+                "{pattern} {text}"
+            );
+        }
+        assert!(matches(b"FOO[A-C]", b"foob", Case::Insensitive));
+        assert!(!matches(b"FOO", b"foo", Case::Sensitive));
+    }
+
+    #[test]
+    fn many_stars_do_not_explode() {
+        let pattern = b"a*".repeat(200);
+        assert!(!matches(&[&pattern[..], b"b"].concat(), &b"a".repeat(2000), Case::Sensitive));
+    }
+}

@@ -1,0 +1,223 @@
+//! The keys of a request, locked.
+
+use larder_store::{
+    Attributes, DbIndex, Entry, Event, Key, Keyspace, Moment, NewValue, StripeGuard, Touch, UnixMillis,
+    WrongType, table::Borrowed,
+};
+use smallvec::SmallVec;
+
+use crate::error::CommandError;
+use crate::stats::{StripeStats, WorkerStats};
+use crate::sync::spin_loop;
+
+/// How often a stripe in use is tried before the whole request backs off: a few hundred nanoseconds, about what a command
+/// holds one for.
+const SPINS: usize = 64;
+
+/// The stripes of a request's keys, locked until this is dropped, seen through one numbered database.
+///
+/// All were taken before the first effect, in ascending order. Methods take keys of the request only.
+pub struct Locked<'a> {
+    stripes: SmallVec<[StripeGuard<'a, StripeStats>; 1]>,
+    stats: &'a WorkerStats,
+    touch: Touch,
+    db: DbIndex,
+    now: UnixMillis,
+}
+
+impl<'a> Locked<'a> {
+    /// Locks the stripes of `keys`; if one stays in use, lets go of all.
+    ///
+    /// # Errors
+    /// [`CommandError::Contended`], which has the request tried again.
+    #[inline]
+    pub(crate) fn new(
+        keyspace: &'a Keyspace<StripeStats>,
+        stats: &'a WorkerStats,
+        keys: impl Iterator<Item = usize>,
+        moment: Moment,
+        touch: Touch,
+        db: DbIndex,
+    ) -> Result<Locked<'a>, CommandError> {
+        let mut wanted: SmallVec<[usize; 4]> = keys.collect();
+        if wanted.len() > 1 {
+            wanted.sort_unstable();
+            wanted.dedup();
+        }
+        let mut locked = Locked { stripes: SmallVec::new(), stats, touch, db, now: moment.now };
+        for stripe in wanted {
+            locked.stripes.push(lock(keyspace, stripe, moment).ok_or(CommandError::Contended)?);
+        }
+        Ok(locked)
+    }
+
+    /// The database that the methods below work in.
+    #[must_use]
+    pub fn db(&self) -> DbIndex {
+        self.db
+    }
+
+    /// Looks at another database from now on.
+    pub fn select(&mut self, db: DbIndex) {
+        self.db = db;
+    }
+
+    /// The time at which the request runs.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        self.now
+    }
+
+    /// Reads a key on behalf of a client: counts a hit or a miss, and counts as a use of the key.
+    #[inline]
+    pub fn read(&mut self, key: Key<'_>) -> Option<Borrowed<'_, Entry>> {
+        let (db, touch, stats) = (self.db, self.touch, self.stats);
+        let found = self.stripe(key).find(db, key, touch);
+        if found.is_some() {
+            stats.hits.add(1)
+        } else {
+            stats.misses.add(1)
+        }
+        found
+    }
+
+    /// Reads a string on behalf of a client, as [`Locked::read`].
+    ///
+    /// # Errors
+    /// The key holds another type.
+    #[inline]
+    pub fn read_string(&mut self, key: Key<'_>) -> Result<Option<Borrowed<'_, Entry>>, WrongType> {
+        match self.read(key) {
+            Some(entry) if entry.value_type() != larder_store::Type::String => Err(WrongType),
+            found => Ok(found),
+        }
+    }
+
+    /// Looks at a key without leaving a trace.
+    #[inline]
+    pub fn inspect(&mut self, key: Key<'_>) -> Option<Borrowed<'_, Entry>> {
+        let db = self.db;
+        self.stripe(key).find(db, key, Touch::No)
+    }
+
+    /// Looks at a string that is about to be changed, without leaving a trace.
+    ///
+    /// # Errors
+    /// The key holds another type.
+    #[inline]
+    pub fn string(&mut self, key: Key<'_>) -> Result<Option<Borrowed<'_, Entry>>, WrongType> {
+        let db = self.db;
+        self.stripe(key).find_string(db, key, Touch::No)
+    }
+
+    /// Whether a key exists. Leaves no trace.
+    pub fn contains(&mut self, key: Key<'_>) -> bool {
+        let db = self.db;
+        self.stripe(key).contains(db, key)
+    }
+
+    /// Stores a value with these attributes, over whatever the key held.
+    #[inline]
+    pub fn put(&mut self, key: Key<'_>, attributes: &Attributes, value: NewValue<'_>, event: Event) {
+        let db = self.db;
+        self.stripe(key).put(db, key, attributes, value, event);
+    }
+
+    /// Stores a value and keeps expiry and attributes of the key.
+    pub fn put_value(&mut self, key: Key<'_>, value: NewValue<'_>, event: Event) {
+        let db = self.db;
+        self.stripe(key).put_value(db, key, value, event);
+    }
+
+    /// Gives a string's bytes, at least `min_len` of them (missing ones are zeros; a missing key is created), to `change`.
+    ///
+    /// # Errors
+    /// The key holds another type.
+    pub fn change_string<R>(
+        &mut self,
+        key: Key<'_>,
+        min_len: usize,
+        event: Event,
+        change: impl FnOnce(&mut [u8]) -> R,
+    ) -> Result<R, WrongType> {
+        let db = self.db;
+        self.stripe(key).change_string(db, key, min_len, event, change)
+    }
+
+    /// Sets or removes the expiry of a key; says whether the key exists.
+    pub fn put_expiry(&mut self, key: Key<'_>, expires_at: Option<UnixMillis>, event: Event) -> bool {
+        let db = self.db;
+        self.stripe(key).put_expiry(db, key, expires_at, event)
+    }
+
+    /// Changes the attributes of a key; says whether it exists.
+    pub fn put_attributes(&mut self, key: Key<'_>, attributes: &Attributes, event: Event) -> bool {
+        let db = self.db;
+        self.stripe(key).put_attributes(db, key, attributes, event)
+    }
+
+    /// The CAS unique of a key; attached now if it had none.
+    pub fn cas(&mut self, key: Key<'_>) -> Option<u64> {
+        let db = self.db;
+        self.stripe(key).cas(db, key)
+    }
+
+    /// Changes what is not the key's content: access bits, the fetched mark. Nobody is told.
+    pub fn mark(&mut self, key: Key<'_>, mark: impl FnOnce(&mut Entry)) {
+        let db = self.db;
+        self.stripe(key).mark(db, key, mark);
+    }
+
+    /// Tells of the change just made under one more name (`expire` after `set`).
+    #[inline]
+    pub fn note(&mut self, key: Key<'_>, event: Event) {
+        let db = self.db;
+        self.stripe(key).note(db, key, event);
+    }
+
+    /// Deletes a key; says whether it existed.
+    pub fn delete(&mut self, key: Key<'_>, event: Event) -> bool {
+        let db = self.db;
+        self.stripe(key).delete(db, key, event)
+    }
+
+    /// Takes a key out of the keyspace.
+    pub fn take(&mut self, key: Key<'_>, event: Event) -> Option<Entry> {
+        let db = self.db;
+        self.stripe(key).take(db, key, event)
+    }
+
+    /// Puts an entry taken or copied elsewhere under a key, over whatever was there.
+    pub fn place(&mut self, key: Key<'_>, entry: Entry, event: Event) {
+        let db = self.db;
+        self.stripe(key).place(db, key, entry, event);
+    }
+
+    #[inline]
+    fn stripe(&mut self, key: Key<'_>) -> &mut StripeGuard<'a, StripeStats> {
+        let wanted = key.position.stripe();
+        let place = match self.stripes.len() {
+            1 => 0,
+            _ => {
+                let found = self.stripes.binary_search_by_key(&wanted, StripeGuard::index);
+                found.expect("the key is one of the request's, whose stripes are all locked")
+            }
+        };
+        &mut self.stripes[place]
+    }
+}
+
+#[inline]
+fn lock(
+    keyspace: &Keyspace<StripeStats>,
+    stripe: usize,
+    moment: Moment,
+) -> Option<StripeGuard<'_, StripeStats>> {
+    for _ in 0..SPINS {
+        if let Some(guard) = keyspace.try_lock(stripe, moment) {
+            return Some(guard);
+        }
+        spin_loop();
+    }
+    None
+}

@@ -1,0 +1,43 @@
+//! How the execution of a request ends.
+
+use larder_store::UnixMillis;
+
+use crate::context::Context;
+use crate::error::CommandError;
+
+/// What a handler returns.
+pub type CommandResult = Result<Outcome, CommandError>;
+
+/// What continues a request that did not end at once.
+pub type Resume = Box<dyn FnMut(&mut Context<'_>) -> CommandResult + Send>;
+
+/// How a handler ended when nothing was wrong.
+pub enum Outcome {
+    /// The reply is written.
+    Reply,
+    /// The request goes on later; its client's next requests wait for it, other clients do not.
+    Later(Later),
+}
+
+/// The rest of a request.
+pub struct Later {
+    /// Called with the request's own arguments; may again answer [`Outcome::Later`].
+    pub resume: Resume,
+    /// Not before this time; `None` = as soon as others had their turn.
+    pub not_before: Option<UnixMillis>,
+}
+
+impl Outcome {
+    /// Goes on with `resume` once other clients had their turn.
+    pub fn soon(resume: impl FnMut(&mut Context<'_>) -> CommandResult + Send + 'static) -> Outcome {
+        Outcome::Later(Later { resume: Box::new(resume), not_before: None })
+    }
+
+    /// Goes on with `resume` at a time.
+    pub fn at(
+        at: UnixMillis,
+        resume: impl FnMut(&mut Context<'_>) -> CommandResult + Send + 'static,
+    ) -> Outcome {
+        Outcome::Later(Later { resume: Box::new(resume), not_before: Some(at) })
+    }
+}

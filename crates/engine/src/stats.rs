@@ -1,0 +1,130 @@
+//! What is counted: each worker writes counters of its own, and INFO adds them up.
+
+use std::collections::BTreeMap;
+
+use larder_store::{Change, DbIndex, Effect, Event, SideState};
+
+use crate::sync::{AtomicU64, Mutex, Ordering};
+
+/// Beyond this many different first words, as in Redis, somebody makes them up, and they are not counted.
+const ERROR_CODES_MAX: usize = 128;
+
+/// A number that one worker adds to and everybody may read. Adding costs a load and a store, no locked instruction.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds; only the worker that owns the counter may.
+    #[inline]
+    pub fn add(&self, count: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+    }
+
+    /// The present value.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// One worker's counters.
+#[derive(Debug, Default)]
+pub struct WorkerStats {
+    /// Requests executed, by row.
+    pub commands: Box<[CommandStats]>,
+    /// Reads that found their key.
+    pub hits: Counter,
+    /// Reads that did not.
+    pub misses: Counter,
+    /// Connections dealt to this worker.
+    pub connections: Counter,
+    /// Bytes read from clients.
+    pub input_bytes: Counter,
+    /// Bytes written to clients.
+    pub output_bytes: Counter,
+    /// Requests that found a stripe in use and were tried again.
+    pub contended: Counter,
+    /// Error replies by their first word.
+    pub errors: Mutex<BTreeMap<String, u64>>,
+}
+
+/// One row's counters.
+#[derive(Debug, Default)]
+pub struct CommandStats {
+    /// Requests that reached the handler.
+    pub calls: Counter,
+    /// Time spent in the handler, in nanoseconds. Fast commands are timed by the batch, which is shared out evenly.
+    pub nanos: Counter,
+    /// Requests refused before the handler (arity, gates).
+    pub rejected: Counter,
+    /// Requests whose handler answered an error.
+    pub failed: Counter,
+}
+
+impl WorkerStats {
+    /// For a table of so many rows.
+    #[must_use]
+    pub fn new(rows: usize) -> WorkerStats {
+        WorkerStats {
+            commands: (0..rows).map(|_| CommandStats::default()).collect(),
+            ..WorkerStats::default()
+        }
+    }
+
+    /// Counts an error reply under its first word.
+    pub fn count_error(&self, code: &str) {
+        let mut errors = self.errors.lock();
+        if let Some(count) = errors.get_mut(code) {
+            *count += 1;
+        } else if errors.len() < ERROR_CODES_MAX {
+            errors.insert(code.to_owned(), 1);
+        }
+    }
+
+    /// Back to zero (CONFIG RESETSTAT). A worker adding at this moment may undo it for one counter.
+    pub fn reset(&self) {
+        for command in &self.commands {
+            for counter in [&command.calls, &command.nanos, &command.rejected, &command.failed] {
+                counter.reset();
+            }
+        }
+        for counter in [
+            &self.hits,
+            &self.misses,
+            &self.connections,
+            &self.input_bytes,
+            &self.output_bytes,
+            &self.contended,
+        ] {
+            counter.reset();
+        }
+        self.errors.lock().clear();
+    }
+}
+
+/// What a stripe keeps for the engine.
+#[derive(Debug, Default)]
+pub struct StripeStats {
+    /// Changes of keys.
+    pub changes: u64,
+    /// Keys that expired.
+    pub expired: u64,
+}
+
+impl SideState for StripeStats {
+    #[inline]
+    fn changed(&mut self, change: Change<'_>) {
+        self.changes += u64::from(change.effect != Effect::Noted);
+        if change.effect == Effect::Removed && change.event == Event::EXPIRED {
+            self.expired += 1;
+        }
+    }
+
+    fn flushed(&mut self, _db: DbIndex, keys: usize) {
+        self.changes += keys as u64;
+    }
+}

@@ -1,0 +1,432 @@
+//! One turn of a connection on its worker: parse, prefetch, execute.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use larder_config::Settings;
+use larder_resp::{
+    Client as ParserClient, Limits, Mark, Output, Parsed, ProtocolError, Reply, RequestParser, Span,
+};
+
+use crate::args::Args;
+use crate::client::{Client, ReplyMode};
+use crate::command::Flags;
+use crate::connection::{Pending, Served};
+use crate::context::{Context, KeyAt};
+use crate::error::CommandError;
+use crate::gates;
+use crate::node::{Node, Time, moment};
+use crate::outcome::{Later, Outcome};
+use crate::safepoint::Running;
+use crate::sync::Ordering;
+use crate::table::Row;
+use crate::worker::{Batch, Prepared, Worker};
+
+/// Requests parsed and prefetched together.
+const BATCH_MAX: usize = 16;
+/// Requests served before others have their turn.
+const TURN_REQUESTS_MAX: u64 = 256;
+/// Reply bytes above which nothing more is executed before they are sent.
+const OUTPUT_HIGH_WATER: usize = 1 << 20;
+/// Bytes of unknown arguments that an error repeats, as in Redis.
+const ERROR_ARGS_MAX: usize = 128;
+
+/// See the module's documentation.
+pub(crate) struct Turn<'t> {
+    node: &'t Node,
+    worker: &'t mut Worker,
+    settings: Arc<Settings>,
+    running: &'t Running<'t>,
+    output: &'t mut Output,
+    client: &'t mut Client,
+    /// Requests executed so far.
+    pub(crate) executed: u64,
+}
+
+/// Why no more requests were added to a batch.
+enum Stop {
+    /// It is full.
+    Full,
+    /// The input ends within a request, which begins at `start` and needs more bytes.
+    Incomplete { start: usize, needed: usize },
+    /// What follows is no request.
+    Error(ProtocolError),
+}
+
+/// How the execution of a batch ended.
+enum Executed {
+    /// To its end.
+    All,
+    /// Before its end: something changed on which parsing depends, so what follows is to be looked at again.
+    Changed,
+    /// At a request that did not end.
+    Pending(Box<Pending>),
+}
+
+/// What is left of a request that did not end: what goes on, or nothing when its handler is to be called again.
+struct Unfinished(Option<Later>);
+
+impl<'t> Turn<'t> {
+    pub(crate) fn new(
+        node: &'t Node,
+        worker: &'t mut Worker,
+        running: &'t Running<'t>,
+        output: &'t mut Output,
+        client: &'t mut Client,
+    ) -> Turn<'t> {
+        let settings = Arc::clone(&worker.settings);
+        Turn { node, worker, settings, running, output, client, executed: 0 }
+    }
+
+    /// Serves input, batch by batch, as far as the turn allows. Returns the bytes consumed.
+    pub(crate) fn serve(
+        &mut self,
+        parser: &mut RequestParser,
+        pending: &mut Option<Box<Pending>>,
+        batch: &mut Batch,
+        input: &mut [u8],
+        mut time: Time,
+    ) -> (usize, Served) {
+        let mut consumed = 0;
+        loop {
+            if self.executed >= TURN_REQUESTS_MAX || self.output.len() >= OUTPUT_HIGH_WATER {
+                return (consumed, Served::Again);
+            }
+            batch.clear();
+            let stop = self.parse(parser, batch, input, consumed);
+            self.prefetch(batch);
+            let executed = self.execute_batch(batch, input, &mut consumed, &mut time);
+            if !matches!(executed, Executed::All) {
+                // The parser may be amid a request behind the one that stopped the batch.
+                *parser = RequestParser::default();
+            }
+            match (executed, stop) {
+                (Executed::Pending(kept), _) => {
+                    let served = kept.served();
+                    *pending = Some(kept);
+                    return (consumed, served);
+                }
+                _ if self.client.closing => return (consumed, Served::Close),
+                (Executed::Changed, _) | (Executed::All, Stop::Full) => {}
+                (Executed::All, Stop::Incomplete { start, needed }) => {
+                    // Blank requests before the incomplete one are done with.
+                    return (start.max(consumed), Served::NeedInput(needed));
+                }
+                (Executed::All, Stop::Error(error)) => {
+                    Reply { out: self.output, protocol: self.client.protocol }.protocol_error(&error);
+                    self.client.closing = true;
+                    return (input.len(), Served::Close);
+                }
+            }
+        }
+    }
+
+    /// Goes on with a request that did not end at once; gives it back when it still has not.
+    pub(crate) fn resume(&mut self, mut pending: Box<Pending>, time: Time) -> Option<(Box<Pending>, Served)> {
+        if let Served::At(at) = pending.served()
+            && at > time.now
+        {
+            return Some((pending, Served::At(at)));
+        }
+        let later = pending.later.take();
+        let args = Args::new(&pending.input, &pending.args);
+        pending.later = self.execute(pending.row, args, &pending.keys, time, later)?.0;
+        let served = pending.served();
+        Some((pending, served))
+    }
+
+    /// Parses a batch and finds rows and keys of its requests.
+    fn parse(&self, parser: &mut RequestParser, batch: &mut Batch, input: &mut [u8], from: usize) -> Stop {
+        let limits = Limits {
+            bulk_len_max: self.settings.proto_max_bulk_len,
+            client: if self.client.authenticated {
+                ParserClient::Authenticated
+            } else {
+                ParserClient::Unauthenticated
+            },
+            ..Limits::DEFAULT
+        };
+        let mut start = from;
+        while batch.requests.len() < BATCH_MAX {
+            // An inline request is unescaped in place and cannot be parsed twice: it is executed by itself.
+            let inline = input.get(start).is_some_and(|first| *first != b'*');
+            if inline && !batch.requests.is_empty() {
+                return Stop::Full;
+            }
+            match parser.parse(input, start, &limits, &mut batch.args) {
+                Ok(Parsed::Request { end }) => {
+                    self.prepare(batch, input, end);
+                    start = end;
+                    if inline {
+                        return Stop::Full;
+                    }
+                }
+                Ok(Parsed::Empty { end }) => start = end,
+                Ok(Parsed::Incomplete { needed }) => {
+                    return Stop::Incomplete {
+                        start,
+                        needed: needed.saturating_sub(input.len() - start).max(1),
+                    };
+                }
+                Err(error) => return Stop::Error(error),
+            }
+        }
+        Stop::Full
+    }
+
+    /// Looks up the request whose arguments were just pushed, extracts its keys and asks for their stripes.
+    #[inline]
+    fn prepare(&self, batch: &mut Batch, input: &[u8], end: usize) {
+        let first = batch.requests.last().map_or(0, |before| before.args_end as usize);
+        let args = Args::new(input, &batch.args[first..]);
+        let row = find_row(self.node, args).ok();
+        if let Some(row) = row
+            && row.command.arity.accepts(args.len())
+        {
+            extract_keys(self.node, row, args, &mut batch.keys);
+        }
+        batch.requests.push(Prepared {
+            row,
+            args_end: batch.args.len() as u32,
+            keys_end: batch.keys.len() as u32,
+            end,
+        });
+    }
+
+    /// Brings the slots and then the entries of a batch's keys into the cache, each time all at once.
+    #[inline]
+    fn prefetch(&self, batch: &Batch) {
+        if batch.keys.len() < 2 {
+            return;
+        }
+        for key in &batch.keys {
+            self.node.keyspace.prefetch_slot(self.client.db, key.position);
+        }
+        for key in &batch.keys {
+            self.node.keyspace.prefetch_entry(self.client.db, key.position);
+        }
+    }
+
+    /// Executes a batch in order, moving `consumed` on with each request that ended, and `time` with each that took long.
+    fn execute_batch(
+        &mut self,
+        batch: &Batch,
+        input: &[u8],
+        consumed: &mut usize,
+        time: &mut Time,
+    ) -> Executed {
+        let (mut args_start, mut keys_start) = (0, 0);
+        let (mut fast, mut fast_since) = (0, time.nanos);
+        for request in &batch.requests {
+            let spans = &batch.args[args_start..request.args_end as usize];
+            let keys = &batch.keys[keys_start..request.keys_end as usize];
+            (args_start, keys_start) = (request.args_end as usize, request.keys_end as usize);
+            let args = Args::new(input, spans);
+            *consumed = request.end;
+            let Some(row) = request.row else {
+                self.refuse(args);
+                continue;
+            };
+            let quick = row.command.flags.has(Flags::FAST);
+            let before = (self.client.authenticated, self.client.protocol);
+            let unfinished = self.execute(row, args, keys, *time, None);
+            if let Some(Unfinished(later)) = unfinished {
+                let (input, args) = copy_request(args);
+                return Executed::Pending(Box::new(Pending { row, input, args, keys: keys.to_vec(), later }));
+            }
+            if quick {
+                fast += 1;
+                continue;
+            }
+            let now = self.node.host.time();
+            self.add_time(row, now.nanos.saturating_sub(time.nanos));
+            (*time, fast_since) = (now, now.nanos);
+            let settings_changed = self.node.settings_version() != self.worker.settings_version;
+            if self.client.closing
+                || settings_changed
+                || before != (self.client.authenticated, self.client.protocol)
+            {
+                self.worker.refresh();
+                self.settings = Arc::clone(&self.worker.settings);
+                return Executed::Changed;
+            }
+        }
+        if let Some(fast) = NonZeroU64::new(fast) {
+            *time = self.node.host.time();
+            self.share_out_time(batch, time.nanos.saturating_sub(fast_since) / fast);
+        }
+        Executed::All
+    }
+
+    /// Runs one request; returns what is left to do when it did not end.
+    #[inline]
+    fn execute(
+        &mut self,
+        row: Row,
+        args: Args<'_>,
+        keys: &[KeyAt],
+        time: Time,
+        later: Option<Later>,
+    ) -> Option<Unfinished> {
+        let stats = &self.node.stats[self.worker.index];
+        let counted = &stats.commands[row.index as usize];
+        let mark = self.output.mark();
+        if later.is_none()
+            && let Err(error) = self.admit(row, args)
+        {
+            counted.rejected.add(1);
+            self.reply_error(&error, mark);
+            return None;
+        }
+        let mut cx = Context {
+            node: self.node,
+            settings: &self.settings,
+            moment: moment(time.now, &self.settings),
+            args,
+            keys,
+            command: row.command,
+            stats,
+            running: self.running,
+            random: &mut self.worker.random,
+            reply: Reply { out: self.output, protocol: self.client.protocol },
+            client: self.client,
+        };
+        let (result, going_on) = match later {
+            Some(mut later) => ((later.resume)(&mut cx), Some(later)),
+            None => ((row.command.run)(&mut cx), None),
+        };
+        match result {
+            Ok(Outcome::Reply) => self.after_reply(mark),
+            Ok(Outcome::Later(later)) => return Some(Unfinished(Some(later))),
+            Err(CommandError::Contended) => {
+                stats.contended.add(1);
+                return Some(Unfinished(going_on));
+            }
+            Err(error) => {
+                counted.failed.add(1);
+                self.reply_error(&error, mark);
+            }
+        }
+        counted.calls.add(1);
+        self.executed += 1;
+        self.client.shared.row.store(row.index, Ordering::Relaxed);
+        None
+    }
+
+    #[inline]
+    fn admit(&self, row: Row, args: Args<'_>) -> Result<(), CommandError> {
+        if !row.command.arity.accepts(args.len()) {
+            return Err(CommandError::WrongArity(row.full_name().into()));
+        }
+        gates::pass(&gates::Request { command: row.command, client: self.client })
+    }
+
+    /// Answers a request for which there is no row.
+    #[cold]
+    fn refuse(&mut self, args: Args<'_>) {
+        let mark = self.output.mark();
+        let error = if self.client.authenticated {
+            find_row(self.node, args).err().unwrap_or(CommandError::Syntax)
+        } else {
+            CommandError::NoAuth
+        };
+        self.executed += 1;
+        self.reply_error(&error, mark);
+    }
+
+    #[cold]
+    fn reply_error(&mut self, error: &CommandError, mark: Mark) {
+        let line = error.to_string();
+        self.node.stats[self.worker.index].count_error(line.split(' ').next().unwrap_or_default());
+        self.output.truncate(mark);
+        Reply { out: self.output, protocol: self.client.protocol }.error(&line);
+        self.after_reply(mark);
+    }
+
+    /// Takes the reply back when the client does not want it.
+    #[inline]
+    fn after_reply(&mut self, mark: Mark) {
+        if self.client.reply_mode != ReplyMode::On {
+            self.output.truncate(mark);
+            self.client.reply_mode = match self.client.reply_mode {
+                ReplyMode::SkipNext => ReplyMode::Skip,
+                ReplyMode::Skip => ReplyMode::On,
+                mode => mode,
+            };
+        }
+    }
+
+    fn add_time(&self, row: Row, nanos: u64) {
+        self.node.stats[self.worker.index].commands[row.index as usize].nanos.add(nanos);
+    }
+
+    fn share_out_time(&self, batch: &Batch, nanos_each: u64) {
+        for row in batch.requests.iter().filter_map(|request| request.row) {
+            if row.command.flags.has(Flags::FAST) {
+                self.add_time(row, nanos_each);
+            }
+        }
+    }
+}
+
+/// The row of a request: its command, or the subcommand that a container's first argument names.
+#[inline]
+fn find_row(node: &Node, args: Args<'_>) -> Result<Row, CommandError> {
+    let Some(row) = node.table.find(args.at(0)) else { return Err(unknown_command(args)) };
+    match args.find(1) {
+        Some(name) if !row.command.subcommands.is_empty() => {
+            node.table.find_subcommand(row, name).copied().ok_or_else(|| unknown_subcommand(row, name))
+        }
+        _ => Ok(*row),
+    }
+}
+
+/// Pushes the keys of a request. One whose keys cannot be found gets none; its handler will say what is wrong.
+#[inline]
+fn extract_keys(node: &Node, row: Row, args: Args<'_>, keys: &mut Vec<KeyAt>) {
+    let first = keys.len();
+    for spec in row.command.keys {
+        let Ok(indices) = spec.indices(args) else {
+            keys.truncate(first);
+            return;
+        };
+        for index in indices {
+            let position = node.keyspace.positioner().position(args.at(index));
+            node.keyspace.prefetch_stripe(position);
+            keys.push(KeyAt { argument: index as u32, position });
+        }
+    }
+}
+
+fn copy_request(args: Args<'_>) -> (Vec<u8>, Vec<Span>) {
+    let mut input = Vec::with_capacity(args.iter().map(<[u8]>::len).sum());
+    let mut spans = Vec::with_capacity(args.len());
+    for argument in args.iter() {
+        spans.push(Span { start: input.len() as u32, len: argument.len() as u32 });
+        input.extend_from_slice(argument);
+    }
+    (input, spans)
+}
+
+fn unknown_command(args: Args<'_>) -> CommandError {
+    let name = printable(args.at(0), ERROR_ARGS_MAX);
+    let mut shown = String::new();
+    for argument in args.iter().skip(1) {
+        if shown.len() >= ERROR_ARGS_MAX {
+            break;
+        }
+        shown.push('\'');
+        shown.push_str(&printable(argument, ERROR_ARGS_MAX - shown.len()));
+        shown.push_str("' ");
+    }
+    CommandError::UnknownCommand(name.into(), shown.into())
+}
+
+fn unknown_subcommand(row: &Row, name: &[u8]) -> CommandError {
+    CommandError::UnknownSubcommand(printable(name, ERROR_ARGS_MAX).into(), row.command.name.into())
+}
+
+/// At most `len_max` bytes as text.
+fn printable(bytes: &[u8], len_max: usize) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(len_max)]).into_owned()
+}

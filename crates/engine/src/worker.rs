@@ -1,0 +1,97 @@
+//! A worker's own things: buffers, random numbers, its copy of the settings.
+
+use std::sync::Arc;
+
+use larder_config::Settings;
+use larder_resp::Span;
+
+use crate::context::KeyAt;
+use crate::node::Node;
+use crate::table::Row;
+
+/// The state of one worker, used by the connection being served and by no other at the time.
+pub struct Worker {
+    /// The node that all workers share.
+    pub node: Arc<Node>,
+    /// This worker's number.
+    pub index: usize,
+    /// Uniform random numbers.
+    pub random: Random,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings_version: u64,
+    pub(crate) batch: Batch,
+}
+
+/// Requests parsed together; the vectors keep their capacity from batch to batch.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) args: Vec<Span>,
+    pub(crate) keys: Vec<KeyAt>,
+    pub(crate) requests: Vec<Prepared>,
+}
+
+/// One request of a batch, before its turn.
+#[derive(Clone, Copy)]
+pub(crate) struct Prepared {
+    /// Its row; none when the name is unknown.
+    pub(crate) row: Option<Row>,
+    /// Ends of its arguments and keys in the batch's vectors; they begin where the previous request's end.
+    pub(crate) args_end: u32,
+    pub(crate) keys_end: u32,
+    /// Where the next request begins in the input.
+    pub(crate) end: usize,
+}
+
+impl Batch {
+    pub(crate) fn clear(&mut self) {
+        self.args.clear();
+        self.keys.clear();
+        self.requests.clear();
+    }
+}
+
+impl Worker {
+    /// The worker of this number.
+    #[must_use]
+    pub fn new(node: Arc<Node>, index: usize, seed: u64) -> Worker {
+        let (settings, settings_version) = (node.settings(), node.settings_version());
+        Worker { node, index, random: Random::new(seed), settings, settings_version, batch: Batch::default() }
+    }
+
+    /// The settings in force, as of the last call of [`Worker::refresh`].
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Takes over changed settings: once per batch.
+    #[inline]
+    pub fn refresh(&mut self) {
+        let version = self.node.settings_version();
+        if version != self.settings_version {
+            self.settings = self.node.settings();
+            self.settings_version = version;
+        }
+    }
+}
+
+/// A small generator of uniform random numbers (SplitMix64). Not for secrets.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The sequence of a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    /// The next number.
+    pub fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
