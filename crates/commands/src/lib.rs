@@ -1,1 +1,17 @@
-//! placeholder
+//! Every command: its row beside its handler. A folder a family, a file a group of verbs.
+
+mod connection;
+mod expiry;
+mod prelude;
+mod string;
+
+use larder_engine::CommandTable;
+
+/// The table of all commands.
+///
+/// # Panics
+/// Two rows have the same name, which the tests of this crate exclude.
+#[must_use]
+pub fn command_table() -> CommandTable {
+    CommandTable::new(&[connection::COMMANDS, string::COMMANDS].concat())
+}

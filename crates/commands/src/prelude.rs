@@ -1,0 +1,8 @@
+//! What nearly every handler needs.
+#![expect(unused_imports, reason = "a prelude offers more than each family takes")]
+
+pub(crate) use larder_engine::{
+    Access, Args, ArgsFrom, Arity, Command, CommandError, CommandResult, Context, Flags, Group, KeySpec,
+    Locked, Outcome, Scope, is_word,
+};
+pub(crate) use larder_store::{Attributes, Event, Key, NewValue, UnixMillis, Value};
