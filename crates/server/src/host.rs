@@ -1,0 +1,76 @@
+//! What the engine asks of the process: clocks, memory, the end.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use larder_config::Settings;
+use larder_engine::{Host, Time};
+use larder_store::UnixMillis;
+use tokio::sync::watch;
+
+use crate::memory;
+
+/// The process, as the engine sees it.
+#[derive(Debug)]
+pub(crate) struct Process {
+    started: Instant,
+    /// Milliseconds since 1970 at `started`, moved when the system's clock is set.
+    epoch_millis: AtomicI64,
+    stop: watch::Sender<bool>,
+}
+
+impl Process {
+    /// The process, and the word that it is to end.
+    pub(crate) fn new() -> (Process, watch::Receiver<bool>) {
+        let (stop, stopped) = watch::channel(false);
+        let process = Process { started: Instant::now(), epoch_millis: AtomicI64::new(0), stop };
+        process.follow_clock();
+        (process, stopped)
+    }
+
+    /// Follows the system's clock: one reading of the steady clock serves for both, so the offset is renewed now and then.
+    pub(crate) fn follow_clock(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as i64;
+        self.epoch_millis.store(now - self.started.elapsed().as_millis() as i64, Ordering::Relaxed);
+    }
+}
+
+impl Host for Process {
+    fn time(&self) -> Time {
+        let elapsed = self.started.elapsed();
+        let now = UnixMillis(self.epoch_millis.load(Ordering::Relaxed) + elapsed.as_millis() as i64);
+        Time { now, nanos: elapsed.as_nanos() as u64 }
+    }
+
+    fn shut_down(&self) {
+        self.stop.send_replace(true);
+    }
+
+    fn apply(&self, _settings: &Settings) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn used_memory(&self) -> u64 {
+        memory::used()
+    }
+
+    fn peak_memory(&self) -> u64 {
+        memory::peak()
+    }
+
+    fn resident_memory(&self) -> u64 {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+        pages * rustix::param::page_size() as u64
+    }
+
+    fn cpu_seconds(&self) -> (f64, f64) {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        // The name in parentheses may hold anything; the fields count from behind it.
+        let fields = stat.rsplit(')').next().unwrap_or_default();
+        let mut ticks = fields.split_whitespace().skip(11).map(|ticks| ticks.parse().unwrap_or(0.0));
+        let (user, system): (f64, f64) = (ticks.next().unwrap_or(0.0), ticks.next().unwrap_or(0.0));
+        let per_second = rustix::param::clock_ticks_per_second() as f64;
+        (system / per_second, user / per_second)
+    }
+}

@@ -1,0 +1,157 @@
+//! From settings to a serving process, and back.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread;
+use std::time::Duration;
+
+use larder_commands::command_table;
+use larder_config::Settings;
+use larder_engine::{Identity, Node};
+use larder_store::{Garbage, Keyspace};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::host::Process;
+use crate::listener::{self, Dealer};
+use crate::worker;
+
+/// How often the offset between the steady clock and the time of day is renewed, and slow upkeep is done.
+const UPKEEP: Duration = Duration::from_millis(100);
+
+/// Serves until a signal or SHUTDOWN ends it.
+pub(crate) fn serve(settings: Settings, config_file: String) -> io::Result<()> {
+    tracing_subscriber::fmt().with_target(false).with_ansi(false).init();
+    let seed = random_u64()?;
+    let (keyspace, garbage) = Keyspace::new(settings.databases as usize, seed);
+    free_in_background(garbage)?;
+    let workers = worker_count(&settings);
+    let (process, stopped) = Process::new();
+    let process = Arc::new(process);
+    let identity = identity(&process, config_file)?;
+    let node = Arc::new(Node::new(
+        keyspace,
+        command_table(),
+        settings.clone(),
+        identity,
+        workers,
+        Box::new(Arc::clone(&process)),
+    ));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut senders, mut threads) = (Vec::new(), Vec::new());
+    for index in 0..workers {
+        let (sender, thread) = worker::start(Arc::clone(&node), index, random_u64()?)?;
+        senders.push(sender);
+        threads.push(thread);
+    }
+    let dealer = Dealer { node: Arc::clone(&node), workers: senders, next: std::cell::Cell::new(0) };
+    runtime.block_on(run(&settings, dealer, &process, stopped))?;
+    tracing::info!("User requested shutdown, leaving");
+    for thread in threads {
+        // A worker's panic has ended the process already.
+        let _ = thread.join();
+    }
+    if !settings.unixsocket.is_empty() {
+        let _ = std::fs::remove_file(&settings.unixsocket);
+    }
+    tracing::info!("Larder is now ready to exit, bye bye...");
+    Ok(())
+}
+
+/// Accepts connections until the process is to end. Dropping the dealer ends the workers.
+async fn run(
+    settings: &Settings,
+    dealer: Dealer,
+    process: &Process,
+    mut stopped: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let listeners = listener::bind(settings)?;
+    banner(settings, dealer.workers.len());
+    let accepting = async {
+        let mut tasks = Vec::new();
+        for listener in &listeners {
+            tasks.push(Box::pin(dealer.accept(listener)));
+        }
+        join_all(tasks).await;
+    };
+    let upkeep = async {
+        loop {
+            process.follow_clock();
+            dealer.node.disconnect_idle();
+            tokio::time::sleep(UPKEEP).await;
+        }
+    };
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        () = accepting => {}
+        () = upkeep => {}
+        _ = stopped.wait_for(|stop| *stop) => {}
+        _ = terminate.recv() => tracing::info!("Received SIGTERM scheduling shutdown..."),
+        _ = interrupt.recv() => tracing::info!("Received SIGINT scheduling shutdown..."),
+    }
+    Ok(())
+}
+
+/// Waits for all of some futures at once.
+async fn join_all<F: Future<Output = ()> + Unpin>(mut futures: Vec<F>) {
+    std::future::poll_fn(|task| {
+        futures.retain_mut(|future| std::pin::Pin::new(future).poll(task).is_pending());
+        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+fn banner(settings: &Settings, workers: usize) {
+    tracing::info!("Larder {} starting, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    tracing::info!("Server initialized: {workers} workers, {} databases", settings.databases);
+    if settings.memcached_port != 0 {
+        tracing::info!("Serving memcached on port {}", settings.memcached_port);
+    }
+    if !settings.unixsocket.is_empty() {
+        tracing::info!("Serving RESP on {}", settings.unixsocket);
+    }
+    tracing::info!("Ready to accept connections tcp on port {}", settings.port);
+}
+
+/// Frees what takes long on a thread of its own.
+fn free_in_background(garbage: Receiver<Garbage>) -> io::Result<()> {
+    thread::Builder::new().name("free".to_owned()).spawn(move || garbage.into_iter().for_each(drop))?;
+    Ok(())
+}
+
+fn worker_count(settings: &Settings) -> usize {
+    match settings.worker_threads as usize {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        count => count,
+    }
+}
+
+fn identity(process: &Process, config_file: String) -> io::Result<Identity> {
+    let mut id = [0; 20];
+    fill_random(&mut id)?;
+    let path = |path: io::Result<std::path::PathBuf>| {
+        path.map(|path| path.display().to_string()).unwrap_or_default()
+    };
+    Ok(Identity {
+        run_id: id.iter().map(|byte| format!("{byte:02x}")).collect(),
+        started_at: larder_engine::Host::time(process).now,
+        process_id: std::process::id(),
+        executable: path(std::env::current_exe()),
+        config_file: if config_file.is_empty() {
+            config_file
+        } else {
+            path(std::fs::canonicalize(config_file))
+        },
+    })
+}
+
+fn random_u64() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    fill_random(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+fn fill_random(bytes: &mut [u8]) -> io::Result<()> {
+    getrandom::fill(bytes).map_err(io::Error::other)
+}
