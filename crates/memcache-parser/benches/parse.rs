@@ -1,4 +1,5 @@
 //! How long one request takes to parse, every key looked at.
+#![expect(missing_docs, reason = "`criterion_group!` makes a public function")]
 
 use std::hint::black_box;
 

@@ -46,6 +46,7 @@ mod meta;
 mod number;
 mod parse;
 pub mod reply;
+mod scan;
 mod store;
 mod text;
 mod tokens;

@@ -5,6 +5,7 @@ use memchr::memchr;
 use crate::error::{Error, ErrorReply};
 use crate::limits::Limits;
 use crate::parse::Stop;
+use crate::scan::first;
 
 /// The first line of the input: every request begins with one.
 #[derive(Clone, Copy)]
@@ -17,6 +18,9 @@ pub(crate) struct Line<'a> {
     pub(crate) input: &'a [u8],
 }
 
+/// Most lines are no longer than this.
+const NEAR_BYTES: usize = 64;
+
 /// memcached looks for `get` behind no more leading spaces than this.
 const LEADING_SPACES_MAX: usize = 100;
 
@@ -24,7 +28,12 @@ impl<'a> Line<'a> {
     #[inline]
     pub(crate) fn first(input: &'a [u8], limits: &Limits) -> Result<Self, Stop<'a>> {
         let searched = input.len().min(limits.line_bytes.saturating_add(1));
-        match memchr(b'\n', &input[..searched]) {
+        let near = searched.min(NEAR_BYTES);
+        let feed = match first(b'\n', &input[..near]) {
+            feed if feed < near => Some(feed),
+            _ => memchr(b'\n', &input[near..searched]).map(|feed| near + feed),
+        };
+        match feed {
             Some(feed) => Ok(Self::ending_at(input, feed)),
             None if searched == input.len() && searched <= limits.line_bytes => {
                 Err(Stop::Incomplete { needed: searched + 1 })

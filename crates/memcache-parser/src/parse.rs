@@ -32,11 +32,20 @@ pub enum Parsed<'a> {
 /// [`Parsed::Incomplete`].
 #[inline]
 pub fn parse<'a>(input: &'a [u8], limits: &Limits) -> Parsed<'a> {
-    let outcome = Line::first(input, limits).and_then(|line| text::command(&line, limits));
-    match outcome {
-        Ok((command, end)) => Parsed::Request { command, end },
-        Err(Stop::Incomplete { needed }) => Parsed::Incomplete { needed },
-        Err(Stop::Error(error)) => Parsed::Error(error),
+    match Line::first(input, limits) {
+        Ok(line) => text::parsed(&line, limits),
+        Err(stop) => Parsed::from(Err(stop)),
+    }
+}
+
+impl<'a> From<Outcome<'a>> for Parsed<'a> {
+    #[inline]
+    fn from(outcome: Outcome<'a>) -> Self {
+        match outcome {
+            Ok((command, end)) => Self::Request { command, end },
+            Err(Stop::Incomplete { needed }) => Self::Incomplete { needed },
+            Err(Stop::Error(error)) => Self::Error(error),
+        }
     }
 }
 

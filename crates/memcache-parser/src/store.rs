@@ -7,7 +7,8 @@ use crate::limits::Limits;
 use crate::line::Line;
 use crate::number;
 use crate::parse::{Outcome, Stop};
-use crate::tokens::{Tokens, first_space};
+use crate::scan::first;
+use crate::tokens::Tokens;
 
 /// Whether the line names a CAS value to compare with.
 #[derive(Clone, Copy)]
@@ -17,7 +18,7 @@ pub(crate) enum Compare {
 }
 
 /// `<key> <flags> <exptime> <length> [<cas>] [noreply]`, the line end, the value, and a line end again.
-#[inline]
+#[inline(always)]
 pub(crate) fn store<'a>(
     line: &Line<'a>,
     tokens: Tokens<'a>,
@@ -64,7 +65,7 @@ impl<'a> Arguments<'a> {
     #[inline]
     fn plain(tokens: Tokens<'a>) -> Option<Self> {
         let text = tokens.as_bytes();
-        let (key, text) = text.split_at(first_space(text));
+        let (key, text) = text.split_at(first(b' ', text));
         let (client_flags, text) = number::after_space(text)?;
         let (exptime, text) = number::after_space(text)?;
         let (length, text) = number::after_space(text)?;

@@ -11,48 +11,58 @@ use crate::limits::Limits;
 use crate::line::Line;
 use crate::meta;
 use crate::number;
-use crate::parse::{Outcome, Stop};
+use crate::parse::{Outcome, Parsed, Stop};
 use crate::store::{Compare, silenced, store};
 use crate::tokens::Tokens;
 
 /// Parses a line, and the value behind it if it has one.
+///
+/// A command is large to move. The two that matter most are known by their first four bytes, and are turned
+/// into the answer here, where the compiler can build them in their place.
 #[inline]
-pub(crate) fn command<'a>(line: &Line<'a>, limits: &Limits) -> Outcome<'a> {
-    // The two that matter most are known by their first four bytes.
+pub(crate) fn parsed<'a>(line: &Line<'a>, limits: &Limits) -> Parsed<'a> {
     match line.text {
-        [b'g', b'e', b't', b' ', keys @ ..] => get(line, Tokens::new(keys), limits, CasField::Omit),
+        [b'g', b'e', b't', b' ', keys @ ..] => {
+            Parsed::from(get(line, Tokens::new(keys), limits, CasField::Omit))
+        }
         [b's', b'e', b't', b' ', arguments @ ..] => {
-            store(line, Tokens::new(arguments), limits, StoreMode::Set, Compare::No)
+            Parsed::from(store(line, Tokens::new(arguments), limits, StoreMode::Set, Compare::No))
         }
         _ => named(line, limits),
     }
 }
 
 /// A command that is known by its name.
-fn named<'a>(line: &Line<'a>, limits: &Limits) -> Outcome<'a> {
+fn named<'a>(line: &Line<'a>, limits: &Limits) -> Parsed<'a> {
     let mut tokens = Tokens::new(line.text);
-    let Some(verb) = tokens.next() else {
-        return Err(line.refuse(ErrorReply::UnknownCommand));
+    let verb = tokens.next().unwrap_or_default();
+    let (mode, compare) = match verb {
+        b"mg" => return Parsed::from(meta::get(line, tokens, limits)),
+        b"ms" => return Parsed::from(meta::set(line, tokens, limits)),
+        b"md" => return Parsed::from(meta::delete(line, tokens, limits)),
+        b"ma" => return Parsed::from(meta::arithmetic(line, tokens, limits)),
+        b"set" => (StoreMode::Set, Compare::No),
+        b"add" => (StoreMode::Add, Compare::No),
+        b"cas" => (StoreMode::Set, Compare::Cas),
+        b"replace" => (StoreMode::Replace, Compare::No),
+        b"append" => (StoreMode::Append, Compare::No),
+        b"prepend" => (StoreMode::Prepend, Compare::No),
+        _ => return Parsed::from(without_value(line, verb, tokens, limits)),
     };
+    Parsed::from(store(line, tokens, limits, mode, compare))
+}
+
+/// The other commands of the text protocol.
+fn without_value<'a>(line: &Line<'a>, verb: &[u8], tokens: Tokens<'a>, limits: &Limits) -> Outcome<'a> {
     match verb {
         b"get" => get(line, tokens, limits, CasField::Omit),
-        b"set" => store(line, tokens, limits, StoreMode::Set, Compare::No),
-        b"mg" => meta::get(line, tokens, limits),
-        b"ms" => meta::set(line, tokens, limits),
-        b"md" => meta::delete(line, tokens, limits),
-        b"ma" => meta::arithmetic(line, tokens, limits),
         b"gets" => get(line, tokens, limits, CasField::Include),
-        b"add" => store(line, tokens, limits, StoreMode::Add, Compare::No),
-        b"cas" => store(line, tokens, limits, StoreMode::Set, Compare::Cas),
-        b"replace" => store(line, tokens, limits, StoreMode::Replace, Compare::No),
-        b"append" => store(line, tokens, limits, StoreMode::Append, Compare::No),
-        b"prepend" => store(line, tokens, limits, StoreMode::Prepend, Compare::No),
+        b"gat" => get_and_touch(line, tokens, limits, CasField::Omit),
+        b"gats" => get_and_touch(line, tokens, limits, CasField::Include),
         b"delete" => delete(line, tokens, limits),
         b"incr" => arithmetic(line, tokens, limits, Direction::Increment),
         b"decr" => arithmetic(line, tokens, limits, Direction::Decrement),
         b"touch" => touch(line, tokens, limits),
-        b"gat" => get_and_touch(line, tokens, limits, CasField::Omit),
-        b"gats" => get_and_touch(line, tokens, limits, CasField::Include),
         _ => rare(line, verb, tokens, limits),
     }
 }
