@@ -31,12 +31,14 @@
 //!   runs the rest of the value as commands; later versions skip it as here.
 //! * The length of a value and the numbers of meta flags are never cut down to 32 bits.
 //! * An expiry time has 64 bits, so that a date after the year 2038 means that date.
+//! * A line of keys is bounded by [`Limits::get_line_bytes`]; memcached reads on until it has no memory.
 //! * A zero byte in a line is a byte like any other, as in 1.6.45; 1.6.18 drops the rest of the line.
 //!
 //! This crate knows no socket, no clock and no store.
 
 mod base64;
 mod command;
+mod common;
 mod error;
 mod expiry;
 mod key;

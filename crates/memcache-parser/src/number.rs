@@ -47,20 +47,17 @@ pub(crate) fn strict_signed(token: &[u8]) -> Option<i64> {
     }
 }
 
-/// The common form of a number within a line: one space, at most 18 digits, and then a space or the end. Also
-/// returns what follows it. Any other form is left to the functions above.
+/// The common form of a number within a line: one space, and at most 18 digits. Also returns what follows them,
+/// which may be anything but a digit.
 #[inline]
 pub(crate) fn after_space(text: &[u8]) -> Option<(u64, &[u8])> {
-    let (b' ', text) = text.split_first()? else { return None };
-    let mut number = 0;
-    for (index, &byte) in text.iter().enumerate() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return (byte == b' ' && (1..19).contains(&index)).then(|| (number, &text[index..]));
-        }
-        number = u64::wrapping_add(u64::wrapping_mul(number, 10), digit.into());
+    let [b' ', text @ ..] = text else { return None };
+    let (mut number, mut rest) = (0_u64, text);
+    while let [digit @ b'0'..=b'9', after @ ..] = rest {
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        rest = after;
     }
-    (1..19).contains(&text.len()).then_some((number, &[]))
+    (1..19).contains(&(text.len() - rest.len())).then_some((number, rest))
 }
 
 enum Sign {
@@ -178,8 +175,8 @@ mod tests {
         assert_eq!(after_space(b" 12"), Some((12, &b""[..])));
         assert_eq!(after_space(b" 12 3"), Some((12, &b" 3"[..])));
         assert_eq!(after_space(b" 999999999999999999 "), Some((999_999_999_999_999_999, &b" "[..])));
-        for text in [&b""[..], b" ", b"12", b"  1", b" -1", b" 1\t", b" x", b" 1000000000000000000", b" 1x 2"]
-        {
+        assert_eq!(after_space(b" 1\r\n"), Some((1, &b"\r\n"[..])));
+        for text in [&b""[..], b" ", b"12", b"  1", b" -1", b" x", b" 1000000000000000000"] {
             assert_eq!(after_space(text), None, "{}", text.escape_ascii());
         }
     }

@@ -1,6 +1,7 @@
 //! From bytes to a command.
 
 use crate::command::Command;
+use crate::common;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::line::Line;
@@ -32,8 +33,13 @@ pub enum Parsed<'a> {
 /// [`Parsed::Incomplete`].
 #[inline]
 pub fn parse<'a>(input: &'a [u8], limits: &Limits) -> Parsed<'a> {
+    common::request(input, limits).unwrap_or_else(|| any_request(input, limits))
+}
+
+/// The first request of the input, whatever its form.
+pub(crate) fn any_request<'a>(input: &'a [u8], limits: &Limits) -> Parsed<'a> {
     match Line::first(input, limits) {
-        Ok(line) => text::parsed(&line, limits),
+        Ok(line) => text::command(&line, limits),
         Err(stop) => Parsed::from(Err(stop)),
     }
 }

@@ -6,7 +6,7 @@
 
 mod meta;
 
-pub use meta::{Debug, MetaFacts, MetaReply, MetaStatus, RemainingTtl, meta_debug};
+pub use meta::{DebugFacts, MetaFacts, MetaReply, MetaStatus, RemainingTtl, meta_debug};
 
 use crate::error::ErrorReply;
 

@@ -6,8 +6,6 @@
 /// costs more than its search.
 #[inline]
 pub(crate) fn first(byte: u8, text: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
     let wanted = u64::from_ne_bytes([byte; 8]);
     let (words, tail) = text.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
@@ -20,6 +18,25 @@ pub(crate) fn first(byte: u8, text: &[u8]) -> usize {
     }
     words.len() * 8 + tail.iter().position(|&other| other == byte).unwrap_or(tail.len())
 }
+
+/// Where the first space, line end or other byte below a space is in `text`, or its length if there is none.
+#[inline]
+pub(crate) fn first_up_to_space(text: &[u8]) -> usize {
+    const AFTER_SPACE: u8 = b' ' + 1;
+    let (words, tail) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        // Subtracting borrows in bytes that are less, and in no byte below the first of them.
+        let word = u64::from_le_bytes(*word);
+        let found = word.wrapping_sub(ONES * AFTER_SPACE as u64) & !word & HIGH_BITS;
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    words.len() * 8 + tail.iter().position(|&byte| byte < AFTER_SPACE).unwrap_or(tail.len())
+}
+
+const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
 
 #[cfg(test)]
 mod tests {
@@ -38,6 +55,18 @@ mod tests {
                     assert_eq!(first(byte, &text), at);
                     assert_eq!(first(byte, &text[..at]), at);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_up_to_a_space_is_found() {
+        for byte in 0..=u8::MAX {
+            for at in 0..20 {
+                let mut text = [b'!', 0x80, 0xff, 0xa0, 0x7f].repeat(4);
+                assert_eq!(first_up_to_space(&text), 20);
+                text[at] = byte;
+                assert_eq!(first_up_to_space(&text), if byte <= b' ' { at } else { 20 }, "{byte} at {at}");
             }
         }
     }

@@ -7,7 +7,6 @@ use crate::limits::Limits;
 use crate::line::Line;
 use crate::number;
 use crate::parse::{Outcome, Stop};
-use crate::scan::first;
 use crate::tokens::Tokens;
 
 /// Whether the line names a CAS value to compare with.
@@ -18,7 +17,6 @@ pub(crate) enum Compare {
 }
 
 /// `<key> <flags> <exptime> <length> [<cas>] [noreply]`, the line end, the value, and a line end again.
-#[inline(always)]
 pub(crate) fn store<'a>(
     line: &Line<'a>,
     tokens: Tokens<'a>,
@@ -26,11 +24,11 @@ pub(crate) fn store<'a>(
     mode: StoreMode,
     compare: Compare,
 ) -> Outcome<'a> {
-    let arguments = match (compare, Arguments::plain(tokens)) {
-        (Compare::No, Some(arguments)) => arguments,
-        _ => Arguments::any(tokens, compare).ok_or_else(|| line.refuse(ErrorReply::UnknownCommand))?,
+    let Some(Arguments { key, client_flags, exptime, length, compare_cas, reply }) =
+        Arguments::read(tokens, compare)
+    else {
+        return Err(line.refuse(ErrorReply::UnknownCommand));
     };
-    let Arguments { key, client_flags, exptime, length, compare_cas, reply } = arguments;
     let Some(block) = DataBlock::new(line, length, reply) else {
         return Err(silenced(line.refuse(ErrorReply::BadCommandLine), reply));
     };
@@ -61,26 +59,8 @@ struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// The common form, read in one go: a key, three numbers that are but digits, single spaces, no more.
-    #[inline]
-    fn plain(tokens: Tokens<'a>) -> Option<Self> {
-        let text = tokens.as_bytes();
-        let (key, text) = text.split_at(first(b' ', text));
-        let (client_flags, text) = number::after_space(text)?;
-        let (exptime, text) = number::after_space(text)?;
-        let (length, text) = number::after_space(text)?;
-        text.is_empty().then_some(Self {
-            key,
-            client_flags: Some(client_flags),
-            exptime: Some(exptime as i64),
-            length: Some(length as i64),
-            compare_cas: Some(None),
-            reply: ReplyMode::Send,
-        })
-    }
-
     /// None if there are too few words or too many.
-    fn any(mut tokens: Tokens<'a>, compare: Compare) -> Option<Self> {
+    fn read(mut tokens: Tokens<'a>, compare: Compare) -> Option<Self> {
         let (key, flags, exptime, length) = (tokens.next()?, tokens.next()?, tokens.next()?, tokens.next()?);
         let cas = match compare {
             Compare::No => None,

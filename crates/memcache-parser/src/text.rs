@@ -17,23 +17,8 @@ use crate::tokens::Tokens;
 
 /// Parses a line, and the value behind it if it has one.
 ///
-/// A command is large to move. The two that matter most are known by their first four bytes, and are turned
-/// into the answer here, where the compiler can build them in their place.
-#[inline]
-pub(crate) fn parsed<'a>(line: &Line<'a>, limits: &Limits) -> Parsed<'a> {
-    match line.text {
-        [b'g', b'e', b't', b' ', keys @ ..] => {
-            Parsed::from(get(line, Tokens::new(keys), limits, CasField::Omit))
-        }
-        [b's', b'e', b't', b' ', arguments @ ..] => {
-            Parsed::from(store(line, Tokens::new(arguments), limits, StoreMode::Set, Compare::No))
-        }
-        _ => named(line, limits),
-    }
-}
-
-/// A command that is known by its name.
-fn named<'a>(line: &Line<'a>, limits: &Limits) -> Parsed<'a> {
+/// A command is large to move: the frequent ones are made into the answer here, each where it is returned.
+pub(crate) fn command<'a>(line: &Line<'a>, limits: &Limits) -> Parsed<'a> {
     let mut tokens = Tokens::new(line.text);
     let verb = tokens.next().unwrap_or_default();
     let (mode, compare) = match verb {

@@ -175,7 +175,7 @@ fn difference(server: &Memcached, line: &[u8]) -> Option<String> {
     Some(format!("{}\n  memcached: {heard:?}\n  parser:    {expected:?}\n", line.escape_ascii()))
 }
 
-/// Up to some version `md` had one text for all errors in its flags, as `ma` still has.
+/// As late as 1.6.38 `md` had one text for all errors in its flags, as `ma` still has.
 fn later_versions_say_more(line: &[u8], heard: &Heard, expected: &Heard) -> bool {
     line.starts_with(b"md ")
         && *heard == Heard::line("CLIENT_ERROR invalid or duplicate flag\r\n")

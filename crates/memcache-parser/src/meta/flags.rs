@@ -16,6 +16,7 @@ macro_rules! flags {
 
         impl Flag {
             /// The flag with this letter.
+            #[inline]
             pub const fn from_letter(letter: u8) -> Option<Self> {
                 match letter {
                     $($letter => Some(Self::$name),)*
@@ -98,6 +99,7 @@ pub struct MetaFlags<'a> {
     new_cas: u64,
     delta: u64,
     initial: u64,
+    opaque: &'a [u8],
     client_flags: u32,
     /// What stands behind the `M`; 0 if nothing does.
     mode: u8,
@@ -189,10 +191,7 @@ impl<'a> MetaFlags<'a> {
 
     /// `O`: the opaque token, without its letter.
     pub fn opaque(&self) -> Option<&'a [u8]> {
-        if !self.has(Flag::Opaque) {
-            return None;
-        }
-        self.iter().find(|&(flag, _)| flag == Flag::Opaque).map(|(_, token)| token)
+        self.has(Flag::Opaque).then_some(self.opaque)
     }
 
     /// `M`: the first byte of the mode, 0 if it is empty; none if there is no such flag.
@@ -211,6 +210,7 @@ impl<'a> MetaFlags<'a> {
             new_cas: 0,
             delta: 1,
             initial: 0,
+            opaque: &[],
             client_flags: 0,
             mode: 0,
         }
@@ -218,7 +218,7 @@ impl<'a> MetaFlags<'a> {
 
     /// Reads what stands behind the letter. An error without a text leaves the text to the other flags.
     #[inline]
-    fn read(&mut self, flag: Flag, token: &[u8], key: &mut Key<'a>) -> Result<(), Option<ErrorReply>> {
+    fn read(&mut self, flag: Flag, token: &'a [u8], key: &mut Key<'a>) -> Result<(), Option<ErrorReply>> {
         let time = || number::strict_signed(token).ok_or(Some(ErrorReply::BadToken));
         let number = |error| number::strict_unsigned(token).ok_or(error);
         match flag {
@@ -233,6 +233,7 @@ impl<'a> MetaFlags<'a> {
             Flag::Delta => self.delta = number(Some(ErrorReply::InvalidDeltaValue))?,
             Flag::Initial => self.initial = number(Some(ErrorReply::InvalidInitialValue))?,
             Flag::ClientFlags => self.client_flags = u32::try_from(number(None)?).map_err(|_| None)?,
+            Flag::Opaque => self.opaque = token,
             Flag::Mode => self.mode = token.first().copied().unwrap_or(0),
             _ => {}
         }

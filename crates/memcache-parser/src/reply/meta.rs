@@ -143,7 +143,7 @@ impl<'s, S: Sink> MetaReply<'s, S> {
 
 /// What `me` says about an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Debug {
+pub struct DebugFacts {
     /// How long it will live.
     pub ttl: RemainingTtl,
     /// How many seconds ago it was last read.
@@ -159,7 +159,7 @@ pub struct Debug {
 }
 
 /// The answer to `me`, if there is such an item.
-pub fn meta_debug(sink: &mut impl Sink, key: &Key<'_>, item: &Debug) {
+pub fn meta_debug(sink: &mut impl Sink, key: &Key<'_>, item: &DebugFacts) {
     sink.put(b"ME ");
     put_key(sink, key);
     sink.put(b" exp=");
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn the_debug_line_says_it_all() {
-        let item = Debug {
+        let item = DebugFacts {
             ttl: RemainingTtl::Unlimited,
             last_access_seconds: 4,
             cas: 2,
@@ -261,7 +261,7 @@ mod tests {
         };
         let mut output = Vec::new();
         meta_debug(&mut output, &request(b"mg YR== b\r\n").key, &item);
-        let item = Debug { ttl: RemainingTtl::Seconds(9), fetched: true, ..item };
+        let item = DebugFacts { ttl: RemainingTtl::Seconds(9), fetched: true, ..item };
         meta_debug(&mut output, &request(b"mg key\r\n").key, &item);
         let expected = "ME YQ== exp=-1 la=4 cas=2 fetch=no cls=1 size=64\r\n\
                         ME key exp=9 la=4 cas=2 fetch=yes cls=1 size=64\r\n";
