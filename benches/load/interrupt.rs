@@ -30,11 +30,6 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
-/// Whether a signal has come.
-pub(crate) fn seen() -> bool {
-    check().is_err()
-}
-
 /// Sleeps, but not past a signal.
 pub(crate) fn sleep(duration: Duration) -> Result<()> {
     let end = Instant::now() + duration;

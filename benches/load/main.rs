@@ -6,10 +6,14 @@ mod bars;
 mod client;
 mod control;
 mod cpu;
+mod foreign;
 mod interrupt;
+mod latency;
 mod machine;
 mod measure;
+mod memory;
 mod peers;
+mod probe;
 mod progress;
 mod report;
 mod results;
@@ -26,6 +30,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
 use crate::cpu::Timing;
+use crate::foreign::ForeignClient;
 use crate::peers::{Given, Kind, Peer};
 use crate::rounds::{Bench, Extent};
 use crate::work::Choice;
@@ -66,6 +71,18 @@ struct Options {
     /// Drive Larder's memcached port too, as a server of its own.
     #[arg(long)]
     larder_memcached: bool,
+
+    /// The memtier_benchmark program, to run beside our client at the CPU works; looked for on PATH if not given.
+    #[arg(long, value_name = "PATH")]
+    memtier: Option<PathBuf>,
+
+    /// The redis-benchmark program, likewise.
+    #[arg(long, value_name = "PATH")]
+    redis_benchmark: Option<PathBuf>,
+
+    /// Leave both out.
+    #[arg(long)]
+    light_only: bool,
 
     /// Only these servers, by their names in tables.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
@@ -116,12 +133,16 @@ impl Options {
             warm_up: Duration::try_from_secs_f64(warm_up).context("--warm-up")?,
             measured: Duration::try_from_secs_f64(seconds).context("--seconds")?,
         };
+        // This program may itself be confined, so the CPUs are counted before it binds itself to one.
+        let cpus = (0..std::thread::available_parallelism()?.get()).filter(|&cpu| cpu != self.client_cpu);
+        let cpus: Vec<String> = cpus.map(|cpu| cpu.to_string()).collect();
         Ok(Extent {
             rounds,
             timing,
             scale,
             connections: self.connections.map(usize::from),
-            server_cpu: self.server_cpu,
+            server_cpu: self.server_cpu.to_string(),
+            server_cpus: cpus.join(","),
         })
     }
 }
@@ -141,7 +162,7 @@ fn run(options: &Options) -> Result<()> {
     ensure!(options.server_cpu != options.client_cpu, "servers and clients need a CPU each");
     interrupt::listen()?;
     let peers = find_peers(options)?;
-    let mut bench = Bench::new(peers, options.extent()?);
+    let mut bench = Bench::new(peers, find_foreign_clients(options)?, options.extent()?);
     // Fails early if either CPU is not ours to use.
     measure::pin_to_cpu(options.server_cpu)?;
     measure::pin_to_cpu(options.client_cpu)?;
@@ -179,4 +200,14 @@ fn find_peers(options: &Options) -> Result<Vec<Peer>> {
         ensure!(is_first, "two servers are called {}; tell them apart by NAME=PATH", peer.name);
     }
     Ok(peers)
+}
+
+fn find_foreign_clients(options: &Options) -> Result<Vec<ForeignClient>> {
+    if options.light_only {
+        return Ok(Vec::new());
+    }
+    let memtier = ForeignClient::find(foreign::Kind::Memtier, options.memtier.as_ref())?;
+    let redis_benchmark =
+        ForeignClient::find(foreign::Kind::RedisBenchmark, options.redis_benchmark.as_ref())?;
+    Ok(memtier.into_iter().chain(redis_benchmark).collect())
 }

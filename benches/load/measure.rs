@@ -47,12 +47,6 @@ impl CpuTime {
             system: self.system.saturating_sub(earlier.system),
         }
     }
-
-    /// The share of user mode in the time used, by ticks.
-    pub(crate) fn user_share(self) -> f64 {
-        let ticks = (self.user + self.system).as_secs_f64();
-        if ticks == 0.0 { 0.0 } else { self.user.as_secs_f64() / ticks }
-    }
 }
 
 /// CPU time of the calling thread.

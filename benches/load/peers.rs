@@ -199,8 +199,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts `peer` on CPU `cpu` and waits until it answers.
-    pub(crate) fn start(peer: &Peer, cpu: usize) -> Result<Self> {
+    /// Starts `peer` on the CPUs of the list `cpus` and waits until it answers.
+    pub(crate) fn start(peer: &Peer, cpus: &str) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("larder-load-").tempdir()?;
         let (port, other_port) = free_ports()?;
         let arguments = peer.arguments(port, other_port, directory.path());
@@ -208,7 +208,7 @@ impl Server {
         // Both wrappers replace themselves by the server, so the child's process id is the server's. The
         // parent-death signal takes the server along even if this program is killed outright.
         let child = Command::new("taskset")
-            .args(["-c", &cpu.to_string(), "setpriv", "--pdeathsig", "KILL"])
+            .args(["-c", cpus, "setpriv", "--pdeathsig", "KILL"])
             .arg(&peer.program)
             .args(&arguments)
             .current_dir(directory.path())

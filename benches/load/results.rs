@@ -16,7 +16,7 @@ pub(crate) struct Run {
     /// The servers.
     pub(crate) servers: Vec<Started>,
     /// Other clients run beside ours, as they name themselves.
-    pub(crate) foreign_clients: Vec<String>,
+    pub(crate) foreign_clients: Vec<ForeignNote>,
     /// The works on CPU time, with what they do and the keys they used.
     pub(crate) cpu_works: Vec<CpuWorkNote>,
     /// CPU time per command.
@@ -42,6 +42,15 @@ pub(crate) struct Started {
     pub(crate) version: String,
     /// How it was started.
     pub(crate) command_line: String,
+}
+
+/// A client that is not ours.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ForeignNote {
+    /// Its name.
+    pub(crate) name: String,
+    /// What it says of itself.
+    pub(crate) version: String,
 }
 
 /// A work as it was run.
@@ -320,6 +329,17 @@ impl Run {
         figure: fn(&CpuCell) -> f64,
     ) -> Option<Spread> {
         Spread::of(self.cpu_rounds(work, server, client, figure).into_iter().map(|(_, value)| value))
+    }
+
+    /// The latency works that were run, in their order.
+    pub(crate) fn latency_works(&self) -> Vec<&str> {
+        let mut works: Vec<&str> = Vec::new();
+        for cell in &self.latency {
+            if !works.contains(&cell.work.as_str()) {
+                works.push(&cell.work);
+            }
+        }
+        works
     }
 
     /// Bytes per key of a server at a memory work, by round.

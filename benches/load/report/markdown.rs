@@ -17,7 +17,9 @@ pub(crate) fn report(run: &Run) -> String {
         cpu_section(run, LIGHT, &mut out);
     }
     for client in &run.foreign_clients {
-        cpu_section(run, client, &mut out);
+        if run.cpu.iter().any(|cell| cell.client == client.name) {
+            cpu_section(run, &client.name, &mut out);
+        }
     }
     memory(run, &mut out);
     connections(run, &mut out);
@@ -52,6 +54,9 @@ fn head(run: &Run, out: &mut String) {
     put!(out, "| compilers here | {} |", machine.compilers.join("; "));
     for server in &run.servers {
         put!(out, "| {} | {}<br>`{}` |", server.name, server.version, server.command_line);
+    }
+    for client in &run.foreign_clients {
+        put!(out, "| {} | {} |", client.name, client.version);
     }
     put!(out, "");
 }
@@ -234,11 +239,7 @@ fn latency(run: &Run, out: &mut String) {
         "One GET of a random key every 0.5 ms on a connection of its own; milliseconds, medians over the rounds, for \
          the maximum the largest of all rounds. A reply that came late counts for the probes it kept from being sent.\n"
     );
-    let mut works: Vec<&str> = run.latency.iter().map(|cell| cell.work.as_str()).collect();
-    works.dedup();
-    works.sort_unstable();
-    works.dedup();
-    for work in works {
+    for work in run.latency_works() {
         put!(out, "### {work}\n");
         put!(
             out,

@@ -2,6 +2,7 @@
 
 mod json;
 mod markdown;
+mod plot;
 
 use std::fs;
 use std::path::Path;
@@ -14,5 +15,6 @@ use crate::results::Run;
 pub(crate) fn write(run: &Run, directory: &Path) -> Result<()> {
     fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
     json::write(run, &directory.join("results.json"))?;
+    plot::write(run, directory).context("plots")?;
     fs::write(directory.join("report.md"), markdown::report(run)).context("report.md")
 }
