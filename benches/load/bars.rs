@@ -124,6 +124,7 @@ fn verdict(run: &Run, bar: Bar, larder: &Started, peer: &Started) -> Option<Verd
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::sample;
     use crate::work::{CPU_WORKS, MEMORY_WORKS};
 
     #[test]
@@ -139,5 +140,29 @@ mod tests {
             );
         }
         assert_eq!(bars().count(), 4 * works.len());
+    }
+
+    #[test]
+    fn a_bar_is_judged_by_the_median_ratio_against_the_better_mode() {
+        let servers = [
+            ("larder", Kind::Larder),
+            ("valkey", Kind::Valkey),
+            ("pogocache-uring", Kind::PogocacheUring),
+            ("pogocache-epoll", Kind::PogocacheEpoll),
+        ];
+        let mut run = sample::run(&servers);
+        // The machine is twice as slow in the second round; the ratios are not.
+        for (round, pace) in [(1, 1.0), (2, 2.0), (3, 1.0)] {
+            for (server, cpu_us) in
+                [("larder", 6.6), ("valkey", 8.0), ("pogocache-uring", 5.5), ("pogocache-epoll", 6.6)]
+            {
+                run.cpu.push(sample::cpu_cell("get-set", server, round, cpu_us * pace));
+            }
+        }
+        let verdicts = verdicts(&run);
+        let found: Vec<_> =
+            verdicts.iter().map(|verdict| (verdict.peer.as_str(), verdict.is_met())).collect();
+        assert_eq!(found, [("valkey", true), ("pogocache-uring", false)]);
+        assert!((verdicts[1].ratio.median - 1.2).abs() < 1e-9 && verdicts[1].bar.at_most == 1.10);
     }
 }

@@ -67,6 +67,39 @@ pub(crate) fn cell(server: &Server, work: &LatencyWork, round: u32) -> Result<La
     })
 }
 
+/// What the event costs the server, without what the probe costs it anyway.
+struct Cost {
+    pid: u32,
+    probe_share: f64,
+    begun: (CpuTime, Instant),
+}
+
+impl Cost {
+    /// Watches the probe alone for a while, then lets the event begin.
+    fn after_quiet(server: &Server, probe: &mut Probe) -> Result<Self> {
+        let (pid, started_at) = (server.pid(), Instant::now());
+        let before = CpuTime::of(pid)?;
+        quiet(probe)?;
+        let quiet_seconds = CpuTime::of(pid)?.since(before).run.as_secs_f64();
+        let probe_share = quiet_seconds / started_at.elapsed().as_secs_f64();
+        probe.enter(EVENT);
+        Ok(Self { pid, probe_share, begun: (CpuTime::of(pid)?, Instant::now()) })
+    }
+
+    fn seconds(&self) -> f64 {
+        self.begun.1.elapsed().as_secs_f64()
+    }
+
+    fn cpu_seconds(&self) -> Result<f64> {
+        let used = CpuTime::of(self.pid)?.since(self.begun.0).run.as_secs_f64();
+        Ok((used - self.probe_share * self.seconds()).max(0.0))
+    }
+
+    fn fact(&self) -> Result<Fact> {
+        Ok(fact("server CPU ms", self.cpu_seconds()? * 1e3))
+    }
+}
+
 fn quiet(probe: &mut Probe) -> Result<()> {
     probe.enter(QUIET);
     interrupt::sleep(QUIET_TIME)?;
@@ -96,21 +129,18 @@ fn fill(server: &Server, data: Data, probe: &mut Probe) -> Result<Vec<Fact>> {
 
 fn flushall(server: &Server, probe: &mut Probe) -> Result<Vec<Fact>> {
     let mut control = server.control()?;
-    quiet(probe)?;
-    probe.enter(EVENT);
-    let before = CpuTime::of(server.pid())?;
-    let started_at = Instant::now();
+    let cost = Cost::after_quiet(server, probe)?;
     control.flush()?;
-    let reply = started_at.elapsed();
+    let reply_seconds = cost.seconds();
     interrupt::sleep(AFTERMATH)?;
+    let cost = cost.fact()?;
     probe.pause();
-    let used = CpuTime::of(server.pid())?.since(before);
     // memcached only marks its items; they are counted until somebody meets them.
     if server.peer.kind.wire() == Wire::Resp {
         let left = control.count()?;
         ensure!(left == 0, "{left} keys are left");
     }
-    Ok(vec![fact("reply ms", reply.as_secs_f64() * 1e3), fact("server CPU ms", used.run.as_secs_f64() * 1e3)])
+    Ok(vec![fact("reply ms", reply_seconds * 1e3), cost])
 }
 
 fn expire_storm(server: &Server, data: Data, probe: &mut Probe) -> Result<Vec<Fact>> {
@@ -124,14 +154,11 @@ fn expire_storm(server: &Server, data: Data, probe: &mut Probe) -> Result<Vec<Fa
     let stored = control.count()?;
     ensure!(stored == data.keys, "it counts {stored} keys, {} were stored", data.keys);
     interrupt::sleep(rest - QUIET_TIME)?;
-    quiet(probe)?;
-    probe.enter(EVENT);
-    let before = CpuTime::of(server.pid())?;
+    let cost = Cost::after_quiet(server, probe)?;
     let lag = watch_expiry(&mut control, data.keys, Duration::from_secs(end))?;
     interrupt::sleep(AFTERMATH)?;
+    let mut facts = vec![cost.fact()?];
     probe.pause();
-    let used = CpuTime::of(server.pid())?.since(before);
-    let mut facts = vec![fact("server CPU ms", used.run.as_secs_f64() * 1e3)];
     facts.extend(lag.half.map(|lag| fact("half gone after s", lag.as_secs_f64())));
     facts.extend(lag.all.map(|lag| fact("all gone after s", lag.as_secs_f64())));
     if lag.left > 0 {
@@ -170,14 +197,7 @@ fn watch_expiry(control: &mut Control, keys: u64, end: Duration) -> Result<Lag> 
 
 fn scan(server: &Server, data: Data, probe: &mut Probe) -> Result<Vec<Fact>> {
     let mut control = server.control()?;
-    let before_quiet = CpuTime::of(server.pid())?;
-    quiet(probe)?;
-    // What the probe alone costs the server is not the scan's.
-    let quiet_share =
-        CpuTime::of(server.pid())?.since(before_quiet).run.as_secs_f64() / QUIET_TIME.as_secs_f64();
-    probe.enter(EVENT);
-    let before = CpuTime::of(server.pid())?;
-    let started_at = Instant::now();
+    let cost = Cost::after_quiet(server, probe)?;
     let (mut cursor, mut calls, mut seen) = ("0".to_owned(), 0_u64, 0_u64);
     loop {
         let keys;
@@ -190,13 +210,12 @@ fn scan(server: &Server, data: Data, probe: &mut Probe) -> Result<Vec<Fact>> {
         }
         if calls.is_multiple_of(256) {
             interrupt::check()?;
-            if started_at.elapsed() > SCAN_TIME_MAX {
+            if cost.seconds() > SCAN_TIME_MAX.as_secs_f64() {
                 break;
             }
         }
     }
-    let seconds = started_at.elapsed().as_secs_f64();
-    let used = CpuTime::of(server.pid())?.since(before).run.as_secs_f64() - quiet_share * seconds;
+    let (seconds, used) = (cost.seconds(), cost.cpu_seconds()?);
     probe.pause();
     Ok(vec![
         fact("server CPU us/call", used * 1e6 / calls as f64),

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde::Serialize;
 
 /// What a reader needs to know to judge a figure.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Machine {
     /// When the run began, UTC.
     pub(crate) started_at: String,

@@ -342,10 +342,63 @@ impl Run {
         works
     }
 
+    /// CPUs that neither server nor client kept busy, over all cells.
+    pub(crate) fn disturbance(&self) -> Option<Spread> {
+        Spread::of(self.cpu.iter().map(CpuCell::others_share))
+    }
+
     /// Bytes per key of a server at a memory work, by round.
     pub(crate) fn memory_rounds(&self, work: &str, server: &str) -> Vec<(u32, f64)> {
         let wanted = |cell: &&MemoryCell| cell.work == work && cell.server == server;
         self.memory.iter().filter(wanted).map(|cell| (cell.round, cell.rss_bytes_per_key())).collect()
+    }
+}
+
+/// Runs made up for tests.
+#[cfg(test)]
+pub(crate) mod sample {
+    use super::*;
+    use crate::peers::Kind;
+
+    /// A run of these servers without a cell.
+    pub(crate) fn run(servers: &[(&str, Kind)]) -> Run {
+        let started = |&(name, kind): &(&str, Kind)| Started {
+            name: name.to_owned(),
+            kind,
+            version: format!("{name} 1.0"),
+            command_line: name.to_owned(),
+        };
+        Run {
+            machine: Machine::default(),
+            command_line: vec!["load".to_owned()],
+            servers: servers.iter().map(started).collect(),
+            foreign_clients: Vec::new(),
+            cpu_works: Vec::new(),
+            cpu: Vec::new(),
+            memory: Vec::new(),
+            connections: Vec::new(),
+            latency: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// A cell of a million commands at `cpu_us` each, on a server busy throughout.
+    pub(crate) fn cpu_cell(work: &str, server: &str, round: u32, cpu_us: f64) -> CpuCell {
+        CpuCell {
+            work: work.to_owned(),
+            server: server.to_owned(),
+            client: crate::cpu::LIGHT.to_owned(),
+            round,
+            operations: 1_000_000,
+            seconds: cpu_us,
+            latency: Latency { p50_us: 300.0, p99_us: 600.0, p999_us: Some(900.0), max_us: 2000.0 },
+            server_run_seconds: cpu_us,
+            server_user_seconds: cpu_us / 4.0,
+            server_system_seconds: cpu_us / 4.0 * 3.0,
+            client_seconds: cpu_us / 2.0,
+            machine_seconds: cpu_us * 1.5,
+            memory: Memory::default(),
+        }
     }
 }
 

@@ -59,6 +59,15 @@ fn head(run: &Run, out: &mut String) {
         put!(out, "| {} | {} |", client.name, client.version);
     }
     put!(out, "");
+    // Ticks are coarse and the kernel has work of its own: a few hundredths are a quiet machine.
+    if let Some(others) = run.disturbance().filter(|others| others.median > 0.1) {
+        put!(
+            out,
+            "**The machine was not quiet**: other programs kept {} CPUs busy during the CPU cells. Read nothing but \
+             large differences from this run.\n",
+            spread(Some(others), 2)
+        );
+    }
 }
 
 fn verdicts(run: &Run, out: &mut String) {
@@ -304,5 +313,44 @@ fn spread(spread: Option<Spread>, decimals: usize) -> String {
         Some(Spread { median, min, max }) => {
             format!("{median:.decimals$} ({min:.decimals$}-{max:.decimals$})")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peers::Kind;
+    use crate::results::{CpuWorkNote, Failure, sample};
+
+    #[test]
+    fn the_report_shows_figures_ratios_bars_and_failures() {
+        let mut run = sample::run(&[("larder", Kind::Larder), ("redis", Kind::Redis)]);
+        run.cpu_works.push(CpuWorkNote {
+            name: "get-set".to_owned(),
+            about: "GET:SET".to_owned(),
+            keys: 1000,
+            connections: 50,
+        });
+        for round in 1..=3 {
+            run.cpu.push(sample::cpu_cell("get-set", "larder", round, 6.0));
+            run.cpu.push(sample::cpu_cell("get-set", "redis", round, 7.0 + f64::from(round)));
+        }
+        run.failures.push(Failure {
+            work: "memory".to_owned(),
+            server: "redis".to_owned(),
+            round: 1,
+            reason: "a | b".to_owned(),
+        });
+        let report = report(&run);
+        for expected in [
+            "| get-set | CPU/op | larder | redis | 0.67 (0.60-0.75) | <= 0.90 | met |",
+            "| larder | 6.00 | 1.50 | 4.50 | 167 | 0.30 / 0.60 / 0.90 / 2.00 | 1.00 | 0.50 | 0.00 | 3.00 | server |",
+            "| redis | 9.00 (8.00-10.00) |",
+            "| redis | 1.50 | 1.00 |",
+            "| memory | redis | 1 | a \\| b |",
+        ] {
+            assert!(report.contains(expected), "{expected} is not in\n{report}");
+        }
+        assert!(!report.contains("not quiet") && !report.contains("## Memory"), "{report}");
     }
 }

@@ -114,7 +114,14 @@ fn draw_panel(area: &DrawingArea<SVGBackend<'_>, Shift>, panel: &Panel) -> Resul
         .x_label_area_size(24)
         .build_cartesian_2d(0.0..end, 0.0..count)
         .map_err(fail)?;
-    chart.configure_mesh().disable_y_mesh().disable_y_axis().x_labels(6).draw().map_err(fail)?;
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .disable_y_axis()
+        .light_line_style(TRANSPARENT)
+        .x_labels(6)
+        .draw()
+        .map_err(fail)?;
     for (place, bar) in panel.bars.iter().enumerate() {
         // The first server stands at the top.
         let bottom = count - 1.0 - place as f64;
