@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::bars::{self, Measure};
 use crate::cpu::LIGHT;
-use crate::results::{ConnectionsCell, CpuCell, Limit, MemoryCell, Run, Started};
+use crate::results::{ConnectionsCell, CpuCell, CpuWorkNote, Limit, MemoryCell, Run, Started};
 use crate::stats::Spread;
 use crate::work::MEMORY_WORKS;
 
@@ -106,7 +106,10 @@ fn cpu_section(run: &Run, client: &str, out: &mut String) {
          and kernel by ticks. Shares are CPUs kept busy: by the server, by the client, by anything else on the \
          machine.\n"
     );
-    for work in &run.cpu_works {
+    let is_measured =
+        |work: &&CpuWorkNote| run.cpu.iter().any(|cell| cell.client == client && cell.work == work.name);
+    let works: Vec<&CpuWorkNote> = run.cpu_works.iter().filter(is_measured).collect();
+    for work in &works {
         put!(out, "### {}\n", work.name);
         put!(out, "{}; {} keys, {} connections.\n", work.about, work.keys, work.connections);
         put!(
@@ -119,7 +122,7 @@ fn cpu_section(run: &Run, client: &str, out: &mut String) {
         }
         put!(out, "");
     }
-    ratios(run, client, out);
+    ratios(run, &works, client, out);
 }
 
 fn cpu_row(run: &Run, work: &str, server: &Started, client: &str, out: &mut String) {
@@ -146,12 +149,12 @@ fn cpu_row(run: &Run, work: &str, server: &Started, client: &str, out: &mut Stri
     );
 }
 
-fn ratios(run: &Run, client: &str, out: &mut String) {
+fn ratios(run: &Run, works: &[&CpuWorkNote], client: &str, out: &mut String) {
     put!(
         out,
         "CPU/op of the row's server over the column's, median of the ratios of each round; below 1 the row's server needs less.\n"
     );
-    for work in &run.cpu_works {
+    for work in works {
         let rounds = |server: &Started| {
             run.cpu_rounds(&work.name, &server.name, client, CpuCell::cpu_us_per_operation)
         };
@@ -320,7 +323,7 @@ fn spread(spread: Option<Spread>, decimals: usize) -> String {
 mod tests {
     use super::*;
     use crate::peers::Kind;
-    use crate::results::{CpuWorkNote, Failure, sample};
+    use crate::results::{Failure, sample};
 
     #[test]
     fn the_report_shows_figures_ratios_bars_and_failures() {
