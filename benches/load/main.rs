@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cpu::Timing;
 use crate::foreign::ForeignClient;
@@ -166,6 +167,7 @@ fn run(options: &Options) -> Result<()> {
     // Fails early if either CPU is not ours to use.
     measure::pin_to_cpu(options.server_cpu)?;
     measure::pin_to_cpu(options.client_cpu)?;
+    raise_file_limit()?;
     let outcome = bench.run(&options.works);
     // What was measured before a failure or Ctrl-C is kept.
     report::write(bench.results(), &options.out)?;
@@ -173,6 +175,12 @@ fn run(options: &Options) -> Result<()> {
     let failures = bench.results().failures.len();
     ensure!(failures == 0, "{failures} cells could not be measured; see the end of report.md");
     Ok(())
+}
+
+/// Allows this program, and the servers that inherit from it, as many open files as may be had.
+fn raise_file_limit() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).context("the limit of open files")
 }
 
 fn find_peers(options: &Options) -> Result<Vec<Peer>> {

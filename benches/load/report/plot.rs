@@ -67,14 +67,20 @@ fn latency_panels(run: &Run) -> Vec<Panel> {
     let mut panels = Vec::new();
     for work in run.latency_works() {
         for (name, figure) in FIGURES {
-            let phases = |server: &str, is_event: bool| {
-                let cells = run.latency.iter().filter(|cell| cell.work == work && cell.server == server);
-                let phases = cells.flat_map(|cell| &cell.phases);
-                let wanted = phases.filter(|phase| (phase.name == "event") == is_event);
-                Spread::of(wanted.map(|phase| figure(phase) / 1e3))
+            let cells = |server: &str| {
+                let server = server.to_owned();
+                run.latency.iter().filter(move |cell| cell.work == work && cell.server == server)
             };
-            let value =
-                |server: &str| Some((phases(server, true)?, phases(server, false).map(|quiet| quiet.median)));
+            let value = |server: &str| {
+                let is_event = |phase: &&Phase| phase.name == "event";
+                let events = cells(server).filter_map(|cell| cell.phases.iter().find(is_event));
+                // The last other phase is the one most like the event: the same load, where there is one.
+                let others =
+                    cells(server).filter_map(|cell| cell.phases.iter().rfind(|phase| !is_event(phase)));
+                let without = Spread::of(others.map(|phase| figure(phase) / 1e3));
+                let event = Spread::of(events.map(|phase| figure(phase) / 1e3))?;
+                Some((event, without.map(|without| without.median)))
+            };
             panels.push(panel(run, format!("{work}: {name} wait of a GET, ms (mark: without)"), value));
         }
     }
@@ -120,6 +126,7 @@ fn draw_panel(area: &DrawingArea<SVGBackend<'_>, Shift>, panel: &Panel) -> Resul
         .disable_y_axis()
         .light_line_style(TRANSPARENT)
         .x_labels(6)
+        .x_label_style(("sans-serif", 12))
         .draw()
         .map_err(fail)?;
     for (place, bar) in panel.bars.iter().enumerate() {
