@@ -7,7 +7,7 @@ use larder_config::Settings;
 use larder_engine::Worker;
 use larder_resp::Protocol;
 
-use crate::node::{Client, Node};
+use crate::node::{Client, Node, encode_request};
 use crate::value::{DecodeError, Value};
 
 /// A server's version, as far as it decides which commands and options it knows.
@@ -60,12 +60,24 @@ pub trait Peer {
     /// It does not answer.
     fn reset(&mut self, protocol: Protocol) -> Result<(), PeerError>;
 
-    /// Sends a request and returns what comes back: `expected` replies, or more or fewer when that is seen at once.
+    /// Sends bytes and returns what comes back: `expected` replies, or more or fewer when that is seen at once.
     ///
     /// # Errors
     /// It does not answer, or not in RESP.
-    fn request(&mut self, client: usize, words: &[Vec<u8>], expected: usize)
-    -> Result<Vec<Value>, PeerError>;
+    fn send(&mut self, client: usize, bytes: &[u8], expected: usize) -> Result<Vec<Value>, PeerError>;
+
+    /// Sends a request; otherwise as [`Peer::send`].
+    ///
+    /// # Errors
+    /// As [`Peer::send`].
+    fn request(
+        &mut self,
+        client: usize,
+        words: &[Vec<u8>],
+        expected: usize,
+    ) -> Result<Vec<Value>, PeerError> {
+        self.send(client, &encode_request(words), expected)
+    }
 
     /// Lets time pass.
     fn advance(&mut self, millis: u32);
@@ -99,6 +111,12 @@ impl InProcess {
         let worker = node.worker(0);
         InProcess { node, worker, protocol, clients: BTreeMap::new() }
     }
+
+    /// The node.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
 }
 
 impl Peer for InProcess {
@@ -111,18 +129,13 @@ impl Peer for InProcess {
         Ok(())
     }
 
-    fn request(
-        &mut self,
-        client: usize,
-        words: &[Vec<u8>],
-        _expected: usize,
-    ) -> Result<Vec<Value>, PeerError> {
+    fn send(&mut self, client: usize, bytes: &[u8], _expected: usize) -> Result<Vec<Value>, PeerError> {
         let node = &self.node;
         let client = self.clients.entry(client).or_insert_with(|| node.connect(self.protocol));
         if client.is_closed() {
             return Err(PeerError("the connection is closed".to_owned()));
         }
-        Ok(client.request(&mut self.worker, words)?)
+        Ok(Value::decode_all(&client.send(&mut self.worker, bytes))?)
     }
 
     fn advance(&mut self, millis: u32) {

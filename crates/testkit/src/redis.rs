@@ -116,20 +116,6 @@ impl RedisServer {
         self.port
     }
 
-    /// Sends bytes and returns so many replies.
-    ///
-    /// # Errors
-    /// As [`Peer::request`].
-    pub fn send(&mut self, client: usize, bytes: &[u8], replies: usize) -> Result<Vec<Value>, PeerError> {
-        let connection = self.connection(client)?;
-        connection.stream.write_all(bytes)?;
-        if replies == 0 {
-            return Ok(connection.reply(SILENCE)?.into_iter().collect());
-        }
-        let missing = || PeerError(format!("no reply within {REPLY_TIMEOUT:?}"));
-        (0..replies).map(|_| connection.reply(REPLY_TIMEOUT)?.ok_or_else(missing)).collect()
-    }
-
     fn connection(&mut self, client: usize) -> Result<&mut Connection, PeerError> {
         if !self.clients.contains_key(&client) {
             let stream = TcpStream::connect(("127.0.0.1", self.port))?;
@@ -165,13 +151,14 @@ impl Peer for RedisServer {
         self.setup(&["FLUSHALL"]).map(drop)
     }
 
-    fn request(
-        &mut self,
-        client: usize,
-        words: &[Vec<u8>],
-        expected: usize,
-    ) -> Result<Vec<Value>, PeerError> {
-        self.send(client, &encode_request(words), expected)
+    fn send(&mut self, client: usize, bytes: &[u8], replies: usize) -> Result<Vec<Value>, PeerError> {
+        let connection = self.connection(client)?;
+        connection.stream.write_all(bytes)?;
+        if replies == 0 {
+            return Ok(connection.reply(SILENCE)?.into_iter().collect());
+        }
+        let missing = || PeerError(format!("no reply within {REPLY_TIMEOUT:?}"));
+        (0..replies).map(|_| connection.reply(REPLY_TIMEOUT)?.ok_or_else(missing)).collect()
     }
 
     fn advance(&mut self, millis: u32) {

@@ -43,5 +43,7 @@ mod text;
 
 pub use coverage::check_coverage;
 pub use parse::{Action, Script, ScriptError, Step};
+pub(crate) use text::{reply_lines, request_line};
+
 pub use run::{Failure, Progress, run};
 pub use suite::{Report, check_in_process, check_redis, scripts_in};
