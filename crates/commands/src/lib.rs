@@ -2,8 +2,12 @@
 
 mod bitmap;
 mod connection;
+mod database;
 mod expiry;
+mod generic;
+mod help;
 mod prelude;
+mod server;
 mod string;
 
 use larder_engine::CommandTable;
@@ -14,5 +18,8 @@ use larder_engine::CommandTable;
 /// Two rows have the same name, which the tests of this crate exclude.
 #[must_use]
 pub fn command_table() -> CommandTable {
-    CommandTable::new(&[bitmap::COMMANDS, connection::COMMANDS, string::COMMANDS].concat())
+    CommandTable::new(
+        &[bitmap::COMMANDS, connection::COMMANDS, generic::COMMANDS, server::COMMANDS, string::COMMANDS]
+            .concat(),
+    )
 }
