@@ -1,6 +1,6 @@
 //! GETBIT and SETBIT: one bit.
 
-use super::{SETBIT_EVENT, bits, bytes, offset};
+use super::{SETBIT_EVENT, bits, bytes, leave_as_is, offset};
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[GETBIT, SETBIT];
@@ -45,7 +45,6 @@ fn getbit(cx: &mut Context<'_>) -> CommandResult {
     Ok(Outcome::Reply)
 }
 
-/// What changes nothing is told to nobody and copies nothing, even while a reader holds the block.
 fn setbit(cx: &mut Context<'_>) -> CommandResult {
     let offset = offset(cx.args.at(2), cx.settings)?;
     let bit = match larder_store::parse_integer(cx.args.at(3)) {
@@ -59,7 +58,7 @@ fn setbit(cx: &mut Context<'_>) -> CommandResult {
     let mut digits = itoa::Buffer::new();
     let old = db.string(key)?.and_then(|entry| bits::get(bytes(entry.value(), &mut digits), offset));
     if old == Some(bit) {
-        db.touch(key);
+        leave_as_is(&mut db, key);
     } else {
         let min_len = offset as usize / 8 + 1;
         db.change_string(key, min_len, SETBIT_EVENT, |bytes| bits::put(bytes, offset, bit))?;

@@ -56,10 +56,7 @@ impl Width {
 
     /// The number to store for one that is wished for.
     fn fit(self, wished: i128, overflow: Overflow) -> Option<i64> {
-        let (min, max) = match self.sign {
-            Sign::Signed => (-(1_i128 << (self.bits - 1)), (1 << (self.bits - 1)) - 1),
-            Sign::Unsigned => (0, (1 << self.bits) - 1),
-        };
+        let (min, max) = self.limits();
         match overflow {
             _ if (min..=max).contains(&wished) => Some(wished as i64),
             Overflow::Wrap => Some(self.number(wished as u64)),
@@ -68,11 +65,22 @@ impl Width {
         }
     }
 
-    /// A number as SET takes it: an unsigned field sees a negative one as the large one with the same bits.
+    /// A number as SET takes it: to an unsigned field, a negative one is the large one with the same bits. To a signed field, too,
+    /// when its distance from the largest number of the field does not fit in 63 bits: Redis then saturates upwards.
     fn wish(self, number: i64) -> i128 {
+        let (_, max) = self.limits();
+        let is_far = self.bits < 64 && max - i128::from(number) > i128::from(i64::MAX);
         match self.sign {
-            Sign::Signed => i128::from(number),
-            Sign::Unsigned => i128::from(number as u64),
+            Sign::Signed if !is_far => i128::from(number),
+            _ => i128::from(number as u64),
+        }
+    }
+
+    /// The smallest and the largest number.
+    fn limits(self) -> (i128, i128) {
+        match self.sign {
+            Sign::Signed => (-(1_i128 << (self.bits - 1)), (1 << (self.bits - 1)) - 1),
+            Sign::Unsigned => (0, (1 << self.bits) - 1),
         }
     }
 }
@@ -228,7 +236,9 @@ mod tests {
             let (answer, new) = match action {
                 Action::Get => (Some(old), Some(old)),
                 Action::Set(number, overflow) => {
-                    let wished = if width.sign == Sign::Signed { number as i128 } else { number as u64 as i128 };
+                    let far = width.bits < 64 && (1_i128 << (width.bits - 1)) - number as i128 > 1 << 63;
+                    let as_it_is = width.sign == Sign::Signed && !far;
+                    let wished = if as_it_is { number as i128 } else { number as u64 as i128 };
                     let new = model_fit(width, wished, overflow);
                     (new.and(Some(old)), new)
                 }

@@ -1,7 +1,7 @@
 //! BITFIELD and BITFIELD_RO: integers of any width in a string.
 
 use super::field::{Action, Overflow, Step, Width};
-use super::{SETBIT_EVENT, bytes, offset, within};
+use super::{SETBIT_EVENT, bytes, leave_as_is, offset, within};
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[BITFIELD, BITFIELD_RO];
@@ -65,8 +65,7 @@ fn read(cx: &mut Context<'_>, steps: &[Step]) -> CommandResult {
     Ok(Outcome::Reply)
 }
 
-/// Does steps of which some may write. The string grows to hold all fields that may be written, even if none is. What changes
-/// nothing is told to nobody and copies nothing, even while a reader holds the block.
+/// Does steps of which some may write. The string grows to hold all fields that may be written, even if none is.
 fn change(cx: &mut Context<'_>, steps: &[Step]) -> CommandResult {
     let written = steps.iter().filter(|step| step.action != Action::Get);
     let min_len = written.map(Step::min_len).max().unwrap_or(0);
@@ -80,7 +79,7 @@ fn change(cx: &mut Context<'_>, steps: &[Step]) -> CommandResult {
         // Each step sees what those before it did; while none has changed anything, that is the string as it is.
         if bytes.len() >= min_len && steps.iter().all(|step| step.effect(bytes).change.is_none()) {
             steps.iter().for_each(|step| reply(cx, step.effect(bytes).answer));
-            db.touch(key);
+            leave_as_is(&mut db, key);
             return Ok(Outcome::Reply);
         }
     }

@@ -1,5 +1,7 @@
 //! Commands that take a string as an array of bits. Bit 0 is the highest bit of byte 0; what lies beyond the end is zero.
 
+use larder_store::Encoding;
+
 use crate::prelude::*;
 
 mod bit;
@@ -21,6 +23,17 @@ const INVALID_OFFSET: CommandError = CommandError::line("ERR bit offset is not a
 
 /// Bytes that a command looks at in one go: 0.1 to 0.3 ms. Beyond this it goes on after other clients had their turn.
 const STEP_BYTES: usize = 2 << 20;
+
+/// Leaves a string whose bits were to be changed and are right already: nobody is told, no block is copied though a reader may
+/// hold it. It counts as used; and it is no longer an integer's or an embedded one, as in Redis.
+fn leave_as_is(db: &mut Locked<'_>, key: Key<'_>) {
+    let entry = db.touch(key);
+    if entry.is_some_and(|entry| matches!(entry.encoding(), Encoding::Int | Encoding::Embstr)) {
+        db.mark(key, |entry| {
+            entry.raw_mut(0);
+        });
+    }
+}
 
 /// The bytes of a string; the digits of an integer are written where `digits` says.
 fn bytes<'a>(value: Value<'a>, digits: &'a mut itoa::Buffer) -> &'a [u8] {
