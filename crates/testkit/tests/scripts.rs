@@ -9,7 +9,7 @@ use larder_testkit::script::{Script, run};
 /// The failures of a script on a node in process, by the line each is about.
 #[track_caller]
 fn failures(text: &str, protocol: Protocol) -> Vec<String> {
-    let script = Script::parse(Path::new("x.txt"), text).unwrap();
+    let script = Script::parse(Path::new("x.txt"), text).expect("a script");
     let progress = run(&script, &mut InProcess::default(), protocol);
     progress.failures.iter().map(ToString::to_string).collect()
 }

@@ -268,7 +268,9 @@ fn seconds(chance: &mut Chance, per_second: i64, since: i64) -> Vec<u8> {
     if chance.percent(12) {
         return chance.pick(ODD_TIMES).as_bytes().to_vec();
     }
-    let seconds = since + 10_000 * (1 + chance.below(20) as i64);
+    // Two equal ones from now on, given a moment apart, are later than each other or not as it happens; absolute ones may meet.
+    let ahead = if since == 0 { 10_000 + chance.below(10_000_000) } else { 10_000 * (1 + chance.below(20)) };
+    let seconds = since + ahead as i64;
     (seconds * per_second).to_string().into_bytes()
 }
 

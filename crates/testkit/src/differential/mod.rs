@@ -54,8 +54,8 @@ pub struct Compared {
     pub requests: usize,
     /// How many of them were answered by an error.
     pub errors: usize,
-    /// Sequences that differed once and not again, as those do in which a key expires between two clocks.
-    pub unsteady: usize,
+    /// What differed once and not again, as when a key expires between two clocks.
+    pub unsteady: Vec<String>,
     /// Keys compared in digests.
     pub keys: usize,
     /// Replies that differ on purpose, by reason.
@@ -113,7 +113,7 @@ pub fn compare(
     let generator = Generator::new(&table, version);
     let commands: Vec<String> = generator.names().collect();
     let mut compared =
-        Compared { requests: 0, errors: 0, unsteady: 0, keys: 0, meant: BTreeMap::new(), commands };
+        Compared { requests: 0, errors: 0, unsteady: Vec::new(), keys: 0, meant: BTreeMap::new(), commands };
     for seed in (0..).map(|number| seed.wrapping_add(number)) {
         if compared.requests >= requests {
             break;
@@ -128,11 +128,9 @@ pub fn compare(
             })
             .collect();
         let mut trial = Trial { table: &table, oracle, version, protocol, compared: &mut compared };
+        let Some(what) = trial.difference(&sequence)? else { continue };
         if trial.difference(&sequence)?.is_none() {
-            continue;
-        }
-        if trial.difference(&sequence)?.is_none() {
-            compared.unsteady += 1;
+            compared.unsteady.push(what);
             continue;
         }
         let (sequence, what) = trial.shortest(sequence)?;
