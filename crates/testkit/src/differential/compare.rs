@@ -89,9 +89,9 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         command: "scan",
-        reason: "an unknown type is refused since Valkey 8.0 and matched nothing before",
+        reason: "unknown types and cursors that are no unsigned number are errors since Valkey 8.0",
         versions: Version(0, 0, 0)..Version(8, 0, 0),
-        applies: |_, _, ours| is_error(ours, "ERR unknown type name"),
+        applies: |_, _, ours| is_error(ours, "ERR unknown type name") || is_error(ours, "ERR invalid cursor"),
     },
 ];
 
