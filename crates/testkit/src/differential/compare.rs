@@ -35,7 +35,7 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("migrate", Treatment::Unsent, "connects to other servers"),
     ("object|freq", Treatment::Loose, "counted by chance"),
     ("object|help", Treatment::Unsent, "a text for people"),
-    ("object|idletime", Treatment::Within(2), "the clocks are read at different moments"),
+    ("object|idletime", Treatment::Loose, "small integers that all keys share in Redis also age together"),
     ("pexpiretime", Treatment::Within(2000), "the clocks are read at different moments"),
     ("ping", Treatment::Exact, "a reply by itself"),
     ("pttl", Treatment::Within(2000), "the clocks are read at different moments"),

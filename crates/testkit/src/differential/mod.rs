@@ -133,7 +133,7 @@ pub fn compare(
             compared.unsteady.push(what);
             continue;
         }
-        let (sequence, what) = trial.shortest(sequence)?;
+        let (sequence, what) = trial.shortest(sequence, &what)?;
         return Ok(Err(Mismatch { seed, protocol, sequence, what }));
     }
     Ok(Ok(compared))
@@ -150,7 +150,7 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     /// A failing sequence made short, and how the two sides differ after it.
-    fn shortest(&mut self, sequence: Vec<Sent>) -> Result<(Vec<Sent>, String), PeerError> {
+    fn shortest(&mut self, sequence: Vec<Sent>, first: &str) -> Result<(Vec<Sent>, String), PeerError> {
         let mut broken = Ok(());
         let mut fails = |shorter: &[Sent]| match self.difference(shorter) {
             Ok(difference) => difference.is_some(),
@@ -172,7 +172,10 @@ impl Trial<'_> {
         }
         broken?;
         let what = self.difference(&shortest)?;
-        Ok((shortest, what.unwrap_or_else(|| "it does not differ every time".to_owned())))
+        Ok((
+            shortest,
+            what.unwrap_or_else(|| format!("it does not differ every time; the first time:\n{first}")),
+        ))
     }
 
     /// How the two sides differ after these requests, if they do.
