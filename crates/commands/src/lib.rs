@@ -2,6 +2,7 @@
 
 mod connection;
 mod expiry;
+pub mod memcache;
 mod prelude;
 mod string;
 
