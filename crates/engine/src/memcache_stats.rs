@@ -37,8 +37,6 @@ counters! {
     cmd_set,
     /// Requests to flush.
     cmd_flush,
-    /// Keys asked for, or not, whose expiry was to be changed.
-    cmd_touch,
     /// Meta requests.
     cmd_meta,
     /// Values stored.

@@ -5,12 +5,15 @@
 //! locks, entries, expiry. An item is a string entry with attributes that RESP does not show. docs/memcached.md says what each
 //! protocol makes of what the other has written.
 
+mod aging;
 mod arithmetic;
 mod authentication;
 mod connection;
 mod delete;
 mod get;
 mod item;
+mod meta_get;
+mod meta_write;
 mod server;
 mod store;
 mod turn;

@@ -111,11 +111,11 @@ impl<'t> Turn<'t> {
             Command::Verbosity { reply, .. } => self.status(reply::Status::Ok, *reply),
             Command::Stats { arguments } => self.statistics(*arguments),
             Command::Quit => return Ok(Ended::Close),
-            Command::MetaGet(_)
-            | Command::MetaSet(_)
-            | Command::MetaDelete(_)
-            | Command::MetaArithmetic(_)
-            | Command::MetaDebug { .. } => self.error(ErrorReply::UnknownCommand, ReplyMode::Send),
+            Command::MetaGet(request) => self.meta_get(request, position)?,
+            Command::MetaSet(set) => self.meta_set(set, position)?,
+            Command::MetaDelete(request) => self.meta_delete(request, position)?,
+            Command::MetaArithmetic(arithmetic) => self.meta_arithmetic(arithmetic, position)?,
+            Command::MetaDebug { key } => self.meta_debug(key, position)?,
             Command::MetaNoop => reply::meta_noop(&mut self.output),
             Command::Other(other) => self.other(other),
         }
