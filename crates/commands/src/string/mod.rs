@@ -21,7 +21,7 @@ pub(crate) fn reply_string(reply: &mut Reply<'_>, entry: Option<&Entry>) {
 }
 
 /// A block as bytes that an output can hold.
-fn shared(block: &Block) -> bytes::Bytes {
+pub(crate) fn shared(block: &Block) -> bytes::Bytes {
     struct Owner(Block);
     impl AsRef<[u8]> for Owner {
         fn as_ref(&self) -> &[u8] {
