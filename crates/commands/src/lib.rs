@@ -6,6 +6,7 @@ mod database;
 mod expiry;
 mod generic;
 mod help;
+pub mod memcache;
 mod prelude;
 mod server;
 mod string;

@@ -373,6 +373,13 @@ impl Entry {
         }
     }
 
+    /// Takes back that the entry was read.
+    pub fn clear_fetched(&mut self) {
+        if self.is_fetched() {
+            self.write(FLAGS, &[self.byte(FLAGS) & !FETCHED]);
+        }
+    }
+
     /// Whether the wheel holds a node that comes up no later than the expiry.
     #[inline]
     pub(crate) fn is_timed(&self) -> bool {

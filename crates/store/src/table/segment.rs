@@ -205,8 +205,11 @@ impl Segment {
         let (old, new) = (blocks(self.capacity()), blocks(capacity));
         let header = allocate_words(1 + new);
         let segment = Segment { header, capacity: capacity as u32, depth: self.depth };
-        let keep =
-            if self.capacity().is_multiple_of(BLOCK_SLOTS) && capacity.is_multiple_of(BLOCK_SLOTS) { old.min(new) } else { 0 };
+        let keep = if self.capacity().is_multiple_of(BLOCK_SLOTS) && capacity.is_multiple_of(BLOCK_SLOTS) {
+            old.min(new)
+        } else {
+            0
+        };
         for block in 0..old.max(new) {
             if block < keep {
                 segment.set_header_word(1 + block, self.header_word(1 + block));
