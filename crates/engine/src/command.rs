@@ -74,7 +74,7 @@ impl Command {
         self.name.as_bytes().eq_ignore_ascii_case(name)
     }
 
-    /// The ACL categories: derived from group and flags, then the row's own.
+    /// The ACL categories in the order in which Redis lists them: derived from group and flags, and the row's own.
     #[must_use]
     pub fn categories(&self) -> Vec<&'static str> {
         let flags = self.flags;
@@ -91,15 +91,37 @@ impl Command {
             (flags.has(Flags::BLOCKING), "blocking"),
         ];
         categories.extend(derived.iter().filter(|(holds, _)| *holds).map(|(_, name)| *name));
-        categories.extend(self.group.category());
-        for name in self.acl {
-            if !categories.contains(name) {
-                categories.push(name);
-            }
-        }
-        categories
+        // As in Redis: what a container's subcommands are about is said of each of them.
+        categories.extend(self.group.category().filter(|_| self.subcommands.is_empty()));
+        categories.extend(self.acl);
+        CATEGORIES.iter().copied().filter(|name| categories.contains(name)).collect()
     }
 }
+
+/// Every ACL category, in the order in which Redis lists them.
+pub const CATEGORIES: [&str; 21] = [
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
+];
 
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -239,6 +261,8 @@ impl Flags {
     pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 15);
     /// Only when the matching enable-* directive allows it.
     pub const PROTECTED: Flags = Flags(1 << 16);
+    /// Changes what the client's next requests are parsed by: authentication, protocol, the end of the connection.
+    pub const CHANGES_CLIENT: Flags = Flags(1 << 17);
 
     const NAMES: [(Flags, &'static str); 15] = [
         (Flags::WRITE, "write"),

@@ -12,26 +12,33 @@ mod error;
 mod expire;
 mod gates;
 pub mod glob;
+mod histogram;
 mod locked;
 mod node;
 mod outcome;
+mod rates;
 mod safepoint;
 mod stats;
 mod sync;
+pub mod syntax;
 mod table;
 mod turn;
 mod worker;
 
 pub use args::{Args, ArgsFrom, is_word};
 pub use client::{Client, ClientNames, Link, ReplyMode, SharedClient};
-pub use command::{Access, Arity, Command, FindKeys, Flags, Group, Handler, InvalidKeys, KeySpec, Scope};
+pub use command::{
+    Access, Arity, CATEGORIES, Command, FindKeys, Flags, Group, Handler, InvalidKeys, KeySpec, Scope,
+};
 pub use connection::{Connection, Served};
 pub use context::Context;
 pub use error::CommandError;
 pub use expire::ExpireTurn;
+pub use histogram::{Histogram, Latencies};
 pub use locked::Locked;
 pub use node::{Host, Identity, Node, Time, moment};
 pub use outcome::{CommandResult, Later, Outcome, Resume};
+pub use rates::{Rate, Rates};
 pub use safepoint::{Exclusive, Running, Safepoint};
 pub use stats::{CommandStats, Counter, StripeStats, WorkerStats};
 pub use table::{CommandTable, Row};

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use larder_config::Settings;
-use larder_store::{AccessPolicy, Keyspace, Moment, UnixMillis};
+use larder_store::{AccessPolicy, Keyspace, Moment, STRIPES, UnixMillis};
 
 use crate::client::SharedClient;
+use crate::rates::Rates;
 use crate::safepoint::Safepoint;
 use crate::stats::{StripeStats, WorkerStats};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
@@ -33,6 +34,12 @@ pub struct Node {
     next_client: AtomicU64,
     /// Whether keys are removed when their time comes, or only when they are next asked for (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
+    /// What happens per second just now.
+    pub rates: Rates,
+    /// Connections turned away because there were `maxclients` already.
+    pub rejected_connections: AtomicU64,
+    /// Bytes of memory allocated when the node was made.
+    pub startup_memory: u64,
     /// Serialises CONFIG SET.
     changing: Mutex<()>,
 }
@@ -80,6 +87,18 @@ pub trait Host: Send + Sync {
     fn resident_memory(&self) -> u64;
     /// Processor time used so far, in seconds: system, user.
     fn cpu_seconds(&self) -> (f64, f64);
+    /// Bytes of memory that the machine has; 0 when nobody knows.
+    fn machine_memory(&self) -> u64 {
+        0
+    }
+    /// The operating system: its name, release and processor; empty when nobody knows.
+    fn system(&self) -> String {
+        String::new()
+    }
+    /// Writes a line to the log.
+    fn log(&self, line: &str) {
+        let _ = line;
+    }
 }
 
 impl Node {
@@ -100,11 +119,14 @@ impl Node {
             clients: DashMap::new(),
             safepoint: Safepoint::new(workers),
             identity,
+            startup_memory: host.used_memory(),
             host,
             settings: RwLock::new(Arc::new(settings)),
             settings_version: AtomicU64::new(1),
             next_client: AtomicU64::new(1),
             active_expire: AtomicBool::new(true),
+            rates: Rates::default(),
+            rejected_connections: AtomicU64::new(0),
             changing: Mutex::new(()),
         }
     }
@@ -154,6 +176,33 @@ impl Node {
         }
     }
 
+    /// Requests executed since the start, or since statistics were reset.
+    #[must_use]
+    pub fn requests_executed(&self) -> u64 {
+        self.sum(|worker| worker.commands.iter().map(|command| command.calls.value()).sum())
+    }
+
+    /// Measures how fast things go; to be called ten times a second.
+    pub fn sample_rates(&self) {
+        let totals = [
+            self.requests_executed(),
+            self.sum(|worker| worker.input_bytes.value()),
+            self.sum(|worker| worker.output_bytes.value()),
+        ];
+        self.rates.sample(self.host.time().nanos, totals);
+    }
+
+    /// Sets all statistics back to zero (CONFIG RESETSTAT).
+    pub fn reset_stats(&self) {
+        self.stats.iter().for_each(WorkerStats::reset);
+        self.rates.reset();
+        self.rejected_connections.store(0, Ordering::Relaxed);
+        let moment = moment(self.host.time().now, &self.settings());
+        for stripe in 0..STRIPES {
+            self.keyspace.lock(stripe, moment).side().expired = 0;
+        }
+    }
+
     /// The sum of a counter over all workers.
     pub fn sum(&self, counter: impl Fn(&WorkerStats) -> u64) -> u64 {
         self.stats.iter().map(counter).sum()
@@ -181,6 +230,15 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     }
     fn cpu_seconds(&self) -> (f64, f64) {
         (**self).cpu_seconds()
+    }
+    fn machine_memory(&self) -> u64 {
+        (**self).machine_memory()
+    }
+    fn system(&self) -> String {
+        (**self).system()
+    }
+    fn log(&self, line: &str) {
+        (**self).log(line);
     }
 }
 

@@ -65,6 +65,7 @@ impl<C: Conversation> Driver<C> {
             };
             let Ok(next) = result else { return };
             served = next;
+            self.conversation.shared().note_input(self.tail.len());
             if !self.unsent.is_empty() && self.send(local).await.is_err() {
                 return;
             }
@@ -98,7 +99,7 @@ impl<C: Conversation> Driver<C> {
         if read == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        local.stats().input_bytes.add(read as u64);
+        self.count_input(local, read);
         Ok(if read < needed { Served::NeedInput(needed - read) } else { self.serve_tail(local) })
     }
 
@@ -107,8 +108,13 @@ impl<C: Conversation> Driver<C> {
         if input.is_empty() {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        local.stats().input_bytes.add(input.len() as u64);
+        self.count_input(local, input.len());
         Ok(self.work(local, input))
+    }
+
+    fn count_input(&self, local: &Local, bytes: usize) {
+        local.stats().input_bytes.add(bytes as u64);
+        self.conversation.shared().count_input(bytes);
     }
 
     /// Serves what was kept.
@@ -128,7 +134,9 @@ impl<C: Conversation> Driver<C> {
         let result = self.conversation.serve(&mut local.worker.borrow_mut(), input, &mut output);
         if !output.is_empty() {
             // An error shows again when the rest is sent.
+            let unsent = output.len();
             let _ = write_some(&self.stream, &mut output, &local.stats().output_bytes);
+            self.conversation.shared().count_sent(unsent - output.len());
             if output.is_empty() {
                 output.clear();
             } else {
@@ -155,6 +163,7 @@ impl<C: Conversation> Driver<C> {
                 self.stream.writable().await?;
             }
             write_some(&self.stream, &mut self.unsent, shared_bytes)?;
+            self.conversation.shared().count_sent(len as usize - self.unsent.len());
             if self.unsent.is_empty() {
                 self.unsent = Output::default();
                 self.conversation.shared().note_output(0);

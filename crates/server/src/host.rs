@@ -73,4 +73,20 @@ impl Host for Process {
         let per_second = rustix::param::clock_ticks_per_second() as f64;
         (system / per_second, user / per_second)
     }
+
+    fn machine_memory(&self) -> u64 {
+        let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let kib = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next());
+        kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+    }
+
+    fn system(&self) -> String {
+        let name = rustix::system::uname();
+        let parts = [name.sysname(), name.release(), name.machine()];
+        parts.map(std::ffi::CStr::to_string_lossy).join(" ")
+    }
+
+    fn log(&self, line: &str) {
+        tracing::warn!("{line}");
+    }
 }

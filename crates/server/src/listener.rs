@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use larder_config::Settings;
@@ -119,6 +120,7 @@ impl Dealer {
     fn deal(&self, connection: NewConnection) {
         let settings = self.node.settings();
         if self.node.clients.len() >= settings.maxclients as usize {
+            self.node.rejected_connections.fetch_add(1, Ordering::Relaxed);
             refuse(&connection);
             return;
         }

@@ -79,6 +79,7 @@ async fn run(
         loop {
             process.follow_clock();
             dealer.node.disconnect_idle();
+            dealer.node.sample_rates();
             tokio::time::sleep(UPKEEP).await;
         }
     };
