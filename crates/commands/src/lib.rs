@@ -2,7 +2,9 @@
 
 mod connection;
 mod expiry;
+mod help;
 mod prelude;
+mod server;
 mod string;
 
 use larder_engine::CommandTable;
@@ -13,5 +15,5 @@ use larder_engine::CommandTable;
 /// Two rows have the same name, which the tests of this crate exclude.
 #[must_use]
 pub fn command_table() -> CommandTable {
-    CommandTable::new(&[connection::COMMANDS, string::COMMANDS].concat())
+    CommandTable::new(&[connection::COMMANDS, server::COMMANDS, string::COMMANDS].concat())
 }

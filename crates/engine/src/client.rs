@@ -216,6 +216,18 @@ impl Client {
         self.shared.id
     }
 
+    /// Makes it as if it had just connected; the addresses, the id and what was counted stay.
+    pub fn reset(&mut self, authenticated: bool) {
+        self.speak(Protocol::Resp2);
+        self.db = DbIndex(0);
+        self.authenticated = authenticated;
+        self.reply_mode = ReplyMode::On;
+        self.no_touch = false;
+        self.shared.no_touch.store(false, Ordering::Relaxed);
+        self.shared.no_evict.store(false, Ordering::Relaxed);
+        self.shared.names.lock().name = Box::default();
+    }
+
     /// Changes the RESP version.
     pub fn speak(&mut self, protocol: Protocol) {
         self.protocol = protocol;

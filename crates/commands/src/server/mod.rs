@@ -1,0 +1,8 @@
+//! Commands about the server as a whole.
+
+use crate::prelude::*;
+
+pub(crate) const COMMANDS: &[&[Command]] = &[];
+
+/// The version of Redis whose clients need not notice a difference.
+pub(crate) const COMPATIBLE_VERSION: &str = "7.2.4";
