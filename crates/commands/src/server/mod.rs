@@ -2,7 +2,9 @@
 
 use crate::prelude::*;
 
-pub(crate) const COMMANDS: &[&[Command]] = &[];
+mod command;
+
+pub(crate) const COMMANDS: &[&[Command]] = &[command::COMMANDS];
 
 /// The version of Redis whose clients need not notice a difference.
 pub(crate) const COMPATIBLE_VERSION: &str = "7.2.4";
