@@ -74,7 +74,8 @@ impl Command {
         self.name.as_bytes().eq_ignore_ascii_case(name)
     }
 
-    /// The ACL categories in the order in which Redis lists them: derived from group and flags, and the row's own.
+    /// The ACL categories in the order in which Redis lists them: derived from group and flags, and the row's own. A container,
+    /// which does nothing by itself, is in none of its group's.
     #[must_use]
     pub fn categories(&self) -> Vec<&'static str> {
         let flags = self.flags;
@@ -91,7 +92,6 @@ impl Command {
             (flags.has(Flags::BLOCKING), "blocking"),
         ];
         categories.extend(derived.iter().filter(|(holds, _)| *holds).map(|(_, name)| *name));
-        // As in Redis: what a container's subcommands are about is said of each of them.
         categories.extend(self.group.category().filter(|_| self.subcommands.is_empty()));
         categories.extend(self.acl);
         CATEGORIES.iter().copied().filter(|name| categories.contains(name)).collect()

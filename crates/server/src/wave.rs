@@ -24,11 +24,14 @@ pub(crate) trait Member {
     fn serve(&self, local: &Local, input: &mut [u8]);
 }
 
+/// A member, and where in the buffer its input lies.
+type Joined = (Rc<dyn Member>, Range<usize>);
+
 /// See the module's documentation.
 pub(crate) struct Wave {
     buffer: RefCell<Box<[u8]>>,
     filled: Cell<usize>,
-    members: RefCell<Vec<(Rc<dyn Member>, Range<usize>)>>,
+    members: RefCell<Vec<Joined>>,
     /// Wakes the task that executes the wave, behind all connections that are ready already.
     begun: Notify,
 }

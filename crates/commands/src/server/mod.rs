@@ -3,8 +3,9 @@
 use crate::prelude::*;
 
 mod command;
+mod keyspace;
 
-pub(crate) const COMMANDS: &[&[Command]] = &[command::COMMANDS];
+pub(crate) const COMMANDS: &[&[Command]] = &[command::COMMANDS, keyspace::COMMANDS];
 
 /// The version of Redis whose clients need not notice a difference.
 pub(crate) const COMPATIBLE_VERSION: &str = "7.2.4";
