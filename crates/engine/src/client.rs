@@ -169,7 +169,7 @@ impl SharedClient {
     /// Whether the peer is on this machine: a loopback address or a unix socket.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        self.address.starts_with("127.") || self.address.starts_with("[::1]") || self.address.starts_with('/')
+        is_local(&self.address)
     }
 
     /// Notes what the batch just served has changed.
@@ -178,6 +178,12 @@ impl SharedClient {
         self.db.store(client.db.0, Ordering::Relaxed);
         self.requests.store(self.requests.load(Ordering::Relaxed) + requests, Ordering::Relaxed);
     }
+}
+
+/// Whether an address, written as [`SharedClient::address`] is, belongs to this machine.
+#[must_use]
+pub fn is_local(address: &str) -> bool {
+    address.starts_with("127.") || address.starts_with("[::1]") || address.starts_with('/')
 }
 
 /// Adds to a number that only one thread writes.

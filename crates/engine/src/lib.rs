@@ -26,7 +26,7 @@ mod turn;
 mod worker;
 
 pub use args::{Args, ArgsFrom, is_word};
-pub use client::{Client, ClientNames, Link, ReplyMode, SharedClient};
+pub use client::{Client, ClientNames, Link, ReplyMode, SharedClient, is_local};
 pub use command::{
     Access, Arity, CATEGORIES, Command, FindKeys, Flags, Group, Handler, InvalidKeys, KeySpec, Scope,
 };

@@ -12,6 +12,7 @@ use crate::safepoint::Safepoint;
 use crate::stats::{StripeStats, WorkerStats};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
 use crate::table::CommandTable;
+use crate::worker::Random;
 
 /// The state of one node.
 pub struct Node {
@@ -40,6 +41,8 @@ pub struct Node {
     pub rejected_connections: AtomicU64,
     /// Bytes of memory allocated when the node was made.
     pub startup_memory: u64,
+    /// Names the history of the node's data.
+    replication_id: Mutex<String>,
     /// Serialises CONFIG SET.
     changing: Mutex<()>,
 }
@@ -74,10 +77,10 @@ pub trait Host: Send + Sync {
     fn time(&self) -> Time;
     /// Begins to end the process: existing replies are still written.
     fn shut_down(&self);
-    /// Takes over settings that reach outside the engine (log level, listeners' limits).
+    /// Takes over settings that reach outside the engine (log level, open files).
     ///
     /// # Errors
-    /// A text for the client, when the system does not permit it.
+    /// A text for the client, when the system does not permit it; then nothing has changed.
     fn apply(&self, settings: &Settings) -> Result<(), String>;
     /// Bytes of memory allocated by the process.
     fn used_memory(&self) -> u64;
@@ -112,8 +115,11 @@ impl Node {
         workers: usize,
         host: Box<dyn Host>,
     ) -> Node {
+        // The run id is random, and this is to be another one.
+        let seed = identity.run_id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
         Node {
             keyspace,
+            replication_id: Mutex::new(Random::new(seed).hexadecimal_id()),
             stats: (0..workers).map(|_| WorkerStats::new(table.rows().len())).collect(),
             table,
             clients: DashMap::new(),
@@ -174,6 +180,17 @@ impl Node {
                 client.disconnect();
             }
         }
+    }
+
+    /// The name of the history of the node's data: replicas that know it can go on where they were.
+    #[must_use]
+    pub fn replication_id(&self) -> String {
+        self.replication_id.lock().clone()
+    }
+
+    /// Begins another history.
+    pub fn set_replication_id(&self, id: String) {
+        *self.replication_id.lock() = id;
     }
 
     /// Requests executed since the start, or since statistics were reset.

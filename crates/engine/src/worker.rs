@@ -110,6 +110,13 @@ impl Random {
         Random(seed)
     }
 
+    /// 40 hexadecimal digits, which is what names of nodes and histories look like.
+    pub fn hexadecimal_id(&mut self) -> String {
+        let mut digits: String = (0..3).map(|_| format!("{:016x}", self.next_u64())).collect();
+        digits.truncate(40);
+        digits
+    }
+
     /// The next number.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);

@@ -88,6 +88,9 @@ const SELECT: Command = Command {
 /// The only user there is.
 const DEFAULT_USER: &str = "default";
 
+const OUT_OF_RANGE: CommandError =
+    CommandError::line("ERR value is out of range, value must between -2147483648 and 2147483647");
+
 const WRONG_PASSWORD: CommandError =
     CommandError::line("WRONGPASS invalid username-password pair or user is disabled.");
 
@@ -202,7 +205,7 @@ impl<'a> HelloOptions<'a> {
 }
 
 fn select(cx: &mut Context<'_>) -> CommandResult {
-    let index = i32::try_from(cx.args.integer(1)?).map_err(|_| CommandError::NotAnInteger)?;
+    let index = i32::try_from(cx.args.integer(1)?).map_err(|_| OUT_OF_RANGE)?;
     let db = u32::try_from(index).ok().filter(|db| (*db as usize) < cx.node.keyspace.databases());
     cx.client.db = DbIndex(db.ok_or(CommandError::DbOutOfRange)?);
     cx.reply.ok();

@@ -40,7 +40,7 @@ fn info(cx: &mut Context<'_>) -> CommandResult {
     for row in super::named(cx, 2) {
         match row {
             Some(row) => write(cx, row),
-            None => cx.reply.null_array(),
+            None => cx.reply.null(),
         }
     }
     Ok(Outcome::Reply)
