@@ -2,6 +2,7 @@
 
 mod connection;
 mod database;
+mod document;
 mod expiry;
 mod generic;
 mod help;
@@ -9,6 +10,7 @@ mod prelude;
 mod server;
 mod string;
 
+pub use document::render_markdown;
 use larder_engine::CommandTable;
 
 /// The table of all commands.

@@ -39,8 +39,8 @@ pub struct Node {
     pub rates: Rates,
     /// Connections turned away because there were `maxclients` already.
     pub rejected_connections: AtomicU64,
-    /// Bytes of memory allocated when the node was made.
-    pub startup_memory: u64,
+    /// Bytes of memory allocated before the first client came.
+    pub startup_memory: AtomicU64,
     /// Names the history of the node's data.
     replication_id: Mutex<String>,
     /// Serialises CONFIG SET.
@@ -125,7 +125,7 @@ impl Node {
             clients: DashMap::new(),
             safepoint: Safepoint::new(workers),
             identity,
-            startup_memory: host.used_memory(),
+            startup_memory: AtomicU64::new(host.used_memory()),
             host,
             settings: RwLock::new(Arc::new(settings)),
             settings_version: AtomicU64::new(1),
@@ -180,6 +180,11 @@ impl Node {
                 client.disconnect();
             }
         }
+    }
+
+    /// Notes how much memory the node takes before it serves anybody.
+    pub fn note_startup_memory(&self) {
+        self.startup_memory.store(self.host.used_memory(), Ordering::Relaxed);
     }
 
     /// The name of the history of the node's data: replicas that know it can go on where they were.

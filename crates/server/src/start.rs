@@ -71,6 +71,7 @@ async fn run(
 ) -> io::Result<()> {
     let listeners = listener::bind(settings)?;
     banner(settings, dealer.workers.len());
+    dealer.node.note_startup_memory();
     let accepting = async {
         let mut tasks = Vec::new();
         for listener in &listeners {

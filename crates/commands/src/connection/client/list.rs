@@ -49,9 +49,9 @@ pub(super) const LIST: Command = Command {
 
 pub(super) const KILL: Command = Command {
     name: "kill",
-    syntax: "<ip:port | <[ID client-id [client-id ...]] | [TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] | \
-             [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>] | [MAXAGE maxage] | [NAME name] | \
-             [IDLE idle] | [FLAGS flags] | [LIB-NAME lib-name] | [LIB-VER lib-ver] | [DB db] | [CAPA capa] | [IP ip]> [...]>",
+    syntax: "<ip:port | <ID client-id [client-id ...] | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | \
+             USER username | ADDR ip:port | LADDR ip:port | SKIPME <YES | NO> | MAXAGE maxage | NAME name | IDLE idle | \
+             FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip> [...]>",
     summary: "Ends connections: that of an address, or those for which all conditions given hold (NOT- turns one round).",
     group: Group::Connection,
     since: "2.4.0",

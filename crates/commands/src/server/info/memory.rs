@@ -11,7 +11,7 @@ use crate::prelude::*;
 pub(super) fn memory(report: &mut Report, cx: &Context<'_>) {
     let host = &cx.node.host;
     let (used, peak, resident) = (host.used_memory(), host.peak_memory(), host.resident_memory());
-    let startup = cx.node.startup_memory;
+    let startup = cx.node.startup_memory.load(Ordering::Relaxed);
     let (tables, clients) = (table_bytes(cx), client_bytes(cx));
     let overhead = startup + tables + clients;
     let dataset = used.saturating_sub(overhead);
