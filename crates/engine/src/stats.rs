@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use larder_store::{Change, DbIndex, Effect, Event, SideState};
 
+use crate::histogram::Histogram;
+use crate::memcache_stats::MemcacheStats;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// Beyond this many different first words, as in Redis, somebody makes them up, and they are not counted.
@@ -26,7 +28,8 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn reset(&self) {
+    /// Back to zero. The owner adding at this moment may undo it.
+    pub(crate) fn reset(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
 }
@@ -48,6 +51,8 @@ pub struct WorkerStats {
     pub output_bytes: Counter,
     /// Requests that found a stripe in use and were tried again.
     pub contended: Counter,
+    /// What the memcached protocol counts.
+    pub memcache: MemcacheStats,
     /// Error replies by their first word.
     pub errors: Mutex<BTreeMap<String, u64>>,
 }
@@ -59,6 +64,8 @@ pub struct CommandStats {
     pub calls: Counter,
     /// Time spent in the handler, in nanoseconds. Fast commands are timed by the batch, which is shared out evenly.
     pub nanos: Counter,
+    /// How long single requests took, while `latency-tracking` is on.
+    pub latency: Histogram,
     /// Requests refused before the handler (arity, gates).
     pub rejected: Counter,
     /// Requests whose handler answered an error.
@@ -91,6 +98,7 @@ impl WorkerStats {
             for counter in [&command.calls, &command.nanos, &command.rejected, &command.failed] {
                 counter.reset();
             }
+            command.latency.reset();
         }
         for counter in [
             &self.hits,

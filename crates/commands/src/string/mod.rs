@@ -46,7 +46,7 @@ fn store(db: &mut Locked<'_>, key: Key<'_>, value: NewValue<'_>, deadline: Optio
 }
 
 /// A block as bytes that an output can hold.
-fn shared(block: &Block) -> bytes::Bytes {
+pub(crate) fn shared(block: &Block) -> bytes::Bytes {
     struct Owner(Block);
     impl AsRef<[u8]> for Owner {
         fn as_ref(&self) -> &[u8] {
