@@ -232,3 +232,25 @@ fn a_placed_entry_keeps_all_but_its_cas() {
     assert!(!contains(&keyspace, ZERO, b"from"));
     assert_eq!((keyspace.len(ZERO), keyspace.len(ONE)), (0, 1));
 }
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p larder-store micros_per_flush -- --ignored --nocapture"]
+#[expect(clippy::disallowed_methods, reason = "it measures time")]
+fn micros_per_flush() {
+    use std::time::Instant;
+    for keys in [0, 100_000, 1_000_000, 5_000_000] {
+        let (keyspace, garbage) = Keyspace::<Told>::new(16, 0x5EED);
+        (0..keys).for_each(|number| {
+            let key = key(number);
+            let key = keyspace.key(&key);
+            let mut stripe = keyspace.lock(key.position.stripe(), MOMENT);
+            stripe.put(ZERO, key, &Attributes::default(), NewValue::of(b"value"), SET);
+            stripe.side().0.clear();
+        });
+        let begin = Instant::now();
+        keyspace.flush(None, MOMENT);
+        let flushed = begin.elapsed();
+        garbage.try_iter().for_each(drop);
+        println!("{keys} keys: flushed in {flushed:?}, freed after {:?}", begin.elapsed());
+    }
+}
