@@ -7,6 +7,7 @@ use larder_config::Settings;
 use larder_store::{AccessPolicy, Keyspace, Moment, UnixMillis};
 
 use crate::client::SharedClient;
+use crate::flush_timer::FlushTimer;
 use crate::safepoint::Safepoint;
 use crate::stats::{StripeStats, WorkerStats};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
@@ -33,6 +34,8 @@ pub struct Node {
     next_client: AtomicU64,
     /// Whether keys are removed when their time comes, or only when they are next asked for (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
+    /// When database 0 is to be emptied, if at all.
+    pub flush_timer: FlushTimer,
     /// Serialises CONFIG SET.
     changing: Mutex<()>,
 }
@@ -105,6 +108,7 @@ impl Node {
             settings_version: AtomicU64::new(1),
             next_client: AtomicU64::new(1),
             active_expire: AtomicBool::new(true),
+            flush_timer: FlushTimer::default(),
             changing: Mutex::new(()),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use larder_store::{Change, DbIndex, Effect, Event, SideState};
 
+use crate::memcache_stats::MemcacheStats;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// Beyond this many different first words, as in Redis, somebody makes them up, and they are not counted.
@@ -26,7 +27,7 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
 }
@@ -48,6 +49,8 @@ pub struct WorkerStats {
     pub output_bytes: Counter,
     /// Requests that found a stripe in use and were tried again.
     pub contended: Counter,
+    /// What the memcached protocol counts.
+    pub memcache: MemcacheStats,
     /// Error replies by their first word.
     pub errors: Mutex<BTreeMap<String, u64>>,
 }

@@ -29,7 +29,8 @@ pub(crate) enum Listener {
 /// Binds everything that the settings ask for.
 pub(crate) fn bind(settings: &Settings) -> io::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
-    for (port, protocol) in [(settings.port, WireProtocol::Resp)] {
+    let wanted = [(settings.port, WireProtocol::Resp), (settings.memcached_port, WireProtocol::Memcached)];
+    for (port, protocol) in wanted {
         if port == 0 {
             continue;
         }
@@ -157,6 +158,7 @@ async fn accept_unix(listener: &UnixListener, path: &str) -> io::Result<NewConne
 fn refuse(connection: &NewConnection) {
     let line: &[u8] = match connection.protocol {
         WireProtocol::Resp => b"-ERR max number of clients reached\r\n",
+        WireProtocol::Memcached => b"ERROR Too many open connections\r\n",
     };
     let _ = match &connection.socket {
         Accepted::Tcp(stream) => (&*stream).write(line),
