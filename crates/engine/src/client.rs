@@ -174,8 +174,13 @@ impl SharedClient {
 
     /// Notes what the batch just served has changed.
     pub(crate) fn note_batch(&self, client: &Client, now: UnixMillis, requests: u64) {
-        self.active_at.store(now.0, Ordering::Relaxed);
         self.db.store(client.db.0, Ordering::Relaxed);
+        self.note_requests(now, requests);
+    }
+
+    /// Notes that so many requests were served now.
+    pub fn note_requests(&self, now: UnixMillis, requests: u64) {
+        self.active_at.store(now.0, Ordering::Relaxed);
         self.requests.store(self.requests.load(Ordering::Relaxed) + requests, Ordering::Relaxed);
     }
 }

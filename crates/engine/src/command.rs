@@ -74,6 +74,13 @@ impl Command {
         self.name.as_bytes().eq_ignore_ascii_case(name)
     }
 
+    /// Whether it takes so little time that a clock would be the larger part of timing it.
+    #[inline]
+    #[must_use]
+    pub const fn is_brief(&self) -> bool {
+        self.flags.has_any(Flags::FAST.and(Flags::BRIEF)) && !self.flags.has(Flags::CHANGES_CLIENT)
+    }
+
     /// The ACL categories in the order in which Redis lists them: derived from group and flags, and the row's own. A container,
     /// which does nothing by itself, is in none of its group's.
     #[must_use]
@@ -261,8 +268,10 @@ impl Flags {
     pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 15);
     /// Only when the matching enable-* directive allows it.
     pub const PROTECTED: Flags = Flags(1 << 16);
+    /// As short as a fast one, though clients are not told so, nor is the ACL: timed by the batch all the same.
+    pub const BRIEF: Flags = Flags(1 << 17);
     /// Changes what the client's next requests are parsed by: authentication, protocol, the end of the connection.
-    pub const CHANGES_CLIENT: Flags = Flags(1 << 17);
+    pub const CHANGES_CLIENT: Flags = Flags(1 << 18);
 
     const NAMES: [(Flags, &'static str); 16] = [
         (Flags::WRITE, "write"),
@@ -294,6 +303,13 @@ impl Flags {
     #[must_use]
     pub const fn has(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` holds.
+    #[inline]
+    #[must_use]
+    pub const fn has_any(self, other: Flags) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// The names that COMMAND INFO prints.

@@ -89,8 +89,8 @@ impl<'a> Context<'a> {
     /// # Errors
     /// As [`Context::lock`].
     pub fn lock_touching(&self, touch: Touch) -> Result<Locked<'a>, CommandError> {
-        let stripes = self.keys.iter().map(|key| key.position.stripe());
-        Locked::new(&self.node.keyspace, self.stats, stripes, self.moment, touch, self.client.db)
+        let keys = self.keys.iter().map(|key| key.position);
+        Locked::new(&self.node.keyspace, self.stats, keys, self.moment, touch, self.client.db)
     }
 
     /// Stops all other workers, for a command whose scope is the whole keyspace.

@@ -1,4 +1,4 @@
-//! The part of expiry that each worker does between its connections' turns.
+//! What goes by time, by the work of each worker between its connections' turns.
 
 use larder_store::{ExpireProgress, STRIPES};
 
@@ -22,12 +22,13 @@ impl ExpireTurn {
     pub fn run(&mut self, worker: &mut Worker) -> bool {
         worker.refresh();
         let node = &worker.node;
-        if !node.active_expire.load(Ordering::Relaxed) {
-            return false;
-        }
         let Some(_running) = node.safepoint.enter(worker.index) else { return true };
         let now = node.host.time().now;
         let moment = moment(now, worker.settings());
+        node.flush_when_due(moment);
+        if !node.active_expire.load(Ordering::Relaxed) {
+            return false;
+        }
         let workers = node.stats.len();
         let own = STRIPES.div_ceil(workers);
         let (mut left, mut more) = (TURN_NODES, false);

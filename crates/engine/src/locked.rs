@@ -1,8 +1,8 @@
 //! The keys of a request, locked.
 
 use larder_store::{
-    Attributes, DbIndex, Entry, Event, Key, Keyspace, Moment, NewValue, StripeGuard, Touch, UnixMillis,
-    WrongType, table::Borrowed,
+    Attributes, DbIndex, Entry, Event, Key, Keyspace, Moment, NewValue, Position, StripeGuard, Touch,
+    UnixMillis, WrongType, table::Borrowed,
 };
 use smallvec::SmallVec;
 
@@ -26,20 +26,20 @@ pub struct Locked<'a> {
 }
 
 impl<'a> Locked<'a> {
-    /// Locks the stripes of `keys`; if one stays in use, lets go of all.
+    /// Locks the stripes of the keys at these positions; if one stays in use, lets go of all.
     ///
     /// # Errors
     /// [`CommandError::Contended`], which has the request tried again.
     #[inline]
-    pub(crate) fn new(
+    pub fn new(
         keyspace: &'a Keyspace<StripeStats>,
         stats: &'a WorkerStats,
-        keys: impl Iterator<Item = usize>,
+        keys: impl Iterator<Item = Position>,
         moment: Moment,
         touch: Touch,
         db: DbIndex,
     ) -> Result<Locked<'a>, CommandError> {
-        let mut wanted: SmallVec<[usize; 4]> = keys.collect();
+        let mut wanted: SmallVec<[usize; 4]> = keys.map(Position::stripe).collect();
         if wanted.len() > 1 {
             wanted.sort_unstable();
             wanted.dedup();

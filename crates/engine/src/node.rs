@@ -7,6 +7,7 @@ use larder_config::Settings;
 use larder_store::{AccessPolicy, Keyspace, Moment, STRIPES, UnixMillis};
 
 use crate::client::SharedClient;
+use crate::flush_timer::FlushTimer;
 use crate::rates::Rates;
 use crate::safepoint::Safepoint;
 use crate::stats::{StripeStats, WorkerStats};
@@ -35,6 +36,8 @@ pub struct Node {
     next_client: AtomicU64,
     /// Whether keys are removed when their time comes, or only when they are next asked for (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
+    /// When database 0 is to be emptied, if at all.
+    pub flush_timer: FlushTimer,
     /// What happens per second just now.
     pub rates: Rates,
     /// Connections turned away because there were `maxclients` already.
@@ -135,6 +138,7 @@ impl Node {
             settings_version: AtomicU64::new(1),
             next_client: AtomicU64::new(1),
             active_expire: AtomicBool::new(true),
+            flush_timer: FlushTimer::default(),
             rates: Rates::default(),
             rejected_connections: AtomicU64::new(0),
             changing: Mutex::new(()),

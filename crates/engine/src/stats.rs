@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use larder_store::{Change, DbIndex, Effect, Event, SideState};
 
 use crate::histogram::Histogram;
+use crate::memcache_stats::MemcacheStats;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// Beyond this many different first words, as in Redis, somebody makes them up, and they are not counted.
@@ -50,6 +51,8 @@ pub struct WorkerStats {
     pub output_bytes: Counter,
     /// Requests that found a stripe in use and were tried again.
     pub contended: Counter,
+    /// What the memcached protocol counts.
+    pub memcache: MemcacheStats,
     /// Error replies by their first word.
     pub errors: Mutex<BTreeMap<String, u64>>,
 }

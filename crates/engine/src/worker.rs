@@ -69,6 +69,12 @@ impl Worker {
         }
     }
 
+    /// Notes a key that a request not yet served will ask for.
+    #[inline]
+    pub fn will_need(&mut self, db: DbIndex, position: Position) {
+        self.ahead.push((db, position));
+    }
+
     /// Brings the slots and then the entries of the keys that were looked ahead for into the cache, each time all at once.
     pub fn prefetch(&mut self) {
         if let Some(_running) = self.node.safepoint.enter(self.index) {

@@ -62,5 +62,6 @@ pub use expiry::{Expiry, RELATIVE_SECONDS_MAX, expiry};
 pub use key::{Key, KeyBuffer, KeyEncoding};
 pub use limits::Limits;
 pub use meta::{Flag, MetaArithmetic, MetaFlags, MetaRequest, MetaSet};
+pub use number::counter_value;
 pub use parse::{Parsed, parse};
 pub use tokens::Tokens;

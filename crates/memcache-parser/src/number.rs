@@ -19,6 +19,14 @@ pub(crate) fn unsigned(token: &[u8]) -> Option<u64> {
     })
 }
 
+/// What a stored value counts to; none if it is no counter.
+///
+/// memcached looks at the value as at a word of a request: white space before the digits and whatever stands behind
+/// white space after them do not matter, and a zero byte ends it.
+pub fn counter_value(value: &[u8]) -> Option<u64> {
+    plain(value).or_else(|| unsigned(value.split(|&byte| byte == 0).next()?))
+}
+
 /// A signed number of the text protocol.
 #[inline]
 pub(crate) fn signed(token: &[u8]) -> Option<i64> {
@@ -149,6 +157,24 @@ mod tests {
         ];
         for (token, expected) in cases {
             assert_eq!(unsigned(token), expected, "{}", token.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn values_that_count() {
+        let cases: [(&[u8], Option<u64>); 9] = [
+            (b"10", Some(10)),
+            (b"9 ", Some(9)),
+            (b"12 months", Some(12)),
+            (b"12months", None),
+            (b"12\0months", Some(12)),
+            (b"\0", None),
+            (b"18446744073709551615", Some(u64::MAX)),
+            (b"-5", None),
+            (b"", None),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(counter_value(value), expected, "{}", value.escape_ascii());
         }
     }
 

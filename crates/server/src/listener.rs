@@ -35,7 +35,8 @@ pub(crate) enum Listener {
 /// Binds everything that the settings ask for.
 pub(crate) fn bind(settings: &Settings) -> io::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
-    for (port, protocol) in [(settings.port, WireProtocol::Resp)] {
+    let wanted = [(settings.port, WireProtocol::Resp), (settings.memcached_port, WireProtocol::Memcached)];
+    for (port, protocol) in wanted {
         if port == 0 {
             continue;
         }
@@ -173,6 +174,7 @@ async fn accept_unix(listener: &UnixListener, path: &str) -> io::Result<NewConne
 fn refuse(connection: &NewConnection, reason: &str) {
     let line = match connection.protocol {
         WireProtocol::Resp => format!("-{reason}\r\n"),
+        WireProtocol::Memcached => "ERROR Too many open connections\r\n".to_owned(),
     };
     let line = line.as_bytes();
     let _ = match &connection.socket {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use larder_commands::memcache;
 use larder_engine::{Client, Connection, ExpireTurn, Link, Node, Served, SharedClient, Worker, WorkerStats};
 use larder_resp::Output;
 use tokio::sync::mpsc;
@@ -32,6 +33,8 @@ pub(crate) struct NewConnection {
 pub(crate) enum WireProtocol {
     /// RESP2 and RESP3.
     Resp,
+    /// memcached's text protocol, meta commands included.
+    Memcached,
 }
 
 /// What the connections of one worker share; only its thread touches it.
@@ -92,12 +95,17 @@ fn adopt(local: &Rc<Local>, connection: NewConnection) {
     let shared = Arc::new(shared);
     node.clients.insert(id, Arc::clone(&shared));
     local.stats().connections.add(1);
-    let registered = Registered { node: Arc::clone(node), id };
+    let registered = Registered { local: Rc::clone(local), id, protocol: connection.protocol };
     let local = Rc::clone(local);
     let task = match connection.protocol {
         WireProtocol::Resp => {
             let client = Client::new(shared, node.settings().requirepass.is_empty());
             spawn_local(drive(local, registered, Driver::new(stream, Connection::new(client))))
+        }
+        WireProtocol::Memcached => {
+            local.stats().memcache.connections_opened.add(1);
+            let connection = memcache::Connection::new(shared, node);
+            spawn_local(drive(local, registered, Driver::new(stream, connection)))
         }
     };
     // Nobody else sets it.
@@ -137,13 +145,17 @@ impl Link for TaskLink {
 
 /// A client's entry in the registry: gone when its task is.
 struct Registered {
-    node: Arc<Node>,
+    local: Rc<Local>,
     id: u64,
+    protocol: WireProtocol,
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.node.clients.remove(&self.id);
+        self.local.node.clients.remove(&self.id);
+        if self.protocol == WireProtocol::Memcached {
+            self.local.stats().memcache.connections_closed.add(1);
+        }
     }
 }
 
@@ -158,5 +170,19 @@ impl Conversation for Connection {
 
     fn shared(&self) -> &SharedClient {
         &self.client.shared
+    }
+}
+
+impl Conversation for memcache::Connection {
+    fn look_ahead(&self, worker: &mut Worker, input: &mut [u8]) {
+        memcache::Connection::look_ahead(self, worker, input);
+    }
+
+    fn serve(&mut self, worker: &mut Worker, input: &mut [u8], output: &mut Output) -> (usize, Served) {
+        memcache::Connection::serve(self, worker, input, output)
+    }
+
+    fn shared(&self) -> &SharedClient {
+        memcache::Connection::shared(self)
     }
 }

@@ -49,6 +49,15 @@ impl AccessPolicy {
         }
     }
 
+    /// Seconds since the last access, as far as the bits tell: under LFU whole minutes since it.
+    #[must_use]
+    pub fn idle_seconds(self, bits: u32, now: UnixMillis) -> u32 {
+        match self {
+            AccessPolicy::Lru => idle_seconds(bits, now),
+            AccessPolicy::Lfu { .. } => 60 * (lfu_minute(now).wrapping_sub(bits >> 8) & 0xFFFF),
+        }
+    }
+
     /// The LFU counter as of now, decayed (what OBJECT FREQ prints).
     #[must_use]
     pub fn frequency(self, bits: u32, now: UnixMillis) -> u8 {
@@ -124,5 +133,6 @@ mod tests {
         assert_eq!(LFU.frequency(LFU.touched(certain, now, || u32::MAX), now), LFU_INITIAL + 1);
         assert_eq!(LFU.frequency(certain, now.saturating_add(3 * 60_000)), LFU_INITIAL - 2);
         assert_eq!(LFU.frequency(certain, now.saturating_add(60 * 60_000)), 0);
+        assert_eq!(LFU.idle_seconds(certain, now.saturating_add(3 * 60_000)), 180);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use crate::change::SideState;
-use crate::entry::Entry;
+use crate::entry::{Block, Entry, SLOW_TO_FREE_BYTES};
 use crate::position::{Key, Position, Positioner, STRIPES};
 use crate::stripe::{Db, Moment, Stripe, StripeGuard};
 use crate::table::Borrowed;
@@ -26,13 +26,14 @@ pub struct Garbage {
 
 enum Trash {
     Entry(#[expect(dead_code, reason = "only ever dropped")] Entry),
+    Block(#[expect(dead_code, reason = "only ever dropped")] Block),
     Dbs(Vec<Db>),
 }
 
 impl Trash {
     fn entries(&self) -> u64 {
         match self {
-            Trash::Entry(_) => 1,
+            Trash::Entry(_) | Trash::Block(_) => 1,
             Trash::Dbs(dbs) => dbs.iter().map(|db| db.table.len() as u64).sum(),
         }
     }
@@ -331,6 +332,14 @@ impl<S: SideState> Keyspace<S> {
     pub fn discard(&self, entry: Entry) {
         if entry.is_slow_to_free() {
             self.send(Trash::Entry(entry));
+        }
+    }
+
+    /// Lets go of a block that was read after its stripe was unlocked. If the key was changed or deleted meanwhile, this is the
+    /// last hold on the old value, which is then freed as [`Keyspace::discard`] would have freed it.
+    pub fn discard_block(&self, block: Block) {
+        if Arc::strong_count(&block) == 1 && block.capacity() > SLOW_TO_FREE_BYTES {
+            self.send(Trash::Block(block));
         }
     }
 

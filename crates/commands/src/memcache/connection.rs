@@ -1,0 +1,288 @@
+//! A memcached connection as a state machine: bytes in, bytes out, no I/O.
+//!
+//! As a RESP connection does, it parses up to sixteen complete requests, hashes their keys and prefetches their stripes, slots and
+//! entries one stage after the other before it executes any. A request that finds a stripe in use is left in the input and parsed
+//! again in the next turn. A `get` of many keys that must stop between two of them (a stripe is in use, the output is full, others
+//! wait) is not kept either: what is left of it is made a request of its own, in place, by moving its beginning up to the next
+//! key. So the connection holds no request, and no reply is ever written twice.
+
+use std::sync::Arc;
+
+use larder_engine::{Node, Served, SharedClient, Worker, moment};
+use larder_resp::Output;
+use larder_store::Position;
+use memcache_parser::{Command, Error, Key, KeyBuffer, KeyEncoding, Limits, Parsed, parse};
+use smallvec::SmallVec;
+
+use super::authentication::Admission;
+use super::turn::{DB, Ended, Paused, Turn};
+use super::wire::Wire;
+
+/// Requests parsed and prefetched together.
+const BATCH_MAX: usize = 16;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Connection {
+    shared: Arc<SharedClient>,
+    /// Bytes that belong to a refused request and are thrown away as they arrive.
+    swallow: u64,
+    admission: Admission,
+}
+
+/// One request of a batch, before its turn.
+struct Prepared<'i> {
+    command: Command<'i>,
+    /// Where its key lives, the first one if it names several; the first position of all if it names none.
+    position: Position,
+    /// Where it begins in the input, and where the next one does.
+    start: usize,
+    end: usize,
+}
+
+/// Why no more requests were added to a batch.
+enum Stop<'i> {
+    /// It is full.
+    Full,
+    /// The input ends within a request, which begins at `start` and wants so many bytes.
+    Incomplete { start: usize, needed: usize },
+    /// A request that begins at `start` is refused.
+    Refused { start: usize, error: Error<'i> },
+}
+
+/// How a batch ended.
+enum BatchEnd {
+    /// What follows in the input is to be looked at.
+    Consumed(usize),
+    /// The turn ends here.
+    Served(usize, Served),
+    /// The turn ends within the request that begins at `start`, whose keys begin at `first`, before the key at `next`.
+    WithinKeys { start: usize, first: usize, next: usize },
+}
+
+impl Connection {
+    /// The connection of a client that has just arrived, on a node with these settings.
+    #[must_use]
+    pub fn new(shared: Arc<SharedClient>, node: &Node) -> Connection {
+        Connection { shared, swallow: 0, admission: Admission::needed(&node.settings()) }
+    }
+
+    /// Its client.
+    #[must_use]
+    pub fn shared(&self) -> &SharedClient {
+        &self.shared
+    }
+
+    /// Looks ahead at the first request of `input`, which [`Connection::serve`] will be called with soon, as a RESP connection does.
+    pub fn look_ahead(&self, worker: &mut Worker, input: &[u8]) {
+        let ready = self.swallow == 0 && !matches!(self.admission, Admission::Needed);
+        if ready && let Parsed::Request { command, .. } = parse(input, &Limits::default()) {
+            let position = position(&worker.node, &command);
+            worker.will_need(DB, position);
+        }
+    }
+
+    /// Executes what is complete in `input` as far as this turn allows, and appends the replies to `output`. Returns how many
+    /// bytes were consumed, and what to do next. The bytes not consumed must come first in the next call's input.
+    pub fn serve(&mut self, worker: &mut Worker, input: &mut [u8], output: &mut Output) -> (usize, Served) {
+        worker.refresh();
+        let node = Arc::clone(&worker.node);
+        let Some(_running) = node.safepoint.enter(worker.index) else { return (0, Served::Again) };
+        let moment = moment(node.host.time().now, worker.settings());
+        node.flush_when_due(moment);
+        let output_before = output.len();
+        let mut turn = Turn::new(&node, worker.index, worker.settings(), moment, Wire(output));
+        let (consumed, served) = self.batches(&mut turn, input);
+        turn.stats().bytes_read.add(consumed as u64);
+        turn.stats().bytes_written.add((turn.output.0.len() - output_before) as u64);
+        self.shared.note_requests(moment.now, turn.executed);
+        (consumed, served)
+    }
+
+    /// Serves input batch by batch.
+    fn batches(&mut self, turn: &mut Turn<'_>, input: &mut [u8]) -> (usize, Served) {
+        let mut consumed = self.skip(input, 0);
+        loop {
+            if turn.is_over() {
+                return (consumed, Served::Again);
+            }
+            match self.batch(turn, input, consumed) {
+                BatchEnd::Consumed(end) => consumed = self.skip(input, end),
+                BatchEnd::Served(end, served) => return (end, served),
+                BatchEnd::WithinKeys { start, first, next } => {
+                    return (keep_keys(input, start, first, next), Served::Again);
+                }
+            }
+        }
+    }
+
+    /// Passes over bytes that are to be thrown away.
+    fn skip(&mut self, input: &[u8], from: usize) -> usize {
+        let skipped = self.swallow.min((input.len() - from) as u64);
+        self.swallow -= skipped;
+        from + skipped as usize
+    }
+
+    /// Parses, prefetches and executes one batch.
+    fn batch(&mut self, turn: &mut Turn<'_>, input: &[u8], from: usize) -> BatchEnd {
+        if let Admission::Needed = self.admission {
+            return self.admit(turn, input, from);
+        }
+        let mut batch: SmallVec<[Prepared<'_>; BATCH_MAX]> = SmallVec::new();
+        let stop = fill(turn, &mut batch, input, from);
+        prefetch(turn, &batch);
+        for request in &batch {
+            match turn.execute(&request.command, request.position) {
+                Ok(Ended::Done) => {}
+                Ok(Ended::Close) => return BatchEnd::Served(request.end, Served::Close),
+                Err(Paused::AtStart) => return BatchEnd::Served(request.start, Served::Again),
+                Err(Paused::WithinKeys { left }) => return within_keys(input, request, left),
+            }
+        }
+        match stop {
+            Stop::Full => BatchEnd::Consumed(batch.last().map_or(from, |request| request.end)),
+            Stop::Incomplete { start, needed } => BatchEnd::Served(start, missing(input, start, needed)),
+            Stop::Refused { start, error } => self.refuse(turn, start, &error),
+        }
+    }
+
+    /// Handles one request of a client that has yet to give the password.
+    fn admit(&mut self, turn: &mut Turn<'_>, input: &[u8], from: usize) -> BatchEnd {
+        match parse(&input[from..], &turn.limits) {
+            Parsed::Incomplete { needed } => BatchEnd::Served(from, missing(input, from, needed)),
+            Parsed::Request { command, end } => {
+                self.admission = turn.authenticate(&command);
+                BatchEnd::Consumed(from + end)
+            }
+            Parsed::Error(error) => {
+                turn.refuse_stranger();
+                self.swallow = error.swallow;
+                let end = from + error.end;
+                if error.close { BatchEnd::Served(end, Served::Close) } else { BatchEnd::Consumed(end) }
+            }
+        }
+    }
+
+    /// Answers what is no request, and sees to it that what belongs to it is thrown away.
+    #[cold]
+    fn refuse(&mut self, turn: &mut Turn<'_>, start: usize, error: &Error<'_>) -> BatchEnd {
+        if turn.refuse(error).is_err() {
+            return BatchEnd::Served(start, Served::Again);
+        }
+        self.swallow = error.swallow;
+        let end = start + error.end;
+        if error.close { BatchEnd::Served(end, Served::Close) } else { BatchEnd::Consumed(end) }
+    }
+}
+
+/// Parses requests until the batch is full, and asks for the stripes of their keys.
+#[inline]
+fn fill<'i>(
+    turn: &Turn<'_>,
+    batch: &mut SmallVec<[Prepared<'i>; BATCH_MAX]>,
+    input: &'i [u8],
+    from: usize,
+) -> Stop<'i> {
+    let mut start = from;
+    while batch.len() < BATCH_MAX {
+        match parse(&input[start..], &turn.limits) {
+            Parsed::Request { command, end } => {
+                let position = position(turn.node, &command);
+                let end = start + end;
+                batch.push(Prepared { command, position, start, end });
+                start = end;
+            }
+            Parsed::Incomplete { needed } => return Stop::Incomplete { start, needed },
+            Parsed::Error(error) => return Stop::Refused { start, error },
+        }
+    }
+    Stop::Full
+}
+
+/// Where the first key of a request lives; its stripe is on its way to the cache.
+#[inline]
+fn position(node: &Node, command: &Command<'_>) -> Position {
+    let mut buffer = None;
+    let key = match command {
+        Command::Get(get) => get.keys.clone().next().unwrap_or_default(),
+        Command::Store(store) => store.key,
+        Command::Delete(delete) => delete.key,
+        Command::Arithmetic(arithmetic) => arithmetic.key,
+        Command::Touch(touch) => touch.key,
+        Command::MetaGet(request) | Command::MetaDelete(request) => key_bytes(&request.key, &mut buffer),
+        Command::MetaSet(set) => key_bytes(&set.key, &mut buffer),
+        Command::MetaArithmetic(arithmetic) => key_bytes(&arithmetic.key, &mut buffer),
+        Command::MetaDebug { key } => key_bytes(key, &mut buffer),
+        _ => return Position::default(),
+    };
+    let position = node.keyspace.positioner().position(key);
+    node.keyspace.prefetch_stripe(position);
+    position
+}
+
+/// The bytes of a key. Only one in base64 pays for the buffer.
+#[inline]
+pub(super) fn key_bytes<'b>(key: &Key<'b>, buffer: &'b mut Option<KeyBuffer>) -> &'b [u8] {
+    match key.encoding() {
+        KeyEncoding::Plain => key.token(),
+        KeyEncoding::Base64 => key.bytes(buffer.insert(KeyBuffer::default())),
+    }
+}
+
+/// Brings the slots and then the entries of a batch's keys into the cache, each time all at once.
+#[inline]
+fn prefetch(turn: &Turn<'_>, batch: &[Prepared<'_>]) {
+    if batch.len() < 2 {
+        return;
+    }
+    for request in batch {
+        turn.node.keyspace.prefetch_slot(DB, request.position);
+    }
+    for request in batch {
+        turn.node.keyspace.prefetch_entry(DB, request.position);
+    }
+}
+
+/// How many bytes more than there are a request wants.
+fn missing(input: &[u8], start: usize, needed: usize) -> Served {
+    Served::NeedInput(start + needed - input.len())
+}
+
+/// The end of a turn within the keys of a `get`, the last `left` bytes of whose line are not answered yet.
+fn within_keys(input: &[u8], request: &Prepared<'_>, left: usize) -> BatchEnd {
+    let Command::Get(get) = &request.command else { unreachable!("no other request names several keys") };
+    let feed = request.end - 1;
+    let line_end = if input[..feed].ends_with(b"\r") { feed - 1 } else { feed };
+    let first = line_end - get.keys.as_bytes().len();
+    BatchEnd::WithinKeys { start: request.start, first, next: line_end - left }
+}
+
+/// Makes the keys of a `get` from `next` on a request of its own, and returns where that begins.
+///
+/// What stands before the first key is copied to where it stands before the next one; there is room, because at least that much
+/// stood before it already.
+fn keep_keys(input: &mut [u8], start: usize, first: usize, next: usize) -> usize {
+    let kept = next - (first - start);
+    input.copy_within(start..first, kept);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_request_is_a_request() {
+        for (line, next, left) in [
+            ("get a bb c\r\n", "bb", "get bb c\r\n"),
+            ("mn\r\n  gats 10   a b  cc \n", "cc", "  gats 10   cc \n"),
+            ("get a\r\n", "a", "get a\r\n"),
+        ] {
+            let mut input = line.as_bytes().to_vec();
+            let start = line.find(['g', ' ']).unwrap();
+            let (first, next) = (line.rfind(" a").unwrap() + 1, line.rfind(next).unwrap());
+            let kept = keep_keys(&mut input, start, first, next);
+            assert_eq!(std::str::from_utf8(&input[kept..]), Ok(left));
+        }
+    }
+}

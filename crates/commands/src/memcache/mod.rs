@@ -1,0 +1,22 @@
+//! The memcached protocol over the keyspace that RESP clients use: database 0.
+//!
+//! Its requests are no rows of the command table: they have a grammar of their own (`memcache_parser`), answers of their own, and
+//! one key each, so they need neither key specs nor arguments. What they share with RESP commands is everything below: stripes,
+//! locks, entries, expiry. An item is a string entry with attributes that RESP does not show. docs/memcached.md says what each
+//! protocol makes of what the other has written.
+
+mod aging;
+mod arithmetic;
+mod authentication;
+mod connection;
+mod delete;
+mod get;
+mod item;
+mod meta_get;
+mod meta_write;
+mod server;
+mod store;
+mod turn;
+mod wire;
+
+pub use connection::Connection;

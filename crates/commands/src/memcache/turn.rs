@@ -1,0 +1,140 @@
+//! One turn of a connection on its worker: what each request works with, and which function is whose.
+
+use larder_config::Settings;
+use larder_engine::{Locked, MemcacheStats, Node, WorkerStats};
+use larder_store::{DbIndex, Key, Moment, Position, Touch, UnixMillis};
+use memcache_parser::{Command, ErrorReply, Limits, ReplyMode, reply};
+
+use super::item::{Contended, Item};
+use super::wire::Wire;
+
+/// The database that the protocol serves.
+pub(super) const DB: DbIndex = DbIndex(0);
+/// Requests, or keys of one request, served before others have their turn.
+const TURN_REQUESTS_MAX: u64 = 256;
+/// Reply bytes above which nothing more is executed before they are sent.
+const OUTPUT_HIGH_WATER: usize = 1 << 20;
+
+/// See the module's documentation.
+pub(super) struct Turn<'t> {
+    pub(super) node: &'t Node,
+    pub(super) settings: &'t Settings,
+    pub(super) moment: Moment,
+    pub(super) limits: Limits,
+    pub(super) output: Wire<'t>,
+    /// Requests executed so far, each key of a request for several counted as one.
+    pub(super) executed: u64,
+    stats: &'t WorkerStats,
+}
+
+/// How a request ended that was executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// With its reply, if it wanted one.
+    Done,
+    /// With the connection.
+    Close,
+}
+
+/// Why a request was not executed to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Paused {
+    /// Nothing has happened yet: it is to be tried again.
+    AtStart,
+    /// Keys of a `get` are answered; so many bytes of its line, to the line end, are not.
+    WithinKeys {
+        /// The bytes.
+        left: usize,
+    },
+}
+
+impl From<Contended> for Paused {
+    fn from(_: Contended) -> Paused {
+        Paused::AtStart
+    }
+}
+
+impl<'t> Turn<'t> {
+    pub(super) fn new(
+        node: &'t Node,
+        worker: usize,
+        settings: &'t Settings,
+        moment: Moment,
+        output: Wire<'t>,
+    ) -> Turn<'t> {
+        let item_bytes = usize::try_from(settings.memcached_item_size_max).unwrap_or(usize::MAX);
+        let limits = Limits { item_bytes, ..Limits::default() };
+        Turn { node, settings, moment, limits, output, executed: 0, stats: &node.stats[worker] }
+    }
+
+    /// Whether others are to have their turn, or the client its replies, before more is executed.
+    pub(super) fn is_over(&self) -> bool {
+        self.executed >= TURN_REQUESTS_MAX || self.output.0.len() >= OUTPUT_HIGH_WATER
+    }
+
+    /// The time at which the turn runs.
+    pub(super) fn now(&self) -> UnixMillis {
+        self.moment.now
+    }
+
+    /// What this worker counts.
+    pub(super) fn stats(&self) -> &'t MemcacheStats {
+        &self.stats.memcache
+    }
+
+    /// Locks the stripe of a key.
+    #[inline]
+    pub(super) fn item<'k>(&self, bytes: &'k [u8], position: Position) -> Result<Item<'k>, Contended>
+    where
+        't: 'k,
+    {
+        let keys = std::iter::once(position);
+        let locked = Locked::new(&self.node.keyspace, self.stats, keys, self.moment, Touch::Yes, DB)
+            .map_err(|error| {
+                self.stats.contended.add(1);
+                error
+            })?;
+        Ok(Item::new(locked, Key { bytes, position }))
+    }
+
+    /// Executes a request. `position` is that of its key, the first one if it names several.
+    #[inline]
+    pub(super) fn execute(&mut self, command: &Command<'_>, position: Position) -> Result<Ended, Paused> {
+        match command {
+            Command::Get(get) => self.get(get, position)?,
+            Command::Store(store) => self.store(store, position)?,
+            Command::Delete(delete) => self.delete(delete, position)?,
+            Command::Arithmetic(arithmetic) => self.arithmetic(arithmetic, position)?,
+            Command::Touch(touch) => self.touch(touch, position)?,
+            Command::FlushAll { delay, reply } => self.flush_all(*delay, *reply),
+            Command::Version => reply::version(&mut self.output, super::server::VERSION),
+            Command::Verbosity { reply, .. } => self.status(reply::Status::Ok, *reply),
+            Command::Stats { arguments } => self.statistics(*arguments),
+            Command::Quit => return Ok(Ended::Close),
+            Command::MetaGet(request) => self.meta_get(request, position)?,
+            Command::MetaSet(set) => self.meta_set(set, position)?,
+            Command::MetaDelete(request) => self.meta_delete(request, position)?,
+            Command::MetaArithmetic(arithmetic) => self.meta_arithmetic(arithmetic, position)?,
+            Command::MetaDebug { key } => self.meta_debug(key, position)?,
+            Command::MetaNoop => reply::meta_noop(&mut self.output),
+            Command::Other(other) => self.other(other),
+        }
+        self.executed += 1;
+        Ok(Ended::Done)
+    }
+
+    /// Answers with a line that is always the same, if an answer is wanted.
+    #[inline]
+    pub(super) fn status(&mut self, status: reply::Status, reply: ReplyMode) {
+        if reply == ReplyMode::Send {
+            reply::status(&mut self.output, status);
+        }
+    }
+
+    /// Answers with an error line, if an answer is wanted.
+    pub(super) fn error(&mut self, error: ErrorReply, reply: ReplyMode) {
+        if reply == ReplyMode::Send {
+            reply::error(&mut self.output, error);
+        }
+    }
+}
