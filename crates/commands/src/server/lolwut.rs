@@ -26,7 +26,8 @@ fn lolwut(cx: &mut Context<'_>) -> CommandResult {
     }
     let mut picture = String::new();
     for _ in 0..SHELVES {
-        let jars: Vec<Jar> = (0..JARS).map(|_| JAR_KINDS[cx.random.next_u64() as usize % JAR_KINDS.len()]).collect();
+        let jars: Vec<Jar> =
+            (0..JARS).map(|_| JAR_KINDS[cx.random.next_u64() as usize % JAR_KINDS.len()]).collect();
         for line in 0..3 {
             for jar in &jars {
                 picture.push_str(jar[line]);

@@ -22,7 +22,12 @@ const DEBUG: Command = Command {
     complexity: "Depends on the subcommand.",
     arity: Arity::AtLeast(2),
     scope: Scope::EachStripe,
-    flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::LOADING).and(Flags::STALE).and(Flags::PROTECTED),
+    flags: Flags::ADMIN
+        .and(Flags::NO_SCRIPT)
+        .and(Flags::LOADING)
+        .and(Flags::STALE)
+        .and(Flags::PROTECTED)
+        .and(Flags::SYSTEM),
     run: debug,
     ..Command::PLAIN
 };
@@ -150,8 +155,7 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
 
 fn unknown(name: &[u8]) -> CommandError {
     let name = String::from_utf8_lossy(name);
-    let text =
-        format!("ERR unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP.");
+    let text = format!("ERR unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP.");
     CommandError::Line(text.into())
 }
 
@@ -223,7 +227,8 @@ fn set_active_expire(cx: &mut Context<'_>) -> CommandResult {
 /// In Redis the whole server sleeps; here this client does.
 fn sleep(cx: &mut Context<'_>) -> CommandResult {
     // As in Redis: what is no number is zero.
-    let seconds = std::str::from_utf8(cx.args.at(2)).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0_f64);
+    let seconds =
+        std::str::from_utf8(cx.args.at(2)).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0_f64);
     let until = cx.now().saturating_add((seconds.max(0.0) * 1000.0).ceil() as i64);
     Ok(Outcome::at(until, accept))
 }

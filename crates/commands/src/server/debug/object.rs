@@ -10,11 +10,10 @@ pub(super) fn object(cx: &mut Context<'_>) -> CommandResult {
     let stripe = cx.node.keyspace.try_lock(key.position.stripe(), cx.moment);
     let mut stripe = stripe.ok_or(CommandError::Contended)?;
     let entry = stripe.find(cx.client.db, key, Touch::No).ok_or(CommandError::NoSuchKey)?;
-    let length =
-        if fast { String::new() } else { format!(" serializedlength:{}", serialized_len(&entry)) };
+    let length = if fast { String::new() } else { format!(" serializedlength:{}", serialized_len(&entry)) };
     cx.reply.simple(&format!(
         "Value at:{:p} refcount:1 encoding:{}{length} lru:{} lru_seconds_idle:{}",
-        entry.key(),
+        entry.key().as_ptr(),
         entry.encoding().name(),
         entry.access(),
         idle_seconds(entry.access(), cx.now()),

@@ -5,7 +5,7 @@ use larder_resp::Protocol;
 use crate::prelude::*;
 
 pub(super) fn protocol(cx: &mut Context<'_>) -> CommandResult {
-    let types: [(&str, fn(&mut Context<'_>)); 13] = [
+    let types: [(&str, Write); 13] = [
         ("string", |cx| cx.reply.bulk(b"Hello World")),
         ("integer", |cx| cx.reply.integer(12_345)),
         // Clients look for exactly this number, which is not meant to be pi.
@@ -54,6 +54,9 @@ pub(super) fn protocol(cx: &mut Context<'_>) -> CommandResult {
     write(cx);
     Ok(Outcome::Reply)
 }
+
+/// Writes a value.
+type Write = fn(&mut Context<'_>);
 
 const UNKNOWN_TYPE: CommandError = CommandError::line(
     "ERR Wrong protocol type name. Please use one of the following: \
