@@ -1,5 +1,6 @@
 //! Every command: its row beside its handler. A folder a family, a file a group of verbs.
 
+mod bitmap;
 mod connection;
 mod database;
 mod expiry;
@@ -18,5 +19,8 @@ use larder_engine::CommandTable;
 /// Two rows have the same name, which the tests of this crate exclude.
 #[must_use]
 pub fn command_table() -> CommandTable {
-    CommandTable::new(&[connection::COMMANDS, generic::COMMANDS, server::COMMANDS, string::COMMANDS].concat())
+    CommandTable::new(
+        &[bitmap::COMMANDS, connection::COMMANDS, generic::COMMANDS, server::COMMANDS, string::COMMANDS]
+            .concat(),
+    )
 }

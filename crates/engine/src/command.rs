@@ -74,6 +74,13 @@ impl Command {
         self.name.as_bytes().eq_ignore_ascii_case(name)
     }
 
+    /// Whether it takes so little time that a clock would be the larger part of timing it.
+    #[inline]
+    #[must_use]
+    pub const fn is_brief(&self) -> bool {
+        self.flags.has_any(Flags::FAST.and(Flags::BRIEF))
+    }
+
     /// The ACL categories: derived from group and flags, then the row's own. A container, which does nothing by itself, is in
     /// none of its group's.
     #[must_use]
@@ -242,6 +249,8 @@ impl Flags {
     pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 15);
     /// Only when the matching enable-* directive allows it.
     pub const PROTECTED: Flags = Flags(1 << 16);
+    /// As short as a fast one, though clients are not told so, nor is the ACL: timed by the batch all the same.
+    pub const BRIEF: Flags = Flags(1 << 17);
 
     const NAMES: [(Flags, &'static str); 15] = [
         (Flags::WRITE, "write"),
@@ -272,6 +281,13 @@ impl Flags {
     #[must_use]
     pub const fn has(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` holds.
+    #[inline]
+    #[must_use]
+    pub const fn has_any(self, other: Flags) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// The names that COMMAND INFO prints.

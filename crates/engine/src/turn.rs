@@ -12,7 +12,6 @@ use larder_store::DbIndex;
 
 use crate::args::Args;
 use crate::client::{Client, ReplyMode};
-use crate::command::Flags;
 use crate::connection::{Pending, Served};
 use crate::context::{Context, KeyAt};
 use crate::error::CommandError;
@@ -229,14 +228,14 @@ impl<'t> Turn<'t> {
                 self.refuse(args);
                 continue;
             };
-            let quick = row.command.flags.has(Flags::FAST);
+            let brief = row.command.is_brief();
             let before = (self.client.authenticated, self.client.protocol);
             let unfinished = self.execute(row, args, keys, *time, None);
             if let Some(Unfinished(later)) = unfinished {
                 let (input, args) = copy_request(args);
                 return Executed::Pending(Box::new(Pending { row, input, args, keys: keys.to_vec(), later }));
             }
-            if quick {
+            if brief {
                 fast += 1;
                 continue;
             }
@@ -364,7 +363,7 @@ impl<'t> Turn<'t> {
 
     fn share_out_time(&self, batch: &Batch, nanos_each: u64) {
         for row in batch.requests.iter().filter_map(|request| request.row) {
-            if row.command.flags.has(Flags::FAST) {
+            if row.command.is_brief() {
                 self.add_time(row, nanos_each);
             }
         }

@@ -1,13 +1,13 @@
 //! The keyspace: all stripes, and what is asked of all of them together.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
 use crate::change::SideState;
-use crate::entry::Entry;
+use crate::entry::{Block, Entry, SLOW_TO_FREE_BYTES};
 use crate::position::{Key, Position, Positioner, STRIPES};
 use crate::stripe::{Db, Moment, Stripe, StripeGuard};
 use crate::table::Borrowed;
@@ -23,6 +23,7 @@ pub struct Garbage(#[expect(dead_code, reason = "only ever dropped")] Trash);
 
 enum Trash {
     Entry(#[expect(dead_code, reason = "only ever dropped")] Entry),
+    Block(#[expect(dead_code, reason = "only ever dropped")] Block),
     Dbs(#[expect(dead_code, reason = "only ever dropped")] Vec<Db>),
 }
 
@@ -293,6 +294,14 @@ impl<S: SideState> Keyspace<S> {
     pub fn discard(&self, entry: Entry) {
         if entry.is_slow_to_free() {
             self.send(Trash::Entry(entry));
+        }
+    }
+
+    /// Lets go of a block that was read after its stripe was unlocked. If the key was changed or deleted meanwhile, this is the
+    /// last hold on the old value, which is then freed as [`Keyspace::discard`] would have freed it.
+    pub fn discard_block(&self, block: Block) {
+        if Arc::strong_count(&block) == 1 && block.capacity() > SLOW_TO_FREE_BYTES {
+            self.send(Trash::Block(block));
         }
     }
 

@@ -124,25 +124,39 @@ impl Feed {
         bytes: &[u8],
         mut serve: impl FnMut(&mut [u8], &mut Output) -> (usize, Served),
     ) -> Vec<u8> {
-        self.input.extend_from_slice(bytes);
         let mut replies = Vec::new();
-        let mut output = Output::default();
+        let mut bytes = bytes;
         for _ in 0..TURNS_MAX {
             if self.closed {
                 return replies;
             }
-            let (consumed, served) = serve(&mut self.input, &mut output);
-            self.input.drain(..consumed);
-            drain(&mut output, &mut replies);
+            let served = self.turn(bytes, &mut replies, &mut serve);
+            bytes = &[];
             match served {
                 Served::NeedInput(_) => return replies,
                 // Another worker may hold what this one waits for.
                 Served::Again => std::thread::yield_now(),
                 Served::At(moment) => self.clock.advance_to(moment),
-                Served::Close => self.closed = true,
+                Served::Close => {}
             }
         }
         panic!("a request does not come to an end");
+    }
+
+    /// Has `serve` work once.
+    fn turn(
+        &mut self,
+        bytes: &[u8],
+        replies: &mut Vec<u8>,
+        mut serve: impl FnMut(&mut [u8], &mut Output) -> (usize, Served),
+    ) -> Served {
+        self.input.extend_from_slice(bytes);
+        let mut output = Output::default();
+        let (consumed, served) = serve(&mut self.input, &mut output);
+        self.input.drain(..consumed);
+        drain(&mut output, replies);
+        self.closed |= served == Served::Close;
+        served
     }
 }
 
@@ -172,6 +186,13 @@ impl Client {
     pub fn send(&mut self, worker: &mut Worker, bytes: &[u8]) -> Vec<u8> {
         let connection = &mut self.connection;
         self.feed.send(bytes, |input, output| connection.serve(worker, input, output))
+    }
+
+    /// Feeds bytes, lets the connection have one turn and adds what it replies; says what it wants next. Between the turns of a
+    /// request that goes on later, a test may do as other clients would.
+    pub fn turn(&mut self, worker: &mut Worker, bytes: &[u8], replies: &mut Vec<u8>) -> Served {
+        let connection = &mut self.connection;
+        self.feed.turn(bytes, replies, |input, output| connection.serve(worker, input, output))
     }
 
     /// Sends a request and returns its replies: usually one.
