@@ -74,6 +74,24 @@ pub(super) struct Difference {
 /// All of them.
 pub(super) const DIFFERENCES: &[Difference] = &[
     Difference {
+        command: "bitcount",
+        reason: "before 8.0 BITCOUNT wants an end with the start",
+        versions: Version(0, 0, 0)..Version(8, 0, 0),
+        applies: |request, theirs, _| request.len() == 3 && is_error(theirs, "ERR syntax error"),
+    },
+    Difference {
+        command: "bitcount",
+        reason: KEY_FIRST,
+        versions: Version(0, 0, 0)..Version(7, 2, 0),
+        applies: key_first,
+    },
+    Difference {
+        command: "bitpos",
+        reason: KEY_FIRST,
+        versions: Version(0, 0, 0)..Version(7, 2, 0),
+        applies: key_first,
+    },
+    Difference {
         command: "object|encoding",
         reason: "from 9.0 on Valkey embeds strings by the size of key and value together, Larder those of up to 44 bytes",
         versions: Version(9, 0, 0)..Version(u32::MAX, 0, 0),
@@ -94,41 +112,17 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         applies: |_, _, ours| is_error(ours, "ERR unknown type name") || is_error(ours, "ERR invalid cursor"),
     },
     Difference {
-        command: "bitcount",
-        reason: "before 8.0 BITCOUNT wants an end with the start",
-        versions: Version(0, 0, 0)..Version(8, 0, 0),
-        applies: |request, oracle, _| {
-            request.len() == 3 && matches!(oracle, Value::Error(line) if line == b"ERR syntax error")
-        },
-    },
-    Difference {
-        command: "bitcount",
-        reason: KEY_FIRST,
-        versions: Version(0, 0, 0)..Version(7, 2, 0),
-        applies: key_first,
-    },
-    Difference {
-        command: "bitpos",
-        reason: KEY_FIRST,
-        versions: Version(0, 0, 0)..Version(7, 2, 0),
-        applies: key_first,
-    },
-    Difference {
         command: "getex",
         reason: "as in Valkey, a time is judged whether or not the key is there",
         versions: Version(0, 0, 0)..Version(8, 0, 0),
-        applies: |_, oracle, ours| *oracle == Value::Null && matches!(ours, Value::Error(_)),
+        applies: |_, theirs, ours| *theirs == Value::Null && matches!(ours, Value::Error(_)),
     },
 ];
 
 const KEY_FIRST: &str = "before 7.2 the key was looked at before the arguments were";
 
-fn key_first(_: &[Vec<u8>], oracle: &Value, ours: &Value) -> bool {
-    let key_answers = match oracle {
-        Value::Integer(_) => true,
-        Value::Error(line) => line.starts_with(b"WRONGTYPE"),
-        _ => false,
-    };
+fn key_first(_: &[Vec<u8>], theirs: &Value, ours: &Value) -> bool {
+    let key_answers = matches!(theirs, Value::Integer(_)) || is_error(theirs, "WRONGTYPE");
     key_answers && matches!(ours, Value::Error(_))
 }
 

@@ -21,7 +21,7 @@ pub(super) fn server(report: &mut Report, cx: &Context<'_>) {
     report.field("process_supervised", "no");
     report.field("run_id", &identity.run_id);
     report.field("tcp_port", settings.port);
-    report.field("server_time_usec", now.saturating_mul(1000));
+    report.field("server_time_usec", cx.node.host.unix_micros());
     report.field("uptime_in_seconds", uptime_seconds);
     report.field("uptime_in_days", uptime_seconds / 86_400);
     report.fields(&["hz", "configured_hz"], settings.hz);
