@@ -113,6 +113,12 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         versions: Version(0, 0, 0)..Version(7, 2, 0),
         applies: key_first,
     },
+    Difference {
+        command: "getex",
+        reason: "as in Valkey, a time is judged whether or not the key is there",
+        versions: Version(0, 0, 0)..Version(8, 0, 0),
+        applies: |_, oracle, ours| *oracle == Value::Null && matches!(ours, Value::Error(_)),
+    },
 ];
 
 const KEY_FIRST: &str = "before 7.2 the key was looked at before the arguments were";
