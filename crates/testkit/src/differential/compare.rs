@@ -49,6 +49,25 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("waitaof", Treatment::Unsent, "waits"),
 ];
 
+/// Options that servers of these versions do not know although they are newer than the options: Redis and Valkey have gone
+/// separate ways since 7.2.
+const UNKNOWN: &[(&str, &[&str], Range<Version>, &str)] = &[(
+    "bitop",
+    &["DIFF", "DIFF1", "ANDOR", "ONE"],
+    VALKEY_ALONE,
+    "Redis has them since 8.2, Valkey has not",
+)];
+
+/// The versions that only Valkey has had.
+const VALKEY_ALONE: Range<Version> = Version(9, 0, 0)..Version(u32::MAX, 0, 0);
+
+/// Whether a server of this version lacks an option of a command although it is newer than the option.
+pub(super) fn is_unknown(full_name: &str, option: &str, version: Version) -> bool {
+    UNKNOWN.iter().any(|(name, options, versions, _)| {
+        *name == full_name && options.contains(&option) && versions.contains(&version)
+    })
+}
+
 /// What is done with the command of this full name.
 pub(super) fn treatment(full_name: &str, group: Group) -> Treatment {
     match TREATMENTS.iter().find(|(name, ..)| *name == full_name) {
@@ -94,7 +113,7 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     Difference {
         command: "object|encoding",
         reason: "from 9.0 on Valkey embeds strings by the size of key and value together, Larder those of up to 44 bytes",
-        versions: Version(9, 0, 0)..Version(u32::MAX, 0, 0),
+        versions: VALKEY_ALONE,
         applies: |_, theirs, ours| {
             is_string(theirs, &["embstr", "raw"]) && is_string(ours, &["embstr", "raw"])
         },
@@ -168,8 +187,23 @@ pub(super) fn judge(
     };
     match DIFFERENCES.iter().find(is_meant) {
         _ if equal => Verdict::Equal,
+        _ if is_same_text(oracle, ours) => Verdict::Meant(TEXT),
         Some(difference) => Verdict::Meant(difference.reason),
         None => Verdict::Different,
+    }
+}
+
+const TEXT: &str =
+    "an error line is text: binary arguments that it repeats are shown otherwise, and not up to a zero byte";
+
+/// Whether Larder's error line has a byte that is not printable, and the two are equal up to it.
+fn is_same_text(oracle: &Value, ours: &Value) -> bool {
+    let printable = |line: &[u8]| line.iter().position(|byte| !(b' '..=b'~').contains(byte));
+    match (oracle, ours) {
+        (Value::Error(oracle), Value::Error(ours)) => {
+            printable(ours).is_some_and(|end| oracle.len() > end && oracle[..end] == ours[..end])
+        }
+        _ => false,
     }
 }
 
