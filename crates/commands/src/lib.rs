@@ -3,6 +3,7 @@
 mod bitmap;
 mod connection;
 mod database;
+mod document;
 mod expiry;
 mod generic;
 mod help;
@@ -11,6 +12,7 @@ mod prelude;
 mod server;
 mod string;
 
+pub use document::render_markdown;
 use larder_engine::CommandTable;
 
 /// The table of all commands.

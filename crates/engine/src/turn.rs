@@ -279,6 +279,7 @@ impl<'t> Turn<'t> {
             self.reply_error(&error, mark);
             return None;
         }
+        self.client.shared.row.store(row.index, Ordering::Relaxed);
         let mut cx = Context {
             node: self.node,
             settings: &self.settings,
@@ -286,6 +287,7 @@ impl<'t> Turn<'t> {
             args,
             keys,
             command: row.command,
+            row,
             stats,
             running: self.running,
             random: &mut self.worker.random,
@@ -310,16 +312,13 @@ impl<'t> Turn<'t> {
         }
         counted.calls.add(1);
         self.executed += 1;
-        self.client.shared.row.store(row.index, Ordering::Relaxed);
         None
     }
 
     #[inline]
     fn admit(&self, row: Row, args: Args<'_>) -> Result<(), CommandError> {
-        if !row.command.arity.accepts(args.len()) {
-            return Err(CommandError::WrongArity(row.full_name().into()));
-        }
-        gates::pass(&gates::Request { command: row.command, client: self.client })
+        let (client, settings) = (&*self.client, &*self.settings);
+        gates::pass(&gates::Request { row, args_len: args.len(), client, settings })
     }
 
     /// Answers a request for which there is no row.
@@ -358,7 +357,11 @@ impl<'t> Turn<'t> {
     }
 
     fn add_time(&self, row: Row, nanos: u64) {
-        self.node.stats[self.worker.index].commands[row.index as usize].nanos.add(nanos);
+        let counted = &self.node.stats[self.worker.index].commands[row.index as usize];
+        counted.nanos.add(nanos);
+        if self.settings.latency_tracking {
+            counted.latency.record(nanos);
+        }
     }
 
     fn share_out_time(&self, batch: &Batch, nanos_each: u64) {

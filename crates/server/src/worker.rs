@@ -90,7 +90,9 @@ fn adopt(local: &Rc<Local>, connection: NewConnection) {
     let link = Box::new(TaskLink { abort: Arc::clone(&abort) });
     let id = node.next_client_id();
     let now = node.host.time().now;
-    let shared = Arc::new(SharedClient::new(id, connection.address, connection.local_address, now, link));
+    let mut shared = SharedClient::new(id, connection.address, connection.local_address, now, link);
+    shared.descriptor = stream.descriptor();
+    let shared = Arc::new(shared);
     node.clients.insert(id, Arc::clone(&shared));
     local.stats().connections.add(1);
     let registered = Registered { local: Rc::clone(local), id, protocol: connection.protocol };
@@ -172,6 +174,10 @@ impl Conversation for Connection {
 }
 
 impl Conversation for memcache::Connection {
+    fn look_ahead(&self, worker: &mut Worker, input: &mut [u8]) {
+        memcache::Connection::look_ahead(self, worker, input);
+    }
+
     fn serve(&mut self, worker: &mut Worker, input: &mut [u8], output: &mut Output) -> (usize, Served) {
         memcache::Connection::serve(self, worker, input, output)
     }

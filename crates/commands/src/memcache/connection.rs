@@ -11,7 +11,7 @@ use std::sync::Arc;
 use larder_engine::{Node, Served, SharedClient, Worker, moment};
 use larder_resp::Output;
 use larder_store::Position;
-use memcache_parser::{Command, Error, Key, KeyBuffer, KeyEncoding, Parsed, parse};
+use memcache_parser::{Command, Error, Key, KeyBuffer, KeyEncoding, Limits, Parsed, parse};
 use smallvec::SmallVec;
 
 use super::authentication::Admission;
@@ -71,6 +71,15 @@ impl Connection {
     #[must_use]
     pub fn shared(&self) -> &SharedClient {
         &self.shared
+    }
+
+    /// Looks ahead at the first request of `input`, which [`Connection::serve`] will be called with soon, as a RESP connection does.
+    pub fn look_ahead(&self, worker: &mut Worker, input: &[u8]) {
+        let ready = self.swallow == 0 && !matches!(self.admission, Admission::Needed);
+        if ready && let Parsed::Request { command, .. } = parse(input, &Limits::default()) {
+            let position = position(&worker.node, &command);
+            worker.will_need(DB, position);
+        }
     }
 
     /// Executes what is complete in `input` as far as this turn allows, and appends the replies to `output`. Returns how many
@@ -178,7 +187,7 @@ fn fill<'i>(
     while batch.len() < BATCH_MAX {
         match parse(&input[start..], &turn.limits) {
             Parsed::Request { command, end } => {
-                let position = position(turn, &command);
+                let position = position(turn.node, &command);
                 let end = start + end;
                 batch.push(Prepared { command, position, start, end });
                 start = end;
@@ -192,7 +201,7 @@ fn fill<'i>(
 
 /// Where the first key of a request lives; its stripe is on its way to the cache.
 #[inline]
-fn position(turn: &Turn<'_>, command: &Command<'_>) -> Position {
+fn position(node: &Node, command: &Command<'_>) -> Position {
     let mut buffer = None;
     let key = match command {
         Command::Get(get) => get.keys.clone().next().unwrap_or_default(),
@@ -206,8 +215,8 @@ fn position(turn: &Turn<'_>, command: &Command<'_>) -> Position {
         Command::MetaDebug { key } => key_bytes(key, &mut buffer),
         _ => return Position::default(),
     };
-    let position = turn.node.keyspace.positioner().position(key);
-    turn.node.keyspace.prefetch_stripe(position);
+    let position = node.keyspace.positioner().position(key);
+    node.keyspace.prefetch_stripe(position);
     position
 }
 

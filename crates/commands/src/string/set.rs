@@ -46,7 +46,7 @@ const SET: Command = Command {
     since: "1.0.0",
     complexity: "O(1)",
     arity: Arity::AtLeast(3),
-    keys: &[KeySpec::one(Access::OVERWRITE.and(Access::READ_AND_UPDATE))
+    keys: &[KeySpec::one(Access::READ_AND_UPDATE)
         .varying(set_access, "Reads the key only with GET or IFEQ; else it overwrites it.")],
     flags: Flags::WRITE.and(Flags::DENY_OOM).and(Flags::BRIEF),
     history: &[

@@ -26,13 +26,11 @@ pub(super) enum Treatment {
 const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("dbsize", Treatment::Exact, "a fact about the keyspace"),
     ("debug", Treatment::Unsent, "acts on the process"),
-    ("dump", Treatment::Unsent, "its bytes carry the version of the format"),
     ("echo", Treatment::Exact, "a reply by itself"),
     ("expiretime", Treatment::Within(2), "the clocks are read at different moments"),
     ("flushall", Treatment::Exact, "acts on the keyspace"),
     ("flushdb", Treatment::Exact, "acts on the keyspace"),
     ("keys", Treatment::AnyOrder, "the order is that of the hash"),
-    ("migrate", Treatment::Unsent, "connects to other servers"),
     ("object|freq", Treatment::Loose, "counted by chance"),
     ("object|help", Treatment::Unsent, "a text for people"),
     ("object|idletime", Treatment::Loose, "small integers that all keys share in Redis also age together"),
@@ -40,13 +38,10 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("ping", Treatment::Exact, "a reply by itself"),
     ("pttl", Treatment::Within(2000), "the clocks are read at different moments"),
     ("randomkey", Treatment::Loose, "chosen by chance"),
-    ("restore", Treatment::Unsent, "needs a payload of the format"),
     ("scan", Treatment::Loose, "cursors are places in the hash"),
     ("select", Treatment::Exact, "decides which keys the others see"),
     ("swapdb", Treatment::Exact, "acts on the keyspace"),
     ("ttl", Treatment::Within(2), "the clocks are read at different moments"),
-    ("wait", Treatment::Unsent, "waits"),
-    ("waitaof", Treatment::Unsent, "waits"),
 ];
 
 /// Options that servers of these versions do not know although they are newer than the options: Redis and Valkey have gone
@@ -109,6 +104,12 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         reason: KEY_FIRST,
         versions: Version(0, 0, 0)..Version(7, 2, 0),
         applies: key_first,
+    },
+    Difference {
+        command: "getex",
+        reason: "as in Valkey, a time is judged whether or not the key is there",
+        versions: Version(0, 0, 0)..Version(9, 0, 0),
+        applies: |_, theirs, ours| *theirs == Value::Null && matches!(ours, Value::Error(_)),
     },
     Difference {
         command: "object|encoding",
@@ -230,6 +231,17 @@ mod tests {
         assert!(TREATMENTS.is_sorted_by_key(|(name, ..)| *name));
         assert!(TREATMENTS.iter().all(|(.., reason)| !reason.is_empty()));
         assert!(DIFFERENCES.iter().all(|difference| !difference.reason.is_empty()));
+        assert!(DIFFERENCES.is_sorted_by_key(|difference| difference.command));
+    }
+
+    #[test]
+    fn tables_name_commands_that_exist() {
+        let table = larder_commands::command_table();
+        let treated = TREATMENTS.iter().map(|(name, ..)| *name);
+        let named = treated.chain(DIFFERENCES.iter().map(|difference| difference.command));
+        for name in named.chain(UNKNOWN.iter().map(|(name, ..)| *name)) {
+            assert!(table.find_full(name.as_bytes()).is_some(), "{name}");
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The notation of a row's syntax column, read as a grammar to generate requests from.
 //!
 //! Words in capitals stand for themselves, others name an argument; `[a]` may be left out, `<a | b>` is one of them, and `...`
-//! says that the group it ends may come again.
+//! says that the group it ends may come again; by itself, `[...]`, that the part before it may.
+
+use larder_engine::syntax::display;
 
 /// A part of a syntax.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +75,16 @@ fn alternatives(rest: &mut &[&str], close: Option<&str>) -> Vec<Sequence> {
         let last = alternatives.len() - 1;
         let current = &mut alternatives[last];
         match token {
-            "[" => current.parts.push(Part::Optional(self::alternatives(rest, Some("]")))),
+            "[" => {
+                let mut choices = self::alternatives(rest, Some("]"));
+                if let ([Sequence { parts, repeats: true }], Some(before)) =
+                    (choices.as_mut_slice(), current.parts.last())
+                    && parts.is_empty()
+                {
+                    parts.push(before.clone());
+                }
+                current.parts.push(Part::Optional(choices));
+            }
             "<" => current.parts.push(Part::Choice(self::alternatives(rest, Some(">")))),
             "|" => alternatives.push(Sequence::default()),
             "..." => current.repeats = true,
@@ -82,7 +93,7 @@ fn alternatives(rest: &mut &[&str], close: Option<&str>) -> Vec<Sequence> {
                 return alternatives;
             }
             word if is_literal(word) => current.parts.push(Part::Word(word.to_owned())),
-            word => current.parts.push(Part::Argument(word.to_owned())),
+            word => current.parts.push(Part::Argument(display(word))),
         }
     }
 }
@@ -113,6 +124,17 @@ mod tests {
         ];
         assert_eq!(syntax, once(expected));
         assert_eq!(syntax.words(), ["NX", "XX", "EX", "PX", "A"]);
+    }
+
+    #[test]
+    fn a_part_repeats_itself() {
+        let syntax = Sequence::parse("<A | b:double> [...]");
+        let choice = Part::Choice(vec![
+            Sequence { parts: vec![Part::Word("A".to_owned())], repeats: false },
+            Sequence { parts: vec![Part::Argument("b".to_owned())], repeats: false },
+        ]);
+        let again = Part::Optional(vec![Sequence { parts: vec![choice.clone()], repeats: true }]);
+        assert_eq!(syntax.parts, [choice, again]);
     }
 
     #[test]
