@@ -1,9 +1,13 @@
 //! Every command: its row beside its handler. A folder a family, a file a group of verbs.
 
 mod connection;
+mod database;
 mod expiry;
+mod generic;
+mod help;
 pub mod memcache;
 mod prelude;
+mod server;
 mod string;
 
 use larder_engine::CommandTable;
@@ -14,5 +18,5 @@ use larder_engine::CommandTable;
 /// Two rows have the same name, which the tests of this crate exclude.
 #[must_use]
 pub fn command_table() -> CommandTable {
-    CommandTable::new(&[connection::COMMANDS, string::COMMANDS].concat())
+    CommandTable::new(&[connection::COMMANDS, generic::COMMANDS, server::COMMANDS, string::COMMANDS].concat())
 }

@@ -74,7 +74,8 @@ impl Command {
         self.name.as_bytes().eq_ignore_ascii_case(name)
     }
 
-    /// The ACL categories: derived from group and flags, then the row's own.
+    /// The ACL categories: derived from group and flags, then the row's own. A container, which does nothing by itself, is in
+    /// none of its group's.
     #[must_use]
     pub fn categories(&self) -> Vec<&'static str> {
         let flags = self.flags;
@@ -91,7 +92,9 @@ impl Command {
             (flags.has(Flags::BLOCKING), "blocking"),
         ];
         categories.extend(derived.iter().filter(|(holds, _)| *holds).map(|(_, name)| *name));
-        categories.extend(self.group.category());
+        if self.subcommands.is_empty() {
+            categories.extend(self.group.category());
+        }
         for name in self.acl {
             if !categories.contains(name) {
                 categories.push(name);

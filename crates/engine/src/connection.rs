@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::context::KeyAt;
 use crate::outcome::Later;
 use crate::table::Row;
-use crate::turn::Turn;
+use crate::turn::{self, Turn};
 use crate::worker::Worker;
 
 /// What the driver should do next.
@@ -61,6 +61,15 @@ impl Connection {
     #[must_use]
     pub fn new(client: Client) -> Connection {
         Connection { client, parser: RequestParser::default(), pending: None }
+    }
+
+    /// Looks ahead: hashes the keys of the requests at the start of `input`, which [`Connection::serve`] will be called with soon,
+    /// and asks the processor for their stripes. The caller goes on with [`Worker::prefetch`] once it has looked ahead on all
+    /// connections that are ready, so that the memory latencies of different clients overlap. Changes nothing.
+    pub fn look_ahead(&self, worker: &mut Worker, input: &mut [u8]) {
+        if self.pending.is_none() && !self.parser.is_partial() {
+            turn::look_ahead(worker, self.client.db, input);
+        }
     }
 
     /// Executes what is complete in `input` as far as this turn allows, and appends the replies to `output`. Returns how many

@@ -93,6 +93,12 @@ impl<'a> Locked<'a> {
         }
     }
 
+    /// Looks at a key on behalf of a write: counts as a use of the key, but neither as a hit nor as a miss.
+    pub fn touch(&mut self, key: Key<'_>) -> Option<Borrowed<'_, Entry>> {
+        let (db, touch) = (self.db, self.touch);
+        self.stripe(key).find(db, key, touch)
+    }
+
     /// Looks at a key without leaving a trace.
     #[inline]
     pub fn inspect(&mut self, key: Key<'_>) -> Option<Borrowed<'_, Entry>> {

@@ -8,6 +8,8 @@ use larder_resp::{
     Client as ParserClient, Limits, Mark, Output, Parsed, ProtocolError, Reply, RequestParser, Span,
 };
 
+use larder_store::DbIndex;
+
 use crate::args::Args;
 use crate::client::{Client, ReplyMode};
 use crate::command::Flags;
@@ -367,6 +369,33 @@ impl<'t> Turn<'t> {
             }
         }
     }
+}
+
+/// Notes the keys of the requests at the start of some input, and asks for their stripes.
+pub(crate) fn look_ahead(worker: &mut Worker, db: DbIndex, input: &mut [u8]) {
+    /// Requests of one client that are looked at: a longer pipeline overlaps its own latencies.
+    const REQUESTS_MAX: usize = 2;
+    let Worker { node, batch, ahead, .. } = worker;
+    let mut start = 0;
+    for _ in 0..REQUESTS_MAX {
+        // An inline request is unescaped in place and cannot be parsed twice.
+        if input.get(start) != Some(&b'*') {
+            break;
+        }
+        batch.clear();
+        match RequestParser::default().parse(input, start, &Limits::DEFAULT, &mut batch.args) {
+            Ok(Parsed::Request { end }) => start = end,
+            _ => break,
+        }
+        let args = Args::new(input, &batch.args);
+        if let Ok(row) = find_row(node, args)
+            && row.command.arity.accepts(args.len())
+        {
+            extract_keys(node, row, args, &mut batch.keys);
+            ahead.extend(batch.keys.iter().map(|key| (db, key.position)));
+        }
+    }
+    batch.clear();
 }
 
 /// The row of a request: its command, or the subcommand that a container's first argument names.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use larder_config::Settings;
 use larder_resp::Span;
+use larder_store::{DbIndex, Position};
 
 use crate::context::KeyAt;
 use crate::node::Node;
@@ -20,6 +21,8 @@ pub struct Worker {
     pub(crate) settings: Arc<Settings>,
     pub(crate) settings_version: u64,
     pub(crate) batch: Batch,
+    /// Keys that requests not yet served will ask for.
+    pub(crate) ahead: Vec<(DbIndex, Position)>,
 }
 
 /// Requests parsed together; the vectors keep their capacity from batch to batch.
@@ -55,7 +58,35 @@ impl Worker {
     #[must_use]
     pub fn new(node: Arc<Node>, index: usize, seed: u64) -> Worker {
         let (settings, settings_version) = (node.settings(), node.settings_version());
-        Worker { node, index, random: Random::new(seed), settings, settings_version, batch: Batch::default() }
+        Worker {
+            node,
+            index,
+            random: Random::new(seed),
+            settings,
+            settings_version,
+            batch: Batch::default(),
+            ahead: Vec::new(),
+        }
+    }
+
+    /// Notes a key that a request not yet served will ask for, and asks the processor for its stripe.
+    #[inline]
+    pub fn look_ahead(&mut self, db: DbIndex, position: Position) {
+        self.node.keyspace.prefetch_stripe(position);
+        self.ahead.push((db, position));
+    }
+
+    /// Brings the slots and then the entries of the keys that were looked ahead for into the cache, each time all at once.
+    pub fn prefetch(&mut self) {
+        if let Some(_running) = self.node.safepoint.enter(self.index) {
+            for (db, position) in &self.ahead {
+                self.node.keyspace.prefetch_slot(*db, *position);
+            }
+            for (db, position) in &self.ahead {
+                self.node.keyspace.prefetch_entry(*db, *position);
+            }
+        }
+        self.ahead.clear();
     }
 
     /// The settings in force, as of the last call of [`Worker::refresh`].

@@ -77,6 +77,22 @@ impl Output {
         }
     }
 
+    /// Appends all that another output holds: few bytes are copied, many become blocks.
+    pub fn append(&mut self, other: Output) {
+        if other.blocks.is_empty() && other.len() <= MOVED_LEN_MAX {
+            self.raw(&other.copied[other.sent..]);
+            return;
+        }
+        let copied = Bytes::from(other.copied);
+        let mut place = other.sent;
+        for block in other.blocks {
+            self.push_block(copied.slice(place..block.place));
+            self.push_block(block.bytes);
+            place = block.place;
+        }
+        self.push_block(copied.slice(place..));
+    }
+
     /// All that is to be sent, if no block is in it.
     #[inline]
     pub fn contiguous(&self) -> Option<&[u8]> {

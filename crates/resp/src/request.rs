@@ -94,6 +94,12 @@ struct Partial {
 }
 
 impl RequestParser {
+    /// Whether the beginning of a request is remembered.
+    #[inline]
+    pub fn is_partial(&self) -> bool {
+        self.partial.is_some()
+    }
+
     /// Parses one request that starts at `input[start..]`, and pushes its argument spans (absolute in
     /// `input`) onto `args`.
     ///

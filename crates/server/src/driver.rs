@@ -2,11 +2,17 @@
 //!
 //! An idle connection holds no buffer. Reads go into the worker's buffer and replies into the worker's output; only a request
 //! whose end is missing, and replies that the socket does not take, are kept with the connection.
+//!
+//! What a connection reads is not served at once but joins the worker's [wave](crate::wave): all connections that are ready
+//! read first, then their requests are executed together. The exceptions (input kept from before, a request that goes on later,
+//! output that was not taken) are worked off here, by the connection's own task.
 
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
-use std::task::Poll;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use larder_engine::{Counter, Served, SharedClient, Worker};
@@ -15,6 +21,7 @@ use larder_store::UnixMillis;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::stream::Stream;
+use crate::wave::Member;
 use crate::worker::Local;
 
 /// Slices handed to one writev.
@@ -26,6 +33,8 @@ const TAIL_GROWTH_MAX: usize = 1 << 20;
 
 /// A protocol's state machine.
 pub(crate) trait Conversation {
+    /// Notes the keys of the requests at the start of the input; see `larder_engine::Connection::look_ahead`.
+    fn look_ahead(&self, worker: &mut Worker, input: &mut [u8]);
     /// Works on input; see `larder_engine::Connection::serve`.
     fn serve(&mut self, worker: &mut Worker, input: &mut [u8], output: &mut Output) -> (usize, Served);
     /// What other clients may see of this one.
@@ -34,6 +43,16 @@ pub(crate) trait Conversation {
 
 /// One connection on its worker.
 pub(crate) struct Driver<C> {
+    state: RefCell<State<C>>,
+    /// Set while what was read waits in the wave.
+    in_wave: Cell<bool>,
+    /// What the wave left for the connection's own task: anything but waiting for the next request.
+    left: Cell<Option<Served>>,
+    /// Wakes the connection's task.
+    waker: RefCell<Option<Waker>>,
+}
+
+struct State<C> {
     stream: Stream,
     conversation: C,
     /// Input that was read and not consumed.
@@ -42,73 +61,168 @@ pub(crate) struct Driver<C> {
     unsent: Output,
 }
 
-impl<C: Conversation> Driver<C> {
-    pub(crate) fn new(stream: Stream, conversation: C) -> Driver<C> {
-        Driver { stream, conversation, tail: Vec::new(), unsent: Output::default() }
+impl<C: Conversation + 'static> Driver<C> {
+    pub(crate) fn new(stream: Stream, conversation: C) -> Rc<Driver<C>> {
+        let state = State { stream, conversation, tail: Vec::new(), unsent: Output::default() };
+        Rc::new(Driver {
+            state: RefCell::new(state),
+            in_wave: Cell::new(false),
+            left: Cell::new(None),
+            waker: RefCell::new(None),
+        })
     }
 
     /// Runs until either side ends the connection.
-    pub(crate) async fn run(mut self, local: &Local) {
-        let mut served = Served::NeedInput(1);
-        loop {
-            let result = match served {
-                Served::NeedInput(needed) => self.read(local, needed).await,
+    pub(crate) async fn run(self: Rc<Self>, local: &Local) {
+        let mut next = Ok(Served::NeedInput(1));
+        while let Ok(served) = next {
+            if !self.state.borrow().unsent.is_empty() && self.send(local).await.is_err() {
+                return;
+            }
+            next = match served {
+                Served::NeedInput(needed) => {
+                    if self.state.borrow().tail.is_empty() {
+                        poll_fn(|task| self.poll_wave(local, task)).await
+                    } else {
+                        self.read_more(local, needed).await
+                    }
+                }
                 Served::Again => {
                     tokio::task::yield_now().await;
-                    Ok(self.serve_tail(local))
+                    Ok(self.state.borrow_mut().serve_tail(local))
                 }
                 Served::At(at) => {
                     tokio::time::sleep(until(local, at)).await;
-                    Ok(self.serve_tail(local))
+                    Ok(self.state.borrow_mut().serve_tail(local))
                 }
                 Served::Close => return,
             };
-            let Ok(next) = result else { return };
-            served = next;
-            if !self.unsent.is_empty() && self.send(local).await.is_err() {
-                return;
+        }
+    }
+
+    /// Reads into the wave whenever there is something to read; ends when the wave leaves something else to do.
+    fn poll_wave(self: &Rc<Self>, local: &Local, task: &mut Context<'_>) -> Poll<io::Result<Served>> {
+        loop {
+            if self.in_wave.get() {
+                // More has come before the last was served.
+                local.wave.run(local);
+            }
+            if let Some(left) = self.left.take() {
+                return Poll::Ready(Ok(left));
+            }
+            let Poll::Ready(len) = self.state.borrow_mut().poll_read_ahead(local, task)? else {
+                return Poll::Pending;
+            };
+            let mut waker = self.waker.borrow_mut();
+            if !waker.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
+                *waker = Some(task.waker().clone());
+            }
+            drop(waker);
+            self.in_wave.set(true);
+            local.wave.join(Rc::clone(self) as Rc<dyn Member>, len);
+            if self.state.borrow().stream.poll_read_ready(task)?.is_pending() {
+                return Poll::Pending;
             }
         }
     }
 
-    /// Reads once and serves what came.
-    async fn read(&mut self, local: &Local, needed: usize) -> io::Result<Served> {
-        if self.tail.is_empty() {
-            return poll_fn(|task| {
-                let mut buffer = local.read_buffer.borrow_mut();
-                let mut read = ReadBuf::new(&mut buffer);
-                if Pin::new(&mut self.stream).poll_read(task, &mut read)?.is_pending() {
-                    return Poll::Pending;
-                }
-                let len = read.filled().len();
-                let (consumed, served) = self.serve(local, &mut buffer[..len])?;
-                self.tail.extend_from_slice(&buffer[consumed..len]);
-                Poll::Ready(Ok(served))
-            })
-            .await;
-        }
+    /// Reads more of a request whose beginning was kept.
+    async fn read_more(&self, local: &Local, needed: usize) -> io::Result<Served> {
         let limit = local.worker.borrow().settings().client_query_buffer_limit;
-        if self.tail.len() as u64 > limit {
-            return Err(ErrorKind::OutOfMemory.into());
-        }
-        self.tail.reserve(needed.clamp(TAIL_GROWTH_MIN, TAIL_GROWTH_MAX));
-        let mut tail = std::mem::take(&mut self.tail);
-        let read = tokio::io::AsyncReadExt::read_buf(&mut self.stream, &mut tail).await?;
-        self.tail = tail;
-        if read == 0 {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
+        let read = poll_fn(|task| self.state.borrow_mut().poll_read_more(task, needed, limit)).await?;
         local.stats().input_bytes.add(read as u64);
-        Ok(if read < needed { Served::NeedInput(needed - read) } else { self.serve_tail(local) })
+        match needed.checked_sub(read) {
+            Some(missing) if missing > 0 => Ok(Served::NeedInput(missing)),
+            _ => Ok(self.state.borrow_mut().serve_tail(local)),
+        }
     }
 
-    /// Serves freshly read bytes; none is the end of the stream.
-    fn serve(&mut self, local: &Local, input: &mut [u8]) -> io::Result<(usize, Served)> {
-        if input.is_empty() {
-            return Err(ErrorKind::UnexpectedEof.into());
+    /// Sends the rest, waiting for the socket; ends the connection when the client leaves too much unread for too long.
+    async fn send(&self, local: &Local) -> io::Result<()> {
+        let limits = local.worker.borrow().settings().client_output_buffer_limit.normal;
+        loop {
+            let len = self.state.borrow().unsent.len() as u64;
+            self.state.borrow().conversation.shared().note_output(len as usize);
+            if len == 0 {
+                return Ok(());
+            }
+            if limits.hard_bytes > 0 && len > limits.hard_bytes {
+                return Err(ErrorKind::OutOfMemory.into());
+            }
+            let writable = poll_fn(|task| self.state.borrow().stream.poll_write_ready(task));
+            if limits.soft_bytes > 0 && len > limits.soft_bytes {
+                let grace = Duration::from_secs(u64::from(limits.soft_seconds));
+                tokio::time::timeout(grace, writable).await??;
+            } else {
+                writable.await?;
+            }
+            let mut state = self.state.borrow_mut();
+            let State { stream, unsent, .. } = &mut *state;
+            write_some(stream, unsent, &local.stats().output_bytes)?;
+            if unsent.is_empty() {
+                *unsent = Output::default();
+            }
         }
-        local.stats().input_bytes.add(input.len() as u64);
-        Ok(self.work(local, input))
+    }
+}
+
+impl<C: Conversation> Member for Driver<C> {
+    fn serve(&self, local: &Local, input: &mut [u8]) {
+        self.in_wave.set(false);
+        let mut state = self.state.borrow_mut();
+        let (consumed, served) = state.work(local, input);
+        state.tail.extend_from_slice(&input[consumed..]);
+        if !matches!(served, Served::NeedInput(_)) || !state.tail.is_empty() || !state.unsent.is_empty() {
+            self.left.set(Some(served));
+            if let Some(waker) = &*self.waker.borrow() {
+                waker.wake_by_ref();
+            }
+        }
+    }
+}
+
+impl<C: Conversation> State<C> {
+    /// Reads into the wave and looks ahead at what came; the end of the stream is an error.
+    fn poll_read_ahead(&mut self, local: &Local, task: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        local.wave.with_room(local, |room| {
+            let mut read = ReadBuf::new(room);
+            match Pin::new(&mut self.stream).poll_read(task, &mut read) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+            let len = read.filled().len();
+            if len == 0 {
+                return Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
+            }
+            local.stats().input_bytes.add(len as u64);
+            self.conversation.look_ahead(&mut local.worker.borrow_mut(), read.filled_mut());
+            Poll::Ready(Ok(len))
+        })
+    }
+
+    /// Reads behind what was kept.
+    fn poll_read_more(
+        &mut self,
+        task: &mut Context<'_>,
+        needed: usize,
+        limit: u64,
+    ) -> Poll<io::Result<usize>> {
+        if self.tail.len() as u64 > limit {
+            return Poll::Ready(Err(ErrorKind::OutOfMemory.into()));
+        }
+        self.tail.reserve(needed.clamp(TAIL_GROWTH_MIN, TAIL_GROWTH_MAX));
+        loop {
+            match self.stream.poll_read_ready(task)? {
+                Poll::Ready(()) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+            match self.stream.try_read(&mut self.tail) {
+                Ok(0) => return Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
     }
 
     /// Serves what was kept.
@@ -136,31 +250,6 @@ impl<C: Conversation> Driver<C> {
             }
         }
         result
-    }
-
-    /// Sends the rest, waiting for the socket; ends the connection when the client leaves too much unread for too long.
-    async fn send(&mut self, local: &Local) -> io::Result<()> {
-        let limits = local.worker.borrow().settings().client_output_buffer_limit.normal;
-        let shared_bytes = &local.stats().output_bytes;
-        loop {
-            self.conversation.shared().note_output(self.unsent.len());
-            let len = self.unsent.len() as u64;
-            if limits.hard_bytes > 0 && len > limits.hard_bytes {
-                return Err(ErrorKind::OutOfMemory.into());
-            }
-            if limits.soft_bytes > 0 && len > limits.soft_bytes {
-                let grace = Duration::from_secs(u64::from(limits.soft_seconds));
-                tokio::time::timeout(grace, self.stream.writable()).await??;
-            } else {
-                self.stream.writable().await?;
-            }
-            write_some(&self.stream, &mut self.unsent, shared_bytes)?;
-            if self.unsent.is_empty() {
-                self.unsent = Output::default();
-                self.conversation.shared().note_output(0);
-                return Ok(());
-            }
-        }
     }
 }
 

@@ -7,6 +7,7 @@ mod memory;
 mod options;
 mod start;
 mod stream;
+mod wave;
 mod worker;
 
 use std::process::ExitCode;

@@ -52,11 +52,27 @@ impl Stream {
         }
     }
 
-    /// Waits until the socket takes bytes again.
-    pub(crate) async fn writable(&self) -> io::Result<()> {
+    /// Appends what there is to read at once, up to the room that the vector has.
+    pub(crate) fn try_read(&self, into: &mut Vec<u8>) -> io::Result<usize> {
         match self {
-            Stream::Tcp(stream) => stream.writable().await,
-            Stream::Unix(stream) => stream.writable().await,
+            Stream::Tcp(stream) => stream.try_read_buf(into),
+            Stream::Unix(stream) => stream.try_read_buf(into),
+        }
+    }
+
+    /// Whether there is something to read; if not, the task is woken when there is.
+    pub(crate) fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(stream) => stream.poll_read_ready(task),
+            Stream::Unix(stream) => stream.poll_read_ready(task),
+        }
+    }
+
+    /// Whether the socket takes bytes; if not, the task is woken when it does.
+    pub(crate) fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(stream) => stream.poll_write_ready(task),
+            Stream::Unix(stream) => stream.poll_write_ready(task),
         }
     }
 }

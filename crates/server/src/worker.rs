@@ -14,9 +14,8 @@ use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
 use crate::driver::{Conversation, Driver};
 use crate::stream::Accepted;
+use crate::wave::Wave;
 
-/// Bytes read from a socket at once.
-const READ_BUFFER: usize = 64 * 1024;
 /// How often a worker looks for keys whose time has come: well within the 100 ms in which they are to go.
 const EXPIRE_TICK: Duration = Duration::from_millis(20);
 
@@ -41,7 +40,7 @@ pub(crate) enum WireProtocol {
 /// What the connections of one worker share; only its thread touches it.
 pub(crate) struct Local {
     pub(crate) worker: RefCell<Worker>,
-    pub(crate) read_buffer: RefCell<Box<[u8]>>,
+    pub(crate) wave: Wave,
     pub(crate) output: RefCell<Output>,
     node: Arc<Node>,
     index: usize,
@@ -64,7 +63,7 @@ pub(crate) fn start(
     let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         let local = Rc::new(Local {
             worker: RefCell::new(Worker::new(Arc::clone(&node), index, seed)),
-            read_buffer: RefCell::new(vec![0; READ_BUFFER].into_boxed_slice()),
+            wave: Wave::default(),
             output: RefCell::new(Output::default()),
             node,
             index,
@@ -76,6 +75,8 @@ pub(crate) fn start(
 
 async fn run(local: Rc<Local>, mut connections: mpsc::UnboundedReceiver<NewConnection>) {
     spawn_local(expire(Rc::clone(&local)));
+    let serving = Rc::clone(&local);
+    spawn_local(async move { serving.wave.serve(&serving).await });
     while let Some(connection) = connections.recv().await {
         adopt(&local, connection);
     }
@@ -109,7 +110,7 @@ fn adopt(local: &Rc<Local>, connection: NewConnection) {
     let _ = abort.set(task.abort_handle());
 }
 
-async fn drive<C: Conversation>(local: Rc<Local>, registered: Registered, driver: Driver<C>) {
+async fn drive<C: Conversation + 'static>(local: Rc<Local>, registered: Registered, driver: Rc<Driver<C>>) {
     driver.run(&local).await;
     drop(registered);
 }
@@ -157,6 +158,10 @@ impl Drop for Registered {
 }
 
 impl Conversation for Connection {
+    fn look_ahead(&self, worker: &mut Worker, input: &mut [u8]) {
+        Connection::look_ahead(self, worker, input);
+    }
+
     fn serve(&mut self, worker: &mut Worker, input: &mut [u8], output: &mut Output) -> (usize, Served) {
         Connection::serve(self, worker, input, output)
     }
@@ -167,6 +172,10 @@ impl Conversation for Connection {
 }
 
 impl Conversation for memcache::Connection {
+    fn look_ahead(&self, worker: &mut Worker, input: &mut [u8]) {
+        memcache::Connection::look_ahead(self, worker, input);
+    }
+
     fn serve(&mut self, worker: &mut Worker, input: &mut [u8], output: &mut Output) -> (usize, Served) {
         memcache::Connection::serve(self, worker, input, output)
     }

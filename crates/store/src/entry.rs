@@ -77,6 +77,16 @@ pub enum Type {
     String = 0,
 }
 
+impl Type {
+    /// What TYPE prints.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Type::String => "string",
+        }
+    }
+}
+
 /// How a value is held, as OBJECT ENCODING prints it (the last two both print `raw`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -89,6 +99,18 @@ pub enum Encoding {
     Raw = 2,
     /// A string in a counted block.
     Block = 3,
+}
+
+impl Encoding {
+    /// What OBJECT ENCODING prints.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Int => "int",
+            Encoding::Embstr => "embstr",
+            Encoding::Raw | Encoding::Block => "raw",
+        }
+    }
 }
 
 /// A value as it is read.

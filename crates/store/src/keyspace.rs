@@ -26,6 +26,17 @@ enum Trash {
     Dbs(#[expect(dead_code, reason = "only ever dropped")] Vec<Db>),
 }
 
+/// What [`Keyspace::random_key`] came upon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RandomKey {
+    /// A key.
+    Found(Vec<u8>),
+    /// One that is no longer there: its time had come, and it was removed; or somebody else was faster. Try again.
+    Gone,
+    /// The database has no keys.
+    Empty,
+}
+
 /// See the module's documentation. `S` is the side state that the engine keeps in each stripe.
 pub struct Keyspace<S: SideState> {
     stripes: Box<[Cell<S>]>,
@@ -211,27 +222,12 @@ impl<S: SideState> Keyspace<S> {
         None
     }
 
-    /// A random key of a database. Every key has the same chance while there are few; later nearly so.
+    /// A key of a database by chance; `random` is a uniform number. Stripes are chosen by their exact number of keys, the keys
+    /// of a stripe have the same chance while they are few, and nearly so later. Costs the locks of 64 stripes at most.
     #[must_use]
-    pub fn random_key(&self, db: DbIndex, moment: Moment, random: u64) -> Option<Vec<u8>> {
-        const FEW: usize = 16 * STRIPES;
-        let total = self.len(db);
-        let mut stripe = (random >> 32) as usize % STRIPES;
-        if total <= FEW {
-            let mut rank = usize::try_from(random >> 16).unwrap_or(0) % total.max(1);
-            let mut index = 0;
-            while let Some(occupied) = self.next_occupied(db, index) {
-                stripe = occupied;
-                let len = self.lock(occupied, moment).len(db);
-                if rank < len {
-                    break;
-                }
-                rank -= len;
-                index = occupied + 1;
-            }
-        }
-        let stripe = self.next_occupied(db, stripe).or_else(|| self.next_occupied(db, 0))?;
-        self.lock(stripe, moment).random(db).map(|entry| entry.key().to_vec())
+    pub fn random_key(&self, db: DbIndex, moment: Moment, random: u64) -> RandomKey {
+        let Some(mut guard) = self.random_stripe(db, moment, random) else { return RandomKey::Empty };
+        guard.random_key(db).map_or(RandomKey::Gone, RandomKey::Found)
     }
 
     /// Empties a database, or all. Each stripe gives its tables away in a moment; they are freed in the background.
@@ -258,6 +254,9 @@ impl<S: SideState> Keyspace<S> {
 
     /// Exchanges two databases. The caller must have stopped all other use of the keyspace.
     pub fn swap(&self, a: DbIndex, b: DbIndex, moment: Moment) {
+        if a == b {
+            return;
+        }
         for index in 0..STRIPES {
             let mut guard = self.lock(index, moment);
             let stripe = &mut *guard.stripe;
@@ -266,9 +265,7 @@ impl<S: SideState> Keyspace<S> {
                 stripe.put_db(Db { index: db, ..moved });
             }
         }
-        if a != b
-            && let (Some(a), Some(b)) = (self.counts.get(a.as_usize()), self.counts.get(b.as_usize()))
-        {
+        if let (Some(a), Some(b)) = (self.counts.get(a.as_usize()), self.counts.get(b.as_usize())) {
             let (a, b) = (a.get_or_init(Box::default), b.get_or_init(Box::default));
             for (a, b) in a.keys.iter().zip(&b.keys) {
                 a.0.store(b.0.swap(a.0.load(Ordering::Relaxed), Ordering::Relaxed), Ordering::Relaxed);
@@ -333,8 +330,39 @@ impl<S: SideState> Keyspace<S> {
         };
     }
 
+    /// Locks a stripe by chance, in proportion to the keys that it has.
+    fn random_stripe(&self, db: DbIndex, moment: Moment, random: u64) -> Option<StripeGuard<'_, S>> {
+        let counts = self.counts.get(db.as_usize())?.get()?;
+        let lens = counts.keys.each_ref().map(|lane| lane.0.load(Ordering::Relaxed).max(0) as u64);
+        let total: u64 = lens.iter().sum();
+        let mut rank = ((u128::from(random) * u128::from(total)) >> 64) as u64;
+        for (lane, len) in lens.into_iter().enumerate() {
+            if rank >= len {
+                rank -= len;
+                continue;
+            }
+            for index in (lane..STRIPES).step_by(LANES) {
+                if counts.occupied[index / 64].load(Ordering::Relaxed) >> (index % 64) & 1 == 0 {
+                    continue;
+                }
+                let guard = self.lock(index, moment);
+                let len = guard.len(db) as u64;
+                if rank < len {
+                    return Some(guard);
+                }
+                rank -= len;
+            }
+            break;
+        }
+        // Others removed keys meanwhile: any stripe that has some will do.
+        self.next_occupied(db, 0).map(|index| self.lock(index, moment))
+    }
+
     fn send(&self, trash: Trash) {
         // Without a receiver (a keyspace of a test) the error gives the garbage back, and it is freed here.
         drop(self.garbage.send(Garbage(trash)));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,6 +118,10 @@ impl<S: SideState> Stripe<S> {
         self.random ^= self.random << 5;
         self.random
     }
+
+    fn random_u64(&mut self) -> u64 {
+        u64::from(self.random()) << 32 | u64::from(self.random())
+    }
 }
 
 /// A locked stripe. Every method that takes a key wants one whose position belongs to this stripe.
@@ -233,7 +237,7 @@ impl<S: SideState> StripeGuard<'_, S> {
                 NewValue::raw(&[]),
             );
             let result = change(entry.raw_mut(min_len));
-            self.insert(db, key, entry, event);
+            self.insert(db, key, entry, Effect::Created, event);
             return Ok(result);
         };
         let access = self.next_access(db, location);
@@ -258,16 +262,11 @@ impl<S: SideState> StripeGuard<'_, S> {
         attributes: &Attributes,
         event: Event,
     ) -> bool {
-        let Some(location) = self.locate(db, key) else {
-            return false;
-        };
-        let mut entry = self.entry_mut(db, location);
-        let before = (entry.expires_at(), entry.is_timed());
-        entry.set_attributes(attributes);
-        drop(entry);
-        self.reschedule(db, key, location, before);
-        self.changed(db, key.bytes, Effect::Modified, event);
-        true
+        let location = self.locate(db, key);
+        if let Some(location) = location {
+            self.put_attributes_at(db, key, location, attributes, event);
+        }
+        location.is_some()
     }
 
     /// Sets or removes the expiry of an existing key; says whether it exists.
@@ -282,7 +281,8 @@ impl<S: SideState> StripeGuard<'_, S> {
             return false;
         };
         let attributes = Attributes { expires_at, ..self.entry_mut(db, location).attributes() };
-        self.put_attributes(db, key, &attributes, event)
+        self.put_attributes_at(db, key, location, &attributes, event);
+        true
     }
 
     /// The CAS unique of an existing key; attached now if it had none. This is no change of the key.
@@ -329,23 +329,29 @@ impl<S: SideState> StripeGuard<'_, S> {
         Some(entry)
     }
 
-    /// Puts an entry taken elsewhere under this key, over whatever was there.
+    /// Puts an entry taken or copied elsewhere under this key, over whatever was there. A CAS unique is renewed: the value is new
+    /// to this key.
     pub fn place(&mut self, db: DbIndex, key: Key<'_>, entry: Entry, event: Event) {
+        let mut effect = Effect::Created;
         if let Some(location) = self.locate(db, key) {
             let old = self.remove_at(db, location);
             self.keyspace.discard(old);
+            effect = Effect::Modified;
         }
         let mut entry = if entry.key() == key.bytes { entry } else { entry.renamed(key.bytes) };
-        entry.set_timed(false);
-        self.insert(db, key, entry, event);
+        renew_cas(&mut entry, self.keyspace);
+        self.insert(db, key, entry, effect, event);
     }
 
-    /// A random key's entry, if the database has any in this stripe.
-    pub fn random(&mut self, db: DbIndex) -> Option<Borrowed<'_, Entry>> {
-        let within = u64::from(self.stripe.random()) << 32 | u64::from(self.stripe.random());
-        let slot = u64::from(self.stripe.random()) << 32;
-        let table = &self.stripe.db(db)?.table;
-        table.random(within, slot).map(|location| table.entry(location))
+    /// A key by chance. `None` when the database has none in this stripe, or when the one chosen was due: then it is gone now.
+    pub fn random_key(&mut self, db: DbIndex) -> Option<Vec<u8>> {
+        let location = self.random(db)?;
+        let entry = self.stripe.db(db)?.table.entry(location);
+        if entry.expires_at().is_some_and(|at| at <= self.moment.now) {
+            self.expire(db, location);
+            return None;
+        }
+        Some(entry.key().to_vec())
     }
 
     /// Number of keys that a database has in this stripe, those included whose time has come but that are still there.
@@ -371,6 +377,21 @@ impl<S: SideState> StripeGuard<'_, S> {
     #[must_use]
     pub fn expiring(&self, db: DbIndex) -> usize {
         self.stripe.db(db).map_or(0, |db| db.expiring)
+    }
+
+    /// Where some key lies. Slots are tried until one is in use, so that a key behind a gap has no better chance than others.
+    fn random(&mut self, db: DbIndex) -> Option<Location> {
+        // Most slots are in use: to fail this often is next to impossible.
+        const TRIES: usize = 64;
+        let mut numbers = (0, 0);
+        for _ in 0..TRIES {
+            numbers = (self.stripe.random_u64(), self.stripe.random_u64());
+            let found = self.stripe.db(db)?.table.sample(numbers.0, numbers.1);
+            if found.is_some() {
+                return found;
+            }
+        }
+        self.stripe.db(db)?.table.random(numbers.0, numbers.1)
     }
 
     /// Where a key lies; one whose time has come is removed instead.
@@ -430,11 +451,27 @@ impl<S: SideState> StripeGuard<'_, S> {
         event: Event,
     ) {
         let access = self.moment.policy.created(self.moment.now);
-        self.insert(db, key, Entry::new(key.bytes, access, attributes, value), event);
+        self.insert(db, key, Entry::new(key.bytes, access, attributes, value), Effect::Created, event);
     }
 
-    /// Adds an entry whose key is not there.
-    fn insert(&mut self, db: DbIndex, key: Key<'_>, mut entry: Entry, event: Event) {
+    fn put_attributes_at(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        location: Location,
+        attributes: &Attributes,
+        event: Event,
+    ) {
+        let mut entry = self.entry_mut(db, location);
+        let before = (entry.expires_at(), entry.is_timed());
+        entry.set_attributes(attributes);
+        drop(entry);
+        self.reschedule(db, key, location, before);
+        self.changed(db, key.bytes, Effect::Modified, event);
+    }
+
+    /// Adds an entry whose key is not there, or no longer.
+    fn insert(&mut self, db: DbIndex, key: Key<'_>, mut entry: Entry, effect: Effect, event: Event) {
         let positioner = self.keyspace.positioner();
         let expires_at = entry.expires_at();
         entry.set_timed(expires_at.is_some());
@@ -446,7 +483,7 @@ impl<S: SideState> StripeGuard<'_, S> {
             self.stripe.db_or_new(db).expiring += 1;
             self.watch(db, key, at);
         }
-        self.changed(db, key.bytes, Effect::Created, event);
+        self.changed(db, key.bytes, effect, event);
     }
 
     fn remove_at(&mut self, db: DbIndex, location: Location) -> Entry {

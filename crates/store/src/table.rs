@@ -260,7 +260,16 @@ impl<E: Thin> Table<E> {
         None
     }
 
-    /// A random entry, given two random numbers: the position at which to look, and the slot within its segment.
+    /// The slot that two random numbers choose, if it is in use: the position at which to look, and the slot within its segment.
+    #[must_use]
+    pub fn sample(&self, within: u64, random: u64) -> Option<Location> {
+        let segment = self.segment_of(within)?;
+        let place = self.directory[segment];
+        let slot = ((u128::from(random) * place.capacity() as u128) >> 64) as usize;
+        place.slot(slot).map(|_| Location { segment, slot })
+    }
+
+    /// A random entry, given two random numbers as in [`Table::sample`]; behind free slots the next one that is in use.
     #[must_use]
     pub fn random(&self, within: u64, random: u64) -> Option<Location> {
         let start = self.segment_of(within)?;

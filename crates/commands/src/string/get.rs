@@ -1,7 +1,7 @@
 //! GET and SET, the two that everything else is measured by.
 
 use super::reply_string;
-use crate::expiry;
+use crate::expiry::{self, Since, Unit};
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[GET, SET];
@@ -123,7 +123,10 @@ impl<'a> SetOptions<'a> {
         let mut time = None;
         while let Some(word) = words.next() {
             let unconditional = options.condition == Condition::None;
-            let untimed = time.is_none() && !options.keeps_ttl;
+            // As in Redis, the same kind of time may come twice: the later counts.
+            let is_timely = |kind: &(Unit, Since)| {
+                !options.keeps_ttl && time.is_none_or(|(_, earlier)| earlier == *kind) && !words.is_empty()
+            };
             if is_word(word, "nx") && (unconditional || options.condition == Condition::Absent) {
                 options.condition = Condition::Absent;
             } else if is_word(word, "xx") && (unconditional || options.condition == Condition::Present) {
@@ -134,7 +137,7 @@ impl<'a> SetOptions<'a> {
                 options.returns_old = true;
             } else if is_word(word, "keepttl") && time.is_none() {
                 options.keeps_ttl = true;
-            } else if let Some(kind) = expiry::option(word).filter(|_| untimed && !words.is_empty()) {
+            } else if let Some(kind) = expiry::option(word).filter(is_timely) {
                 time = Some((words.value()?, kind));
             } else {
                 return Err(CommandError::Syntax);

@@ -131,3 +131,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn outputs_are_joined_in_order() {
+    for len in [10, 2 * MOVED_LEN_MAX] {
+        let mut joined = Output::default();
+        joined.raw(b"first ");
+        let mut plain = Output::default();
+        plain.raw(&vec![b'p'; len + 1]);
+        plain.consume(1);
+        joined.append(plain);
+        let mut mixed = Output::default();
+        mixed.raw(b" a ");
+        mixed.push_block(Bytes::from_static(b"block"));
+        mixed.raw(b" b");
+        joined.append(mixed);
+        joined.raw(b" last");
+        let expected = [&b"first "[..], &vec![b'p'; len], b" a block b last"].concat();
+        assert_eq!((gathered(&joined), joined.len()), (expected.clone(), expected.len()));
+    }
+}

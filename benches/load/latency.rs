@@ -1,0 +1,263 @@
+//! The rows that measure a probe's latency during an event, and in the same run without it.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::client::{self, Operation, Pass, Plan, Shape};
+use crate::control::Control;
+use crate::cpu;
+use crate::interrupt;
+use crate::measure::CpuTime;
+use crate::peers::Server;
+use crate::probe::Probe;
+use crate::results::{Fact, LatencyCell};
+use crate::wire::{Life, Requests, ValueSize, Wire};
+use crate::work::{Data, Event, LatencyWork};
+
+/// A phase without the event, the probe alone.
+const QUIET: &str = "quiet";
+/// The phase with the event.
+const EVENT: &str = "event";
+/// The same writes, to keys that are there already.
+const OVERWRITE: &str = "same load, no growth";
+
+const QUIET_TIME: Duration = Duration::from_secs(4);
+
+/// Events that are over in no time are watched a little longer, since their work may come after the reply.
+const AFTERMATH: Duration = Duration::from_secs(3);
+
+/// How long expired keys may stay before we stop counting.
+const EXPIRY_LAG_MAX: Duration = Duration::from_secs(30);
+
+/// How often the keys left are counted.
+const COUNT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Longest time spent scanning.
+const SCAN_TIME_MAX: Duration = Duration::from_secs(15);
+
+/// Whether the server has what the work needs.
+pub(crate) fn is_offered(server: &Server, work: &LatencyWork) -> bool {
+    work.event != Event::Scan || server.peer.kind.wire() == Wire::Resp
+}
+
+/// Runs the event on a server that has just been started.
+pub(crate) fn cell(server: &Server, work: &LatencyWork, round: u32) -> Result<LatencyCell> {
+    let data = Data { prefix: *b"key1", keys: work.keys, size: ValueSize::Fixed(100) };
+    if work.event != Event::Fill && work.event != Event::ExpireStorm {
+        cpu::load_data(server, data, Life::Unbounded)?;
+    }
+    let mut probe = Probe::start(server, data)?;
+    let facts = match work.event {
+        Event::Fill => fill(server, data, &mut probe),
+        Event::Flushall => flushall(server, &mut probe),
+        Event::ExpireStorm => expire_storm(server, data, &mut probe),
+        Event::Scan => scan(server, data, &mut probe),
+    }?;
+    Ok(LatencyCell {
+        work: work.name.to_owned(),
+        server: server.peer.name.clone(),
+        round,
+        keys: work.keys,
+        phases: probe.finish()?,
+        facts,
+    })
+}
+
+/// What the event costs the server, without what the probe costs it anyway.
+struct Cost {
+    pid: u32,
+    probe_share: f64,
+    begun: (CpuTime, Instant),
+}
+
+impl Cost {
+    /// Watches the probe alone for a while, then lets the event begin.
+    fn after_quiet(server: &Server, probe: &mut Probe) -> Result<Self> {
+        let (pid, started_at) = (server.pid(), Instant::now());
+        let before = CpuTime::of(pid)?;
+        quiet(probe)?;
+        let quiet_seconds = CpuTime::of(pid)?.since(before).run.as_secs_f64();
+        let probe_share = quiet_seconds / started_at.elapsed().as_secs_f64();
+        probe.enter(EVENT);
+        Ok(Self { pid, probe_share, begun: (CpuTime::of(pid)?, Instant::now()) })
+    }
+
+    fn seconds(&self) -> f64 {
+        self.begun.1.elapsed().as_secs_f64()
+    }
+
+    fn cpu_seconds(&self) -> Result<f64> {
+        let used = CpuTime::of(self.pid)?.since(self.begun.0).run.as_secs_f64();
+        Ok((used - self.probe_share * self.seconds()).max(0.0))
+    }
+
+    fn fact(&self) -> Result<Fact> {
+        Ok(fact("server CPU ms", self.cpu_seconds()? * 1e3))
+    }
+}
+
+fn quiet(probe: &mut Probe) -> Result<()> {
+    probe.enter(QUIET);
+    interrupt::sleep(QUIET_TIME)?;
+    probe.pause();
+    Ok(())
+}
+
+fn fill(server: &Server, data: Data, probe: &mut Probe) -> Result<Vec<Fact>> {
+    let wire = server.peer.kind.wire();
+    let requests = Requests::new(wire, data.prefix, data.size, Life::Unbounded);
+    // Few requests in flight: the queue in front of a probe stays far below the stalls that are looked for.
+    let shape = Shape { address: server.address, wire, connections: 4, pipeline: 16 };
+    quiet(probe)?;
+    probe.enter(EVENT);
+    let started_at = Instant::now();
+    client::drive(shape, &requests, &mut Pass::write(data.keys))?;
+    let seconds = started_at.elapsed().as_secs_f64();
+    probe.pause();
+    probe.enter(OVERWRITE);
+    let mut again = Until { inner: Pass::write(data.keys), end: Instant::now() + QUIET_TIME, is_over: false };
+    client::drive(shape, &requests, &mut again)?;
+    probe.pause();
+    let counted = server.control()?.count()?;
+    ensure!(counted == data.keys, "it counts {counted} keys, {} were stored", data.keys);
+    Ok(vec![fact("kops/s", data.keys as f64 / seconds / 1e3)])
+}
+
+fn flushall(server: &Server, probe: &mut Probe) -> Result<Vec<Fact>> {
+    let mut control = server.control()?;
+    let cost = Cost::after_quiet(server, probe)?;
+    control.flush()?;
+    let reply_seconds = cost.seconds();
+    interrupt::sleep(AFTERMATH)?;
+    let cost = cost.fact()?;
+    probe.pause();
+    // memcached only marks its items; they are counted until somebody meets them.
+    if server.peer.kind.wire() == Wire::Resp {
+        let left = control.count()?;
+        ensure!(left == 0, "{left} keys are left");
+    }
+    Ok(vec![fact("reply ms", reply_seconds * 1e3), cost])
+}
+
+fn expire_storm(server: &Server, data: Data, probe: &mut Probe) -> Result<Vec<Fact>> {
+    let unix_time = || SystemTime::UNIX_EPOCH.elapsed().context("the clock stands before 1970");
+    // The second in which all keys end has to be named before the first is written: a tenth of them tells how long
+    // all will take, and twice that is left.
+    let started_at = Instant::now();
+    cpu::load_data(server, Data { keys: data.keys / 10, ..data }, Life::Unbounded)?;
+    let filling = started_at.elapsed() * 20;
+    let end = (unix_time()? + filling + QUIET_TIME).as_secs() + 2;
+    cpu::load_data(server, data, Life::UntilUnixSecond(end))?;
+    let rest = Duration::from_secs(end).checked_sub(unix_time()?).filter(|rest| *rest > QUIET_TIME);
+    let Some(rest) = rest else { bail!("filling it took more than {filling:?}, twice what was expected") };
+    let mut control = server.control()?;
+    let stored = control.count()?;
+    ensure!(stored == data.keys, "it counts {stored} keys, {} were stored", data.keys);
+    interrupt::sleep(rest - QUIET_TIME)?;
+    let cost = Cost::after_quiet(server, probe)?;
+    let lag = watch_expiry(&mut control, data.keys, Duration::from_secs(end))?;
+    interrupt::sleep(AFTERMATH)?;
+    let mut facts = vec![cost.fact()?];
+    probe.pause();
+    facts.extend(lag.half.map(|lag| fact("half gone after s", lag.as_secs_f64())));
+    facts.extend(lag.all.map(|lag| fact("all gone after s", lag.as_secs_f64())));
+    if lag.left > 0 {
+        facts
+            .push(fact(&format!("keys still counted after {} s", EXPIRY_LAG_MAX.as_secs()), lag.left as f64));
+    }
+    Ok(facts)
+}
+
+/// How long expired keys were still counted.
+struct Lag {
+    half: Option<Duration>,
+    all: Option<Duration>,
+    left: u64,
+}
+
+fn watch_expiry(control: &mut Control, keys: u64, end: Duration) -> Result<Lag> {
+    let mut lag = Lag { half: None, all: None, left: keys };
+    loop {
+        interrupt::sleep(COUNT_INTERVAL)?;
+        let left = control.count()?;
+        let late = SystemTime::UNIX_EPOCH.elapsed()?.saturating_sub(end);
+        lag.left = left;
+        if left <= keys / 2 {
+            lag.half.get_or_insert(late);
+        }
+        if left == 0 {
+            lag.all = Some(late);
+            return Ok(lag);
+        }
+        if late > EXPIRY_LAG_MAX {
+            return Ok(lag);
+        }
+    }
+}
+
+fn scan(server: &Server, data: Data, probe: &mut Probe) -> Result<Vec<Fact>> {
+    let mut control = server.control()?;
+    let cost = Cost::after_quiet(server, probe)?;
+    let (mut cursor, mut calls, mut seen) = ("0".to_owned(), 0_u64, 0_u64);
+    loop {
+        let keys;
+        (cursor, keys) = control.scan(&cursor, 10)?;
+        calls += 1;
+        seen += keys;
+        if cursor == "0" {
+            ensure!(seen >= data.keys, "a whole scan returned {seen} of {} keys", data.keys);
+            break;
+        }
+        if calls.is_multiple_of(256) {
+            interrupt::check()?;
+            if cost.seconds() > SCAN_TIME_MAX.as_secs_f64() {
+                break;
+            }
+        }
+    }
+    let (seconds, used) = (cost.seconds(), cost.cpu_seconds()?);
+    probe.pause();
+    Ok(vec![
+        fact("server CPU us/call", used * 1e6 / calls as f64),
+        fact("keys/call", seen as f64 / calls as f64),
+        fact("server CPU us/key", used * 1e6 / seen as f64),
+        fact("kcalls/s", calls as f64 / seconds / 1e3),
+    ])
+}
+
+fn fact(name: &str, value: f64) -> Fact {
+    Fact { name: name.to_owned(), value }
+}
+
+/// A plan that ends at a time, or by itself before.
+struct Until<P> {
+    inner: P,
+    end: Instant,
+    is_over: bool,
+}
+
+impl<P: Plan> Plan for Until<P> {
+    fn next(&mut self) -> Option<Operation> {
+        if self.is_over { None } else { self.inner.next() }
+    }
+
+    fn answered(&mut self, now: Instant, count: u64, latency: Duration) -> Result<()> {
+        self.is_over |= now >= self.end;
+        self.inner.answered(now, count, latency)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_with_an_end_asks_no_more_after_it() {
+        let now = Instant::now();
+        let mut plan = Until { inner: Pass::write(100), end: now, is_over: false };
+        assert_eq!(plan.next(), Some(Operation::Set(0)));
+        plan.answered(now, 1, Duration::ZERO).unwrap();
+        assert_eq!(plan.next(), None);
+    }
+}

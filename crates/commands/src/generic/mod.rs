@@ -1,0 +1,25 @@
+//! Commands that take keys of any type.
+
+use crate::prelude::*;
+
+mod delete;
+mod exists;
+mod expire;
+mod object;
+mod relocate;
+mod scan;
+mod ttl;
+mod walk;
+
+pub(crate) const COMMANDS: &[&[Command]] = &[
+    delete::COMMANDS,
+    exists::COMMANDS,
+    expire::COMMANDS,
+    object::COMMANDS,
+    relocate::COMMANDS,
+    scan::COMMANDS,
+    ttl::COMMANDS,
+];
+
+/// Tips of a command whose keys may be spread over nodes, which each count their own.
+const COUNTED_PER_SHARD: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];

@@ -1,0 +1,234 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::access::AccessPolicy;
+use crate::change::{Change, Effect, Event};
+use crate::entry::{Attributes, NewValue};
+use crate::stripe::Touch;
+
+const MOMENT: Moment = Moment { now: UnixMillis(1_700_000_000_000), policy: AccessPolicy::Lru };
+const SET: Event = Event::string("set");
+const ZERO: DbIndex = DbIndex(0);
+const ONE: DbIndex = DbIndex(1);
+
+/// Writes down what the stripe is told.
+#[derive(Debug, Default)]
+struct Told(Vec<(u32, Vec<u8>, Effect, &'static str)>);
+
+impl SideState for Told {
+    fn changed(&mut self, change: Change<'_>) {
+        self.0.push((change.db.0, change.key.to_vec(), change.effect, change.event.name));
+    }
+
+    fn flushed(&mut self, db: DbIndex, keys: usize) {
+        self.0.push((db.0, keys.to_string().into_bytes(), Effect::Removed, "flush"));
+    }
+}
+
+fn keyspace() -> Keyspace<Told> {
+    Keyspace::new(3, 0x5EED).0
+}
+
+fn put(keyspace: &Keyspace<Told>, db: DbIndex, key: &[u8], expires_at: Option<UnixMillis>) {
+    let key = keyspace.key(key);
+    let attributes = Attributes::expiring(expires_at);
+    keyspace.lock(key.position.stripe(), MOMENT).put(db, key, &attributes, NewValue::Int(1), SET);
+}
+
+fn delete(keyspace: &Keyspace<Told>, db: DbIndex, key: &[u8]) -> bool {
+    let key = keyspace.key(key);
+    keyspace.lock(key.position.stripe(), MOMENT).delete(db, key, Event::DELETED)
+}
+
+fn contains(keyspace: &Keyspace<Told>, db: DbIndex, key: &[u8]) -> bool {
+    let key = keyspace.key(key);
+    keyspace.lock(key.position.stripe(), MOMENT).contains(db, key)
+}
+
+/// How often a walk over a database came to each key; `between` is called after each call, with the number of calls so far.
+fn walk(
+    keyspace: &Keyspace<Told>,
+    db: DbIndex,
+    count: usize,
+    mut between: impl FnMut(usize),
+) -> BTreeMap<Vec<u8>, usize> {
+    let (mut seen, mut calls) = (BTreeMap::new(), 0);
+    let mut cursor = Some(Position::default());
+    while let Some(from) = cursor {
+        cursor = keyspace.scan(db, from, count, MOMENT, |entry| {
+            *seen.entry(entry.key().to_vec()).or_default() += 1;
+        });
+        assert!(cursor.is_none_or(|next| next > from), "a walk moves on");
+        calls += 1;
+        between(calls);
+    }
+    seen
+}
+
+fn key(number: u32) -> Vec<u8> {
+    format!("key:{number}").into_bytes()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Keys that are there all the while are met exactly once, whatever is added and deleted during the walk; no key is met
+    /// that was never there, and none twice unless it was deleted and added again.
+    #[test]
+    fn a_walk_meets_each_lasting_key_once(
+        lasting in 0_u32..3000,
+        count in 1_usize..600,
+        batches in prop::collection::vec((any::<bool>(), 10_000_u32..14_000, 0_u32..900), 0..12),
+    ) {
+        let keyspace = keyspace();
+        (0..lasting).for_each(|number| put(&keyspace, ZERO, &key(number), None));
+        let mut changes = batches.iter();
+        let mut added = BTreeSet::new();
+        let seen = walk(&keyspace, ZERO, count, |_| {
+            if let Some((adds, first, many)) = changes.next() {
+                for number in *first..first + many {
+                    if *adds {
+                        put(&keyspace, ZERO, &key(number), None);
+                        added.insert(key(number));
+                    } else {
+                        delete(&keyspace, ZERO, &key(number));
+                    }
+                }
+            }
+        });
+        for number in 0..lasting {
+            prop_assert_eq!(seen.get(&key(number)), Some(&1), "key {}", number);
+        }
+        let others = seen.keys().filter(|seen| !added.contains(*seen)).count();
+        prop_assert_eq!(others, lasting as usize);
+    }
+
+    /// Counts, walks and lookups agree with a map of what was put and deleted in each database.
+    #[test]
+    fn databases_are_as_a_map_says(
+        steps in prop::collection::vec((0_u32..3, 0_u32..40, 0_u8..12), 1..80),
+    ) {
+        let keyspace = keyspace();
+        let mut model: HashMap<u32, BTreeSet<Vec<u8>>> = HashMap::new();
+        for (db, number, step) in steps {
+            let (index, key) = (DbIndex(db), key(number));
+            let other = (db + 1) % 3;
+            match step {
+                0 => {
+                    keyspace.flush(Some(index), MOMENT);
+                    model.remove(&db);
+                }
+                1 => {
+                    keyspace.swap(index, DbIndex(other), MOMENT);
+                    let (old, old_other) = (model.remove(&db), model.remove(&other));
+                    model.extend(old.map(|keys| (other, keys)));
+                    model.extend(old_other.map(|keys| (db, keys)));
+                }
+                2 => keyspace.swap(index, index, MOMENT),
+                3 if number == 0 => {
+                    keyspace.flush(None, MOMENT);
+                    model.clear();
+                }
+                3..7 => prop_assert_eq!(
+                    delete(&keyspace, index, &key),
+                    model.entry(db).or_default().remove(&key)
+                ),
+                _ => {
+                    put(&keyspace, index, &key, None);
+                    model.entry(db).or_default().insert(key);
+                }
+            }
+            for db in 0..3 {
+                let expected = model.get(&db).cloned().unwrap_or_default();
+                prop_assert_eq!(keyspace.len(DbIndex(db)), expected.len());
+                let seen = walk(&keyspace, DbIndex(db), 7, |_| {});
+                prop_assert_eq!(seen.into_keys().collect::<BTreeSet<_>>(), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_walk_leaves_out_keys_whose_time_has_come() {
+    let keyspace = keyspace();
+    put(&keyspace, ZERO, b"stays", Some(MOMENT.now.saturating_add(1)));
+    put(&keyspace, ZERO, b"went", Some(MOMENT.now));
+    assert_eq!(walk(&keyspace, ZERO, 10, |_| {}).into_keys().collect::<Vec<_>>(), [b"stays"]);
+}
+
+#[test]
+fn a_walk_over_few_keys_is_short() {
+    let keyspace = keyspace();
+    (0..20).for_each(|number| put(&keyspace, ZERO, &key(number), None));
+    let mut calls = 0;
+    assert_eq!(walk(&keyspace, ZERO, 10, |_| calls += 1).len(), 20);
+    assert!(calls <= 2, "each call visits as many keys as it was asked for");
+    assert_eq!(keyspace.scan(ONE, Position::default(), 10, MOMENT, |_| {}), None);
+}
+
+#[test]
+fn every_key_is_drawn_about_as_often() {
+    const KEYS: u32 = 200;
+    const DRAWS: u32 = 400;
+    let keyspace = keyspace();
+    // Half of them share a stripe, as the keys of one hash slot would.
+    let crowded = (0..).filter(|number| keyspace.key(&key(*number)).position.stripe() == 5);
+    let others = (0..).filter(|number| keyspace.key(&key(*number)).position.stripe() != 5);
+    let keys: Vec<u32> = crowded.take(KEYS as usize / 2).chain(others.take(KEYS as usize / 2)).collect();
+    keys.iter().for_each(|number| put(&keyspace, ZERO, &key(*number), None));
+    let mut drawn: HashMap<Vec<u8>, u32> = HashMap::new();
+    let mut random = 0_u64;
+    for _ in 0..KEYS * DRAWS {
+        random = random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        match keyspace.random_key(ZERO, MOMENT, random) {
+            RandomKey::Found(key) => *drawn.entry(key).or_default() += 1,
+            other => panic!("{other:?} of a database with keys"),
+        }
+    }
+    assert_eq!(drawn.len(), keys.len());
+    for (key, times) in drawn {
+        let key = String::from_utf8_lossy(&key).into_owned();
+        assert!((DRAWS / 3..DRAWS * 3).contains(&times), "{key} was drawn {times} times of {DRAWS}");
+    }
+}
+
+#[test]
+fn a_key_whose_time_has_come_is_never_drawn() {
+    let keyspace = keyspace();
+    assert_eq!(keyspace.random_key(ZERO, MOMENT, 7), RandomKey::Empty);
+    put(&keyspace, ZERO, b"went", Some(MOMENT.now));
+    assert_eq!(keyspace.random_key(ZERO, MOMENT, 7), RandomKey::Gone);
+    assert_eq!(keyspace.random_key(ZERO, MOMENT, 7), RandomKey::Empty);
+    assert_eq!(keyspace.len(ZERO), 0);
+}
+
+#[test]
+fn a_placed_entry_keeps_all_but_its_cas() {
+    let keyspace = keyspace();
+    let (from, to) = (keyspace.key(b"from"), keyspace.key(b"to"));
+    put(&keyspace, ONE, to.bytes, None);
+    let expires_at = Some(MOMENT.now.saturating_add(1000));
+    let cas = Some(keyspace.next_cas());
+    let attributes = Attributes { expires_at, client_flags: 7, cas, ..Attributes::default() };
+    let mut source = keyspace.lock(from.position.stripe(), MOMENT);
+    source.put(ZERO, from, &attributes, NewValue::of(b"value"), SET);
+    let taken = source.take(ZERO, from, Event::generic("rename_from")).expect("just put");
+    drop(source);
+    let access = taken.access();
+
+    let mut target = keyspace.lock(to.position.stripe(), MOMENT);
+    target.side().0.clear();
+    target.place(ONE, to, taken, Event::generic("rename_to"));
+    assert_eq!(target.side().0, [(1, b"to".to_vec(), Effect::Modified, "rename_to")]);
+    assert_eq!(target.expiring(ONE), 1);
+    let placed = target.find(ONE, to, Touch::No).expect("just placed");
+    assert_eq!((placed.key(), placed.value_len(), placed.access()), (&b"to"[..], 5, access));
+    let now = placed.attributes();
+    assert_eq!((now.expires_at, now.client_flags), (attributes.expires_at, 7));
+    assert!(now.cas > attributes.cas, "a CAS unique names one value of one key");
+    drop(target);
+    assert!(!contains(&keyspace, ZERO, b"from"));
+    assert_eq!((keyspace.len(ZERO), keyspace.len(ONE)), (0, 1));
+}

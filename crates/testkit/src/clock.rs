@@ -1,0 +1,73 @@
+//! The clock of a node in process, and the rest of what the engine asks of a process.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use larder_config::Settings;
+use larder_engine::{Host, Time};
+use larder_store::UnixMillis;
+
+/// What the clock shows at first: a day in late 2025, so that times given absolutely lie in the past or the future as they do for
+/// a real server.
+const START: UnixMillis = UnixMillis(1_764_000_000_000);
+
+/// A clock that stands still until the test moves it.
+#[derive(Debug)]
+pub struct Clock {
+    now: AtomicI64,
+    /// Readings so far: each moves the steady clock on by a nanosecond, so that no two are equal.
+    readings: AtomicU64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock { now: AtomicI64::new(START.0), readings: AtomicU64::new(0) }
+    }
+}
+
+impl Clock {
+    /// What it shows.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        UnixMillis(self.now.load(Ordering::SeqCst))
+    }
+
+    /// Moves it on.
+    pub fn advance(&self, millis: i64) {
+        self.now.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Moves it on to a moment, unless that has passed.
+    pub fn advance_to(&self, moment: UnixMillis) {
+        self.now.fetch_max(moment.0, Ordering::SeqCst);
+    }
+}
+
+impl Host for Clock {
+    fn time(&self) -> Time {
+        let now = self.now();
+        let readings = self.readings.fetch_add(1, Ordering::SeqCst);
+        Time { now, nanos: (now.0 - START.0).unsigned_abs() * 1_000_000 + readings }
+    }
+
+    fn shut_down(&self) {}
+
+    fn apply(&self, _settings: &Settings) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn used_memory(&self) -> u64 {
+        1 << 20
+    }
+
+    fn peak_memory(&self) -> u64 {
+        1 << 20
+    }
+
+    fn resident_memory(&self) -> u64 {
+        1 << 21
+    }
+
+    fn cpu_seconds(&self) -> (f64, f64) {
+        (0.0, 0.0)
+    }
+}

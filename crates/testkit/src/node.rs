@@ -1,0 +1,185 @@
+//! A node in process: the real engine and the real commands, without sockets, threads or a clock of its own.
+
+use std::sync::Arc;
+
+use larder_commands::command_table;
+use larder_config::Settings;
+use larder_engine::{Connection, ExpireTurn, Identity, Link, Served, SharedClient, Worker};
+use larder_resp::{Output, Protocol};
+use larder_store::Keyspace;
+
+use crate::clock::Clock;
+use crate::value::{DecodeError, Value};
+
+/// Turns after which a request that asks for one more is taken to go round in circles.
+const TURNS_MAX: usize = 1_000_000;
+
+/// A node that a test drives: workers are handed out to run where the test likes, in one thread or in several.
+pub struct Node {
+    /// The engine's state, as a server has it.
+    pub engine: Arc<larder_engine::Node>,
+    /// What the engine takes for the time.
+    pub clock: Arc<Clock>,
+    seed: u64,
+}
+
+impl Node {
+    /// A node with an empty keyspace for so many workers. Equal seeds make everything that is left to chance equal.
+    #[must_use]
+    pub fn new(settings: Settings, workers: usize, seed: u64) -> Node {
+        // Nobody receives the garbage: it is freed where it arises.
+        let (keyspace, _) = Keyspace::new(settings.databases as usize, seed);
+        let clock = Arc::new(Clock::default());
+        let identity = Identity {
+            run_id: format!("{seed:040x}"),
+            started_at: clock.now(),
+            process_id: std::process::id(),
+            executable: String::new(),
+            config_file: String::new(),
+        };
+        let host = Box::new(Arc::clone(&clock));
+        let engine = larder_engine::Node::new(keyspace, command_table(), settings, identity, workers, host);
+        Node { engine: Arc::new(engine), clock, seed }
+    }
+
+    /// The worker of a number; there must never be two of the same number.
+    #[must_use]
+    pub fn worker(&self, index: usize) -> Worker {
+        Worker::new(Arc::clone(&self.engine), index, self.seed ^ index as u64)
+    }
+
+    /// A new client.
+    #[must_use]
+    pub fn connect(&self, protocol: Protocol) -> Client {
+        let id = self.engine.next_client_id();
+        let address = format!("127.0.0.1:{}", 50_000 + id % 10_000);
+        let now = self.clock.now();
+        let shared = SharedClient::new(id, address, "127.0.0.1:6379".to_owned(), now, Box::new(NoLink));
+        let shared = Arc::new(shared);
+        self.engine.clients.insert(id, Arc::clone(&shared));
+        let mut client = larder_engine::Client::new(shared, self.engine.settings().requirepass.is_empty());
+        client.speak(protocol);
+        Client {
+            engine: Arc::clone(&self.engine),
+            clock: Arc::clone(&self.clock),
+            connection: Connection::new(client),
+            input: Vec::new(),
+            closed: false,
+        }
+    }
+
+    /// Moves the clock on and removes what expires through it.
+    ///
+    /// # Panics
+    /// Expiry does not come to an end.
+    pub fn advance(&self, workers: &mut [&mut Worker], millis: i64) {
+        self.clock.advance(millis);
+        for worker in workers {
+            let mut expire = ExpireTurn::default();
+            let turns = (0..TURNS_MAX).take_while(|_| expire.run(worker)).count();
+            assert!(turns < TURNS_MAX, "expiry does not come to an end");
+        }
+    }
+}
+
+/// A client of a node: its connection, fed with bytes. It may be served by any worker, by one at a time.
+pub struct Client {
+    engine: Arc<larder_engine::Node>,
+    clock: Arc<Clock>,
+    connection: Connection,
+    /// What the connection has not consumed.
+    input: Vec<u8>,
+    closed: bool,
+}
+
+impl Client {
+    /// Feeds bytes and returns the bytes of all replies. A request that goes on later is driven to its end, moving the clock on
+    /// where it waits for a time.
+    ///
+    /// # Panics
+    /// A request does not come to an end.
+    pub fn send(&mut self, worker: &mut Worker, bytes: &[u8]) -> Vec<u8> {
+        self.input.extend_from_slice(bytes);
+        let mut replies = Vec::new();
+        let mut output = Output::default();
+        for _ in 0..TURNS_MAX {
+            if self.closed {
+                return replies;
+            }
+            let (consumed, served) = self.connection.serve(worker, &mut self.input, &mut output);
+            self.input.drain(..consumed);
+            drain(&mut output, &mut replies);
+            match served {
+                Served::NeedInput(_) => return replies,
+                // Another worker may hold what this one waits for.
+                Served::Again => std::thread::yield_now(),
+                Served::At(moment) => self.clock.advance_to(moment),
+                Served::Close => self.closed = true,
+            }
+        }
+        panic!("a request does not come to an end");
+    }
+
+    /// Sends a request and returns its replies: usually one.
+    ///
+    /// # Errors
+    /// What came back are no replies.
+    pub fn request<W: AsRef<[u8]>>(
+        &mut self,
+        worker: &mut Worker,
+        words: &[W],
+    ) -> Result<Vec<Value>, DecodeError> {
+        let bytes = self.send(worker, &encode_request(words));
+        Value::decode_all(&bytes)
+    }
+
+    /// Whether the node has ended the connection.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// What the engine knows of this client.
+    #[must_use]
+    pub fn state(&self) -> &larder_engine::Client {
+        &self.connection.client
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.engine.clients.remove(&self.connection.client.id());
+    }
+}
+
+/// The bytes of a request.
+#[must_use]
+pub(crate) fn encode_request<W: AsRef<[u8]>>(words: &[W]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words.iter().map(AsRef::as_ref) {
+        bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        bytes.extend_from_slice(word);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
+/// Moves what is to be sent to `bytes`.
+fn drain(output: &mut Output, bytes: &mut Vec<u8>) {
+    while !output.is_empty() {
+        let mut slices = [std::io::IoSlice::new(&[]); 16];
+        let filled = output.fill_slices(&mut slices);
+        let before = bytes.len();
+        slices[..filled].iter().for_each(|slice| bytes.extend_from_slice(slice));
+        let len = bytes.len() - before;
+        output.consume(len);
+    }
+    output.clear();
+}
+
+/// CLIENT KILL of a client in process finds nothing to close.
+struct NoLink;
+
+impl Link for NoLink {
+    fn disconnect(&self) {}
+}

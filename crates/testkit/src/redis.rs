@@ -1,0 +1,215 @@
+//! A real redis-server, started for the test and ended with it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use larder_resp::Protocol;
+
+use crate::node::encode_request;
+use crate::peer::{Peer, PeerError, Version};
+use crate::value::Value;
+
+/// How long a reply may take.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a reply that is not expected is waited for.
+const SILENCE: Duration = Duration::from_millis(30);
+/// How much longer than told time passes, so that what is due is also done.
+const EXPIRE_SLACK: Duration = Duration::from_millis(3);
+/// The client that sets things up; scripts count theirs from 1.
+const SETUP_CLIENT: usize = 0;
+
+/// A redis-server process with a directory of its own. Dropping it ends the process and removes the directory.
+pub struct RedisServer {
+    process: Child,
+    directory: PathBuf,
+    port: u16,
+    version: Version,
+    protocol: Protocol,
+    clients: BTreeMap<usize, Connection>,
+    /// Directives changed since the last reset, with the values they had.
+    changed: Vec<(String, Vec<u8>)>,
+}
+
+impl RedisServer {
+    /// Starts redis-server; `None` when it is not installed.
+    ///
+    /// # Errors
+    /// It is installed and does not start or answer.
+    pub fn start() -> Result<Option<RedisServer>, PeerError> {
+        let mut last = PeerError("redis-server was not started".to_owned());
+        for _ in 0..5 {
+            match RedisServer::start_on_free_port() {
+                Err(error) => last = error,
+                started => return started,
+            }
+        }
+        Err(last)
+    }
+
+    /// Another process may take the port before redis-server does: then this fails, and is to be tried again.
+    fn start_on_free_port() -> Result<Option<RedisServer>, PeerError> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let directory = std::env::temp_dir().join(format!("larder-testkit-{}-{port}", std::process::id()));
+        fs::create_dir_all(&directory)?;
+        let process = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .arg("--dir")
+            .arg(&directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn();
+        let process = match process {
+            Ok(process) => process,
+            Err(error) => {
+                fs::remove_dir_all(&directory)?;
+                return if error.kind() == ErrorKind::NotFound { Ok(None) } else { Err(error.into()) };
+            }
+        };
+        let mut server = RedisServer {
+            process,
+            directory,
+            port,
+            version: Version(0, 0, 0),
+            protocol: Protocol::Resp2,
+            clients: BTreeMap::new(),
+            changed: Vec::new(),
+        };
+        server.wait_until_ready()?;
+        Ok(Some(server))
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), PeerError> {
+        for _ in 0..200 {
+            if let Some(status) = self.process.try_wait()? {
+                return Err(PeerError(format!("redis-server ended: {status}")));
+            }
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return self.identify();
+            }
+            sleep(Duration::from_millis(25));
+        }
+        Err(PeerError("redis-server does not answer".to_owned()))
+    }
+
+    /// Makes sure that it is our process that answers, and learns its version.
+    fn identify(&mut self) -> Result<(), PeerError> {
+        let info = self.setup(&["INFO", "server"])?.text().unwrap_or_default();
+        let info = String::from_utf8_lossy(&info).into_owned();
+        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        if field("process_id") != Some(&self.process.id().to_string()) {
+            return Err(PeerError("another server answers at this port".to_owned()));
+        }
+        let version = field("redis_version").and_then(Version::parse);
+        self.version = version.ok_or_else(|| PeerError("the version is missing".to_owned()))?;
+        Ok(())
+    }
+
+    /// The port it listens at.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn connection(&mut self, client: usize) -> Result<&mut Connection, PeerError> {
+        if !self.clients.contains_key(&client) {
+            let stream = TcpStream::connect(("127.0.0.1", self.port))?;
+            stream.set_nodelay(true)?;
+            self.clients.insert(client, Connection { stream, input: Vec::new() });
+            if self.protocol == Protocol::Resp3 {
+                self.send(client, &encode_request(&["HELLO", "3"]), 1)?;
+            }
+        }
+        self.clients.get_mut(&client).ok_or_else(|| PeerError("no connection".to_owned()))
+    }
+
+    fn setup(&mut self, words: &[&str]) -> Result<Value, PeerError> {
+        let reply = self.send(SETUP_CLIENT, &encode_request(words), 1)?.swap_remove(0);
+        match reply {
+            Value::Error(line) => Err(PeerError(String::from_utf8_lossy(&line).into_owned())),
+            reply => Ok(reply),
+        }
+    }
+}
+
+impl Peer for RedisServer {
+    fn version(&self) -> Option<Version> {
+        Some(self.version)
+    }
+
+    fn reset(&mut self, protocol: Protocol) -> Result<(), PeerError> {
+        self.clients.clear();
+        self.protocol = protocol;
+        for (name, value) in std::mem::take(&mut self.changed) {
+            self.setup(&["CONFIG", "SET", &name, &String::from_utf8_lossy(&value)])?;
+        }
+        self.setup(&["FLUSHALL"]).map(drop)
+    }
+
+    fn send(&mut self, client: usize, bytes: &[u8], replies: usize) -> Result<Vec<Value>, PeerError> {
+        let connection = self.connection(client)?;
+        connection.stream.write_all(bytes)?;
+        if replies == 0 {
+            return Ok(connection.reply(SILENCE)?.into_iter().collect());
+        }
+        let missing = || PeerError(format!("no reply within {REPLY_TIMEOUT:?}"));
+        (0..replies).map(|_| connection.reply(REPLY_TIMEOUT)?.ok_or_else(missing)).collect()
+    }
+
+    fn advance(&mut self, millis: u32) {
+        sleep(Duration::from_millis(u64::from(millis)) + EXPIRE_SLACK);
+    }
+
+    fn configure(&mut self, name: &str, value: &str) -> Result<(), PeerError> {
+        let before = match self.setup(&["CONFIG", "GET", name])? {
+            Value::Array(words) => words.get(1).and_then(Value::text),
+            Value::Map(pairs) => pairs.first().and_then(|(_, value)| value.text()),
+            _ => None,
+        };
+        let before = before.ok_or_else(|| PeerError(format!("{name} is no directive")))?;
+        self.setup(&["CONFIG", "SET", name, value])?;
+        self.changed.push((name.to_owned(), before));
+        Ok(())
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        // It may have ended by itself; nothing is left to do about a directory that cannot be removed.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    input: Vec<u8>,
+}
+
+impl Connection {
+    /// The next reply, unless none comes in time.
+    fn reply(&mut self, timeout: Duration) -> Result<Option<Value>, PeerError> {
+        self.stream.set_read_timeout(Some(timeout))?;
+        loop {
+            if let Some((value, len)) = Value::decode(&self.input)? {
+                self.input.drain(..len);
+                return Ok(Some(value));
+            }
+            let mut buffer = [0; 64 * 1024];
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(PeerError("the connection is closed".to_owned())),
+                Ok(len) => self.input.extend_from_slice(&buffer[..len]),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

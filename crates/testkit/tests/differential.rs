@@ -1,0 +1,73 @@
+//! Random requests on Larder and on redis-server, compared reply by reply.
+//!
+//! The default run is short. A long one: `DIFF_COMMANDS=5000000 DIFF_SEED=$RANDOM cargo test --profile fast -p larder-testkit
+//! --test differential -- --nocapture`.
+
+use larder_resp::Protocol;
+use larder_testkit::differential::compare;
+use larder_testkit::{InProcess, Peer, PeerError, RedisServer, Value, Version};
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+#[test]
+fn redis_server_answers_alike() {
+    let Some(mut server) = RedisServer::start().unwrap() else {
+        println!("skipped: redis-server is not installed");
+        return;
+    };
+    let requests = number("DIFF_COMMANDS", 20_000) as usize;
+    match compare(&mut server, requests, number("DIFF_SEED", 1)).unwrap() {
+        Ok(compared) => println!(
+            "{} requests and {} keys compared, made of {}; meant: {:?}",
+            compared.requests,
+            compared.keys,
+            compared.commands.join(", "),
+            compared.meant
+        ),
+        Err(mismatch) => panic!("{mismatch}"),
+    }
+}
+
+/// A node that forgets the last byte of long strings when it is asked for them.
+struct Forgetful(InProcess);
+
+impl Peer for Forgetful {
+    fn version(&self) -> Option<Version> {
+        Some(Version(7, 0, 15))
+    }
+
+    fn reset(&mut self, protocol: Protocol) -> Result<(), PeerError> {
+        self.0.reset(protocol)
+    }
+
+    fn send(&mut self, client: usize, bytes: &[u8], expected: usize) -> Result<Vec<Value>, PeerError> {
+        let mut replies = self.0.send(client, bytes, expected)?;
+        for reply in &mut replies {
+            if let Value::Bulk(bytes) = reply
+                && bytes.len() > 4096
+            {
+                bytes.pop();
+            }
+        }
+        Ok(replies)
+    }
+
+    fn advance(&mut self, millis: u32) {
+        self.0.advance(millis);
+    }
+
+    fn configure(&mut self, name: &str, value: &str) -> Result<(), PeerError> {
+        self.0.configure(name, value)
+    }
+}
+
+#[test]
+fn a_wrong_reply_is_found_and_made_short() {
+    let mut forgetful = Forgetful(InProcess::default());
+    let mismatch = compare(&mut forgetful, 20_000, 1).unwrap().expect_err("it forgets");
+    assert!(mismatch.len() <= 2, "{mismatch}");
+    let again = compare(&mut forgetful, 1, mismatch.seed).unwrap().expect_err("the seed does the same");
+    assert_eq!(again.to_string(), mismatch.to_string());
+}
