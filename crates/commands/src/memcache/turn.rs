@@ -62,7 +62,15 @@ impl<'t> Turn<'t> {
         moment: Moment,
         output: Wire<'t>,
     ) -> Turn<'t> {
-        Turn { node, settings, moment, limits: limits(settings), output, executed: 0, stats: &node.stats[worker] }
+        Turn {
+            node,
+            settings,
+            moment,
+            limits: limits(settings),
+            output,
+            executed: 0,
+            stats: &node.stats[worker],
+        }
     }
 
     /// Whether others are to have their turn, or the client its replies, before more is executed.
