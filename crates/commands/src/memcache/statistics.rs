@@ -104,6 +104,8 @@ impl Turn<'_> {
         }
         self.stat("limit_maxbytes", self.settings.maxmemory);
         self.stat("accepting_conns", 1);
+        self.stat("listen_disabled_num", 0);
+        self.stat("time_in_listen_disabled_us", 0);
         self.stat("threads", node.stats.len());
         self.stat("bytes", node.host.used_memory());
         self.stat("curr_items", node.keyspace.len(DB));
