@@ -4,6 +4,8 @@ use crate::prelude::*;
 
 /// The event of a key that was given an expiry.
 pub(crate) const EXPIRE: Event = Event::generic("expire");
+/// The event of a key that lost its expiry.
+pub(crate) const PERSIST: Event = Event::generic("persist");
 
 /// The unit of a time in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 //! Every command: its row beside its handler. A folder a family, a file a group of verbs.
 
+mod bitmap;
 mod connection;
 mod database;
+mod document;
 mod expiry;
 mod generic;
 mod help;
@@ -10,6 +12,7 @@ mod prelude;
 mod server;
 mod string;
 
+pub use document::render_markdown;
 use larder_engine::CommandTable;
 
 /// The table of all commands.
@@ -18,5 +21,8 @@ use larder_engine::CommandTable;
 /// Two rows have the same name, which the tests of this crate exclude.
 #[must_use]
 pub fn command_table() -> CommandTable {
-    CommandTable::new(&[connection::COMMANDS, generic::COMMANDS, server::COMMANDS, string::COMMANDS].concat())
+    CommandTable::new(
+        &[bitmap::COMMANDS, connection::COMMANDS, generic::COMMANDS, server::COMMANDS, string::COMMANDS]
+            .concat(),
+    )
 }

@@ -1,5 +1,4 @@
 //! What nearly every handler needs.
-#![expect(unused_imports, reason = "a prelude offers more than each family takes")]
 
 pub(crate) use larder_engine::{
     Access, Args, ArgsFrom, Arity, Command, CommandError, CommandResult, Context, Flags, Group, KeySpec,

@@ -54,6 +54,12 @@ impl<'a> Args<'a> {
         parse_integer(self.at(index)).ok_or(CommandError::NotAnInteger)
     }
 
+    /// The request that begins at an index: one within another.
+    #[must_use]
+    pub fn starting_at(self, index: usize) -> Args<'a> {
+        Args { input: self.input, spans: &self.spans[index..] }
+    }
+
     /// Reads on from an index.
     #[must_use]
     pub fn from(self, index: usize) -> ArgsFrom<'a> {

@@ -65,10 +65,18 @@ pub struct SharedClient {
     pub output_bytes: AtomicU64,
     /// Requests executed.
     pub requests: AtomicU64,
+    /// Bytes read from it.
+    pub input_bytes: AtomicU64,
+    /// Bytes written to it.
+    pub sent_bytes: AtomicU64,
+    /// The socket's number in the process; -1 without one.
+    pub descriptor: i32,
     /// CLIENT NO-EVICT and NO-TOUCH, as the letters of the flags field.
     pub no_evict: AtomicBool,
     /// CLIENT NO-TOUCH.
     pub no_touch: AtomicBool,
+    /// Whether it can be sent to another node (CLIENT CAPA REDIRECT).
+    pub redirectable: AtomicBool,
     /// What it calls itself.
     pub names: Mutex<ClientNames>,
     /// The means to end the connection from outside.
@@ -114,8 +122,12 @@ impl SharedClient {
             query_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            input_bytes: AtomicU64::new(0),
+            sent_bytes: AtomicU64::new(0),
+            descriptor: -1,
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
+            redirectable: AtomicBool::new(false),
             names: Mutex::default(),
             link,
         }
@@ -124,6 +136,23 @@ impl SharedClient {
     /// Notes how many bytes of reply wait to be sent.
     pub fn note_output(&self, bytes: usize) {
         self.output_bytes.store(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts bytes read; to be called by the connection's worker only.
+    #[inline]
+    pub fn count_input(&self, bytes: usize) {
+        add(&self.input_bytes, bytes);
+    }
+
+    /// Counts bytes written; to be called by the connection's worker only.
+    #[inline]
+    pub fn count_sent(&self, bytes: usize) {
+        add(&self.sent_bytes, bytes);
+    }
+
+    /// Notes how many bytes of request wait for their end.
+    pub fn note_input(&self, bytes: usize) {
+        self.query_bytes.store(bytes as u64, Ordering::Relaxed);
     }
 
     /// Ends the connection.
@@ -140,7 +169,7 @@ impl SharedClient {
     /// Whether the peer is on this machine: a loopback address or a unix socket.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        self.address.starts_with("127.") || self.address.starts_with("[::1]") || self.address.starts_with('/')
+        is_local(&self.address)
     }
 
     /// Notes what the batch just served has changed.
@@ -154,6 +183,18 @@ impl SharedClient {
         self.active_at.store(now.0, Ordering::Relaxed);
         self.requests.store(self.requests.load(Ordering::Relaxed) + requests, Ordering::Relaxed);
     }
+}
+
+/// Whether an address, written as [`SharedClient::address`] is, belongs to this machine.
+#[must_use]
+pub fn is_local(address: &str) -> bool {
+    address.starts_with("127.") || address.starts_with("[::1]") || address.starts_with('/')
+}
+
+/// Adds to a number that only one thread writes.
+#[inline]
+fn add(number: &AtomicU64, count: usize) {
+    number.store(number.load(Ordering::Relaxed) + count as u64, Ordering::Relaxed);
 }
 
 impl fmt::Debug for SharedClient {
@@ -184,6 +225,18 @@ impl Client {
     #[must_use]
     pub fn id(&self) -> u64 {
         self.shared.id
+    }
+
+    /// Makes it as if it had just connected; the addresses, the id and what was counted stay.
+    pub fn reset(&mut self, authenticated: bool) {
+        self.speak(Protocol::Resp2);
+        self.db = DbIndex(0);
+        self.authenticated = authenticated;
+        self.reply_mode = ReplyMode::On;
+        self.no_touch = false;
+        self.shared.no_touch.store(false, Ordering::Relaxed);
+        self.shared.no_evict.store(false, Ordering::Relaxed);
+        self.shared.names.lock().name = Box::default();
     }
 
     /// Changes the RESP version.

@@ -74,8 +74,15 @@ impl Command {
         self.name.as_bytes().eq_ignore_ascii_case(name)
     }
 
-    /// The ACL categories: derived from group and flags, then the row's own. A container, which does nothing by itself, is in
-    /// none of its group's.
+    /// Whether it takes so little time that a clock would be the larger part of timing it.
+    #[inline]
+    #[must_use]
+    pub const fn is_brief(&self) -> bool {
+        self.flags.has_any(Flags::FAST.and(Flags::BRIEF)) && !self.flags.has(Flags::CHANGES_CLIENT)
+    }
+
+    /// The ACL categories in the order in which Redis lists them: derived from group and flags, and the row's own. A container,
+    /// which does nothing by itself, is in none of its group's.
     #[must_use]
     pub fn categories(&self) -> Vec<&'static str> {
         let flags = self.flags;
@@ -92,17 +99,36 @@ impl Command {
             (flags.has(Flags::BLOCKING), "blocking"),
         ];
         categories.extend(derived.iter().filter(|(holds, _)| *holds).map(|(_, name)| *name));
-        if self.subcommands.is_empty() {
-            categories.extend(self.group.category());
-        }
-        for name in self.acl {
-            if !categories.contains(name) {
-                categories.push(name);
-            }
-        }
-        categories
+        categories.extend(self.group.category().filter(|_| self.subcommands.is_empty()));
+        categories.extend(self.acl);
+        CATEGORIES.iter().copied().filter(|name| categories.contains(name)).collect()
     }
 }
+
+/// Every ACL category, in the order in which Redis lists them.
+pub const CATEGORIES: [&str; 21] = [
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
+];
 
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -242,8 +268,12 @@ impl Flags {
     pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 15);
     /// Only when the matching enable-* directive allows it.
     pub const PROTECTED: Flags = Flags(1 << 16);
+    /// As short as a fast one, though clients are not told so, nor is the ACL: timed by the batch all the same.
+    pub const BRIEF: Flags = Flags(1 << 17);
+    /// Changes what the client's next requests are parsed by: authentication, protocol, the end of the connection.
+    pub const CHANGES_CLIENT: Flags = Flags(1 << 18);
 
-    const NAMES: [(Flags, &'static str); 15] = [
+    const NAMES: [(Flags, &'static str); 16] = [
         (Flags::WRITE, "write"),
         (Flags::READONLY, "readonly"),
         (Flags::DENY_OOM, "denyoom"),
@@ -257,6 +287,7 @@ impl Flags {
         (Flags::SKIP_SLOWLOG, "skip_slowlog"),
         (Flags::FAST, "fast"),
         (Flags::NO_AUTH, "no_auth"),
+        (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),
         (Flags::NO_MULTI, "no_multi"),
         (Flags::ALLOW_BUSY, "allow_busy"),
     ];
@@ -272,6 +303,13 @@ impl Flags {
     #[must_use]
     pub const fn has(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` holds.
+    #[inline]
+    #[must_use]
+    pub const fn has_any(self, other: Flags) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// The names that COMMAND INFO prints.

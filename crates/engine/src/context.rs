@@ -12,6 +12,7 @@ use crate::locked::Locked;
 use crate::node::Node;
 use crate::safepoint::{Exclusive, Running};
 use crate::stats::WorkerStats;
+use crate::table::Row;
 use crate::worker::Random;
 
 /// A key of a request: which argument it is, and where it lives.
@@ -35,6 +36,8 @@ pub struct Context<'a> {
     pub reply: Reply<'a>,
     /// The row.
     pub command: &'static Command,
+    /// The row with its number, and with its container if it is a subcommand.
+    pub row: Row,
     /// The time at which the request runs.
     pub moment: Moment,
     /// Uniform random numbers.
@@ -49,6 +52,12 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn now(&self) -> UnixMillis {
         self.moment.now
+    }
+
+    /// What a handler says of too few or too many arguments, where the row's arity cannot.
+    #[must_use]
+    pub fn wrong_arity(&self) -> CommandError {
+        CommandError::WrongArity(self.row.full_name().into())
     }
 
     /// The request's key of this number, counted from 0, which the command's key specs guarantee.

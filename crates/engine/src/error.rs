@@ -34,6 +34,8 @@ pub enum CommandError {
     DbOutOfRange,
     /// The client must authenticate first.
     NoAuth,
+    /// The directive that would allow this command does not.
+    NotPermitted(Box<str>),
     /// Any other: the whole line, with its code.
     Line(Cow<'static, str>),
 }
@@ -80,6 +82,14 @@ impl fmt::Display for CommandError {
             CommandError::NoSuchKey => f.write_str("ERR no such key"),
             CommandError::DbOutOfRange => f.write_str("ERR DB index is out of range"),
             CommandError::NoAuth => f.write_str("NOAUTH Authentication required."),
+            CommandError::NotPermitted(name) => write!(
+                f,
+                "ERR {} command not allowed. If the enable-{}-command option is set to \"local\", you can run it \
+                 from a local connection, otherwise you need to set this option in the configuration file, and then \
+                 restart the server.",
+                name.to_uppercase(),
+                name,
+            ),
             CommandError::Line(line) => f.write_str(line),
         }
     }

@@ -1,13 +1,18 @@
 //! The gates: what may refuse a request before its handler runs, in order.
 
+use larder_config::{EnableFor, Settings};
+
 use crate::client::Client;
-use crate::command::{Command, Flags};
+use crate::command::Flags;
 use crate::error::CommandError;
+use crate::table::Row;
 
 /// What a gate may look at.
 pub(crate) struct Request<'a> {
-    pub(crate) command: &'static Command,
+    pub(crate) row: Row,
+    pub(crate) args_len: usize,
     pub(crate) client: &'a Client,
+    pub(crate) settings: &'a Settings,
 }
 
 type Gate = fn(&Request<'_>) -> Result<(), CommandError>;
@@ -15,6 +20,8 @@ type Gate = fn(&Request<'_>) -> Result<(), CommandError>;
 /// The order matters: a stranger learns nothing but that it must authenticate.
 const GATES: &[Gate] = &[
     authenticated, // before everything that would tell a stranger about the node
+    arity,         // before everything that looks at arguments
+    permitted,     // what a directive must allow
 ];
 
 /// Whether a request may go on to its handler.
@@ -24,9 +31,28 @@ pub(crate) fn pass(request: &Request<'_>) -> Result<(), CommandError> {
 }
 
 fn authenticated(request: &Request<'_>) -> Result<(), CommandError> {
-    if request.client.authenticated || request.command.flags.has(Flags::NO_AUTH) {
+    if request.client.authenticated || request.row.command.flags.has(Flags::NO_AUTH) {
         Ok(())
     } else {
         Err(CommandError::NoAuth)
+    }
+}
+
+fn arity(request: &Request<'_>) -> Result<(), CommandError> {
+    if request.row.command.arity.accepts(request.args_len) {
+        Ok(())
+    } else {
+        Err(CommandError::WrongArity(request.row.full_name().into()))
+    }
+}
+
+fn permitted(request: &Request<'_>) -> Result<(), CommandError> {
+    if !request.row.command.flags.has(Flags::PROTECTED) {
+        return Ok(());
+    }
+    match request.settings.enable_debug_command {
+        EnableFor::Yes => Ok(()),
+        EnableFor::Local if request.client.shared.is_local() => Ok(()),
+        EnableFor::No | EnableFor::Local => Err(CommandError::NotPermitted(request.row.full_name().into())),
     }
 }

@@ -9,17 +9,28 @@ pub enum Case {
     Insensitive,
 }
 
+/// Runs of `*` that a pattern may have, its last character not counted: one of more matches nothing, as in Redis.
+const STARS_MAX: usize = 1000;
+
 /// Whether `text` matches `pattern`.
 ///
 /// A `*` is tried against the shortest text first and the last `*` alone is backtracked into, so the cost is at most the
 /// product of both lengths.
 #[must_use]
 pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
-    let (mut p, mut t) = (0, 0);
+    let (mut p, mut t, mut stars) = (0, 0, 0);
     let mut retry: Option<(usize, usize)> = None;
     loop {
         if p < pattern.len() && pattern[p] == b'*' {
             p += 1;
+            match pattern.get(p) {
+                None => return true,
+                Some(b'*') => {}
+                Some(_) => stars += 1,
+            }
+            if stars > STARS_MAX {
+                return false;
+            }
             retry = Some((p, t));
             continue;
         }
@@ -129,5 +140,12 @@ mod tests {
     fn many_stars_do_not_explode() {
         let pattern = b"a*".repeat(200);
         assert!(!matches(&[&pattern[..], b"b"].concat(), &b"a".repeat(2000), Case::Sensitive));
+    }
+
+    #[test]
+    fn too_many_stars_match_nothing() {
+        let text = b"a".repeat(5000);
+        assert!(matches(&b"*?".repeat(STARS_MAX), &text[..STARS_MAX], Case::Sensitive));
+        assert!(!matches(&b"*?".repeat(STARS_MAX + 1), &text, Case::Sensitive));
     }
 }

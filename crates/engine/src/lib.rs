@@ -13,29 +13,36 @@ mod expire;
 mod flush_timer;
 mod gates;
 pub mod glob;
+mod histogram;
 mod locked;
 mod memcache_stats;
 mod node;
 mod outcome;
+mod rates;
 mod safepoint;
 mod stats;
 mod sync;
+pub mod syntax;
 mod table;
 mod turn;
 mod worker;
 
 pub use args::{Args, ArgsFrom, is_word};
-pub use client::{Client, ClientNames, Link, ReplyMode, SharedClient};
-pub use command::{Access, Arity, Command, FindKeys, Flags, Group, Handler, InvalidKeys, KeySpec, Scope};
+pub use client::{Client, ClientNames, Link, ReplyMode, SharedClient, is_local};
+pub use command::{
+    Access, Arity, CATEGORIES, Command, FindKeys, Flags, Group, Handler, InvalidKeys, KeySpec, Scope,
+};
 pub use connection::{Connection, Served};
 pub use context::Context;
 pub use error::CommandError;
 pub use expire::ExpireTurn;
 pub use flush_timer::FlushTimer;
+pub use histogram::{Histogram, Latencies};
 pub use locked::Locked;
 pub use memcache_stats::MemcacheStats;
 pub use node::{Host, Identity, Node, Time, moment};
 pub use outcome::{CommandResult, Later, Outcome, Resume};
+pub use rates::{Rate, Rates};
 pub use safepoint::{Exclusive, Running, Safepoint};
 pub use stats::{CommandStats, Counter, StripeStats, WorkerStats};
 pub use table::{CommandTable, Row};

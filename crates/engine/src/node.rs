@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use larder_config::Settings;
-use larder_store::{AccessPolicy, Keyspace, Moment, UnixMillis};
+use larder_store::{AccessPolicy, Keyspace, Moment, STRIPES, UnixMillis};
 
 use crate::client::SharedClient;
 use crate::flush_timer::FlushTimer;
+use crate::rates::Rates;
 use crate::safepoint::Safepoint;
 use crate::stats::{StripeStats, WorkerStats};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
 use crate::table::CommandTable;
+use crate::worker::Random;
 
 /// The state of one node.
 pub struct Node {
@@ -36,6 +38,14 @@ pub struct Node {
     pub active_expire: AtomicBool,
     /// When database 0 is to be emptied, if at all.
     pub flush_timer: FlushTimer,
+    /// What happens per second just now.
+    pub rates: Rates,
+    /// Connections turned away because there were `maxclients` already.
+    pub rejected_connections: AtomicU64,
+    /// Bytes of memory allocated before the first client came.
+    pub startup_memory: AtomicU64,
+    /// Names the history of the node's data.
+    replication_id: Mutex<String>,
     /// Serialises CONFIG SET.
     changing: Mutex<()>,
 }
@@ -70,10 +80,10 @@ pub trait Host: Send + Sync {
     fn time(&self) -> Time;
     /// Begins to end the process: existing replies are still written.
     fn shut_down(&self);
-    /// Takes over settings that reach outside the engine (log level, listeners' limits).
+    /// Takes over settings that reach outside the engine (log level, open files).
     ///
     /// # Errors
-    /// A text for the client, when the system does not permit it.
+    /// A text for the client, when the system does not permit it; then nothing has changed.
     fn apply(&self, settings: &Settings) -> Result<(), String>;
     /// Bytes of memory allocated by the process.
     fn used_memory(&self) -> u64;
@@ -83,6 +93,18 @@ pub trait Host: Send + Sync {
     fn resident_memory(&self) -> u64;
     /// Processor time used so far, in seconds: system, user.
     fn cpu_seconds(&self) -> (f64, f64);
+    /// Bytes of memory that the machine has; 0 when nobody knows.
+    fn machine_memory(&self) -> u64 {
+        0
+    }
+    /// The operating system: its name, release and processor; empty when nobody knows.
+    fn system(&self) -> String {
+        String::new()
+    }
+    /// Writes a line to the log.
+    fn log(&self, line: &str) {
+        let _ = line;
+    }
 }
 
 impl Node {
@@ -96,19 +118,25 @@ impl Node {
         workers: usize,
         host: Box<dyn Host>,
     ) -> Node {
+        // The run id is random, and this is to be another one.
+        let seed = identity.run_id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
         Node {
             keyspace,
+            replication_id: Mutex::new(Random::new(seed).hexadecimal_id()),
             stats: (0..workers).map(|_| WorkerStats::new(table.rows().len())).collect(),
             table,
             clients: DashMap::new(),
             safepoint: Safepoint::new(workers),
             identity,
+            startup_memory: AtomicU64::new(host.used_memory()),
             host,
             settings: RwLock::new(Arc::new(settings)),
             settings_version: AtomicU64::new(1),
             next_client: AtomicU64::new(1),
             active_expire: AtomicBool::new(true),
             flush_timer: FlushTimer::default(),
+            rates: Rates::default(),
+            rejected_connections: AtomicU64::new(0),
             changing: Mutex::new(()),
         }
     }
@@ -158,6 +186,49 @@ impl Node {
         }
     }
 
+    /// Notes how much memory the node takes before it serves anybody.
+    pub fn note_startup_memory(&self) {
+        self.startup_memory.store(self.host.used_memory(), Ordering::Relaxed);
+    }
+
+    /// The name of the history of the node's data: replicas that know it can go on where they were.
+    #[must_use]
+    pub fn replication_id(&self) -> String {
+        self.replication_id.lock().clone()
+    }
+
+    /// Begins another history.
+    pub fn set_replication_id(&self, id: String) {
+        *self.replication_id.lock() = id;
+    }
+
+    /// Requests executed since the start, or since statistics were reset.
+    #[must_use]
+    pub fn requests_executed(&self) -> u64 {
+        self.sum(|worker| worker.commands.iter().map(|command| command.calls.value()).sum())
+    }
+
+    /// Measures how fast things go; to be called ten times a second.
+    pub fn sample_rates(&self) {
+        let totals = [
+            self.requests_executed(),
+            self.sum(|worker| worker.input_bytes.value()),
+            self.sum(|worker| worker.output_bytes.value()),
+        ];
+        self.rates.sample(self.host.time().nanos, totals);
+    }
+
+    /// Sets all statistics back to zero (CONFIG RESETSTAT).
+    pub fn reset_stats(&self) {
+        self.stats.iter().for_each(WorkerStats::reset);
+        self.rates.reset();
+        self.rejected_connections.store(0, Ordering::Relaxed);
+        let moment = moment(self.host.time().now, &self.settings());
+        for stripe in 0..STRIPES {
+            self.keyspace.lock(stripe, moment).side().expired = 0;
+        }
+    }
+
     /// The sum of a counter over all workers.
     pub fn sum(&self, counter: impl Fn(&WorkerStats) -> u64) -> u64 {
         self.stats.iter().map(counter).sum()
@@ -185,6 +256,15 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     }
     fn cpu_seconds(&self) -> (f64, f64) {
         (**self).cpu_seconds()
+    }
+    fn machine_memory(&self) -> u64 {
+        (**self).machine_memory()
+    }
+    fn system(&self) -> String {
+        (**self).system()
+    }
+    fn log(&self, line: &str) {
+        (**self).log(line);
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use larder_store::{Change, DbIndex, Effect, EventClass, SideState};
 
+use crate::histogram::Histogram;
 use crate::memcache_stats::MemcacheStats;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
@@ -27,6 +28,7 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Back to zero. The owner adding at this moment may undo it.
     pub(crate) fn reset(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
@@ -62,6 +64,8 @@ pub struct CommandStats {
     pub calls: Counter,
     /// Time spent in the handler, in nanoseconds. Fast commands are timed by the batch, which is shared out evenly.
     pub nanos: Counter,
+    /// How long single requests took, while `latency-tracking` is on.
+    pub latency: Histogram,
     /// Requests refused before the handler (arity, gates).
     pub rejected: Counter,
     /// Requests whose handler answered an error.
@@ -94,6 +98,7 @@ impl WorkerStats {
             for counter in [&command.calls, &command.nanos, &command.rejected, &command.failed] {
                 counter.reset();
             }
+            command.latency.reset();
         }
         for counter in [
             &self.hits,

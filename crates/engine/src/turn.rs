@@ -12,7 +12,6 @@ use larder_store::DbIndex;
 
 use crate::args::Args;
 use crate::client::{Client, ReplyMode};
-use crate::command::Flags;
 use crate::connection::{Pending, Served};
 use crate::context::{Context, KeyAt};
 use crate::error::CommandError;
@@ -229,14 +228,14 @@ impl<'t> Turn<'t> {
                 self.refuse(args);
                 continue;
             };
-            let quick = row.command.flags.has(Flags::FAST);
+            let brief = row.command.is_brief();
             let before = (self.client.authenticated, self.client.protocol);
             let unfinished = self.execute(row, args, keys, *time, None);
             if let Some(Unfinished(later)) = unfinished {
                 let (input, args) = copy_request(args);
                 return Executed::Pending(Box::new(Pending { row, input, args, keys: keys.to_vec(), later }));
             }
-            if quick {
+            if brief {
                 fast += 1;
                 continue;
             }
@@ -280,6 +279,7 @@ impl<'t> Turn<'t> {
             self.reply_error(&error, mark);
             return None;
         }
+        self.client.shared.row.store(row.index, Ordering::Relaxed);
         let mut cx = Context {
             node: self.node,
             settings: &self.settings,
@@ -287,6 +287,7 @@ impl<'t> Turn<'t> {
             args,
             keys,
             command: row.command,
+            row,
             stats,
             running: self.running,
             random: &mut self.worker.random,
@@ -311,16 +312,13 @@ impl<'t> Turn<'t> {
         }
         counted.calls.add(1);
         self.executed += 1;
-        self.client.shared.row.store(row.index, Ordering::Relaxed);
         None
     }
 
     #[inline]
     fn admit(&self, row: Row, args: Args<'_>) -> Result<(), CommandError> {
-        if !row.command.arity.accepts(args.len()) {
-            return Err(CommandError::WrongArity(row.full_name().into()));
-        }
-        gates::pass(&gates::Request { command: row.command, client: self.client })
+        let (client, settings) = (&*self.client, &*self.settings);
+        gates::pass(&gates::Request { row, args_len: args.len(), client, settings })
     }
 
     /// Answers a request for which there is no row.
@@ -359,12 +357,16 @@ impl<'t> Turn<'t> {
     }
 
     fn add_time(&self, row: Row, nanos: u64) {
-        self.node.stats[self.worker.index].commands[row.index as usize].nanos.add(nanos);
+        let counted = &self.node.stats[self.worker.index].commands[row.index as usize];
+        counted.nanos.add(nanos);
+        if self.settings.latency_tracking {
+            counted.latency.record(nanos);
+        }
     }
 
     fn share_out_time(&self, batch: &Batch, nanos_each: u64) {
         for row in batch.requests.iter().filter_map(|request| request.row) {
-            if row.command.flags.has(Flags::FAST) {
+            if row.command.is_brief() {
                 self.add_time(row, nanos_each);
             }
         }

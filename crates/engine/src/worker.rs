@@ -69,10 +69,9 @@ impl Worker {
         }
     }
 
-    /// Notes a key that a request not yet served will ask for, and asks the processor for its stripe.
+    /// Notes a key that a request not yet served will ask for.
     #[inline]
-    pub fn look_ahead(&mut self, db: DbIndex, position: Position) {
-        self.node.keyspace.prefetch_stripe(position);
+    pub fn will_need(&mut self, db: DbIndex, position: Position) {
         self.ahead.push((db, position));
     }
 
@@ -115,6 +114,13 @@ impl Random {
     #[must_use]
     pub fn new(seed: u64) -> Random {
         Random(seed)
+    }
+
+    /// 40 hexadecimal digits, which is what names of nodes and histories look like.
+    pub fn hexadecimal_id(&mut self) -> String {
+        let mut digits: String = (0..3).map(|_| format!("{:016x}", self.next_u64())).collect();
+        digits.truncate(40);
+        digits
     }
 
     /// The next number.

@@ -81,7 +81,8 @@ impl<C: Conversation + 'static> Driver<C> {
             }
             next = match served {
                 Served::NeedInput(needed) => {
-                    if self.state.borrow().tail.is_empty() {
+                    let kept = self.state.borrow().note_kept();
+                    if kept == 0 {
                         poll_fn(|task| self.poll_wave(local, task)).await
                     } else {
                         self.read_more(local, needed).await
@@ -130,7 +131,7 @@ impl<C: Conversation + 'static> Driver<C> {
     async fn read_more(&self, local: &Local, needed: usize) -> io::Result<Served> {
         let limit = local.worker.borrow().settings().client_query_buffer_limit;
         let read = poll_fn(|task| self.state.borrow_mut().poll_read_more(task, needed, limit)).await?;
-        local.stats().input_bytes.add(read as u64);
+        self.state.borrow().count_input(local, read);
         match needed.checked_sub(read) {
             Some(missing) if missing > 0 => Ok(Served::NeedInput(missing)),
             _ => Ok(self.state.borrow_mut().serve_tail(local)),
@@ -157,8 +158,9 @@ impl<C: Conversation + 'static> Driver<C> {
                 writable.await?;
             }
             let mut state = self.state.borrow_mut();
-            let State { stream, unsent, .. } = &mut *state;
+            let State { stream, unsent, conversation, .. } = &mut *state;
             write_some(stream, unsent, &local.stats().output_bytes)?;
+            conversation.shared().count_sent(len as usize - unsent.len());
             if unsent.is_empty() {
                 *unsent = Output::default();
             }
@@ -195,7 +197,7 @@ impl<C: Conversation> State<C> {
             if len == 0 {
                 return Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
             }
-            local.stats().input_bytes.add(len as u64);
+            self.count_input(local, len);
             self.conversation.look_ahead(&mut local.worker.borrow_mut(), read.filled_mut());
             Poll::Ready(Ok(len))
         })
@@ -225,6 +227,17 @@ impl<C: Conversation> State<C> {
         }
     }
 
+    fn count_input(&self, local: &Local, bytes: usize) {
+        local.stats().input_bytes.add(bytes as u64);
+        self.conversation.shared().count_input(bytes);
+    }
+
+    /// Tells others how much of a request is kept until its end comes.
+    fn note_kept(&self) -> usize {
+        self.conversation.shared().note_input(self.tail.len());
+        self.tail.len()
+    }
+
     /// Serves what was kept.
     fn serve_tail(&mut self, local: &Local) -> Served {
         let mut tail = std::mem::take(&mut self.tail);
@@ -242,7 +255,9 @@ impl<C: Conversation> State<C> {
         let result = self.conversation.serve(&mut local.worker.borrow_mut(), input, &mut output);
         if !output.is_empty() {
             // An error shows again when the rest is sent.
+            let unsent = output.len();
             let _ = write_some(&self.stream, &mut output, &local.stats().output_bytes);
+            self.conversation.shared().count_sent(unsent - output.len());
             if output.is_empty() {
                 output.clear();
             } else {

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use larder_config::Settings;
 use larder_engine::{Host, Time};
 use larder_store::UnixMillis;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::memory;
+use crate::log::Log;
+use crate::{memory, open_files};
 
 /// The process, as the engine sees it.
 #[derive(Debug)]
@@ -17,13 +19,22 @@ pub(crate) struct Process {
     /// Milliseconds since 1970 at `started`, moved when the system's clock is set.
     epoch_millis: AtomicI64,
     stop: watch::Sender<bool>,
+    log: Log,
+    /// The directory of the settings in force.
+    dir: Mutex<String>,
 }
 
 impl Process {
     /// The process, and the word that it is to end.
-    pub(crate) fn new() -> (Process, watch::Receiver<bool>) {
+    pub(crate) fn new(settings: &Settings, log: Log) -> (Process, watch::Receiver<bool>) {
         let (stop, stopped) = watch::channel(false);
-        let process = Process { started: Instant::now(), epoch_millis: AtomicI64::new(0), stop };
+        let process = Process {
+            started: Instant::now(),
+            epoch_millis: AtomicI64::new(0),
+            stop,
+            log,
+            dir: Mutex::new(settings.dir.clone()),
+        };
         process.follow_clock();
         (process, stopped)
     }
@@ -46,7 +57,20 @@ impl Host for Process {
         self.stop.send_replace(true);
     }
 
-    fn apply(&self, _settings: &Settings) -> Result<(), String> {
+    fn apply(&self, settings: &Settings) -> Result<(), String> {
+        let mut dir = self.dir.lock();
+        if *dir != settings.dir {
+            let found = std::fs::read_dir(&settings.dir).map_err(|error| refused("dir", reason(&error)))?;
+            drop(found);
+        }
+        open_files::make_room(settings.maxclients).map_err(|room| {
+            let text = format!(
+                "The operating system is not able to handle the specified number of clients, try with {room}"
+            );
+            refused("maxclients", text)
+        })?;
+        self.log.set_level(settings.loglevel);
+        dir.clone_from(&settings.dir);
         Ok(())
     }
 
@@ -73,4 +97,31 @@ impl Host for Process {
         let per_second = rustix::param::clock_ticks_per_second() as f64;
         (system / per_second, user / per_second)
     }
+
+    fn machine_memory(&self) -> u64 {
+        let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let kib = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next());
+        kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+    }
+
+    fn system(&self) -> String {
+        let name = rustix::system::uname();
+        let parts = [name.sysname(), name.release(), name.machine()];
+        parts.map(std::ffi::CStr::to_string_lossy).join(" ")
+    }
+
+    fn log(&self, line: &str) {
+        tracing::warn!("{line}");
+    }
+}
+
+/// What CONFIG SET says of a setting that the system does not permit.
+fn refused(name: &str, reason: impl std::fmt::Display) -> String {
+    format!("CONFIG SET failed (possibly related to argument '{name}') - {reason}")
+}
+
+/// The system's own words, without its number.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }

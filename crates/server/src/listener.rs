@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use larder_config::Settings;
@@ -16,6 +17,11 @@ use crate::worker::{NewConnection, WireProtocol};
 
 /// How long nothing is accepted after the system refused (too many open files).
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
+
+/// What a client from elsewhere reads while protected-mode keeps it out.
+const PROTECTED: &str = "DENIED Larder runs in protected mode and no password is set, so it serves only clients on its own machine. \
+    Set a password (requirepass), or switch the protection off on that machine with CONFIG SET protected-mode no if no \
+    stranger can reach this port.";
 
 /// A bound socket and what is spoken on it.
 #[derive(Debug)]
@@ -117,10 +123,29 @@ impl Dealer {
         }
     }
 
+    /// Why a client is not welcome, if it is not: what it is told.
+    fn objection(&self, settings: &Settings, connection: &NewConnection) -> Option<String> {
+        let resp = connection.protocol == WireProtocol::Resp;
+        if self.node.clients.len() >= settings.maxclients as usize {
+            let line = if resp {
+                "-ERR max number of clients reached\r\n"
+            } else {
+                "ERROR Too many open connections\r\n"
+            };
+            return Some(line.to_owned());
+        }
+        let open = settings.protected_mode && settings.requirepass.is_empty();
+        if open && !larder_engine::is_local(&connection.address) {
+            return Some(format!("{}{PROTECTED}\r\n", if resp { "-" } else { "ERROR " }));
+        }
+        None
+    }
+
     fn deal(&self, connection: NewConnection) {
         let settings = self.node.settings();
-        if self.node.clients.len() >= settings.maxclients as usize {
-            refuse(&connection);
+        if let Some(line) = self.objection(&settings, &connection) {
+            self.node.rejected_connections.fetch_add(1, Ordering::Relaxed);
+            refuse(&connection, line.as_bytes());
             return;
         }
         if let Accepted::Tcp(stream) = &connection.socket {
@@ -155,11 +180,7 @@ async fn accept_unix(listener: &UnixListener, path: &str) -> io::Result<NewConne
 }
 
 /// Says why, as far as the socket takes it at once, and closes.
-fn refuse(connection: &NewConnection) {
-    let line: &[u8] = match connection.protocol {
-        WireProtocol::Resp => b"-ERR max number of clients reached\r\n",
-        WireProtocol::Memcached => b"ERROR Too many open connections\r\n",
-    };
+fn refuse(connection: &NewConnection, line: &[u8]) {
     let _ = match &connection.socket {
         Accepted::Tcp(stream) => (&*stream).write(line),
         Accepted::Unix(stream) => (&*stream).write(line),

@@ -3,7 +3,9 @@
 mod driver;
 mod host;
 mod listener;
+mod log;
 mod memory;
+mod open_files;
 mod options;
 mod start;
 mod stream;

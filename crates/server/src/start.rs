@@ -15,19 +15,22 @@ use tokio::sync::watch;
 
 use crate::host::Process;
 use crate::listener::{self, Dealer};
-use crate::worker;
+use crate::log::Log;
+use crate::{open_files, options, worker};
 
 /// How often the offset between the steady clock and the time of day is renewed, and slow upkeep is done.
 const UPKEEP: Duration = Duration::from_millis(100);
 
 /// Serves until a signal or SHUTDOWN ends it.
 pub(crate) fn serve(settings: Settings, config_file: String) -> io::Result<()> {
-    tracing_subscriber::fmt().with_target(false).with_ansi(false).init();
+    // Before there is a log, only standard error can say why there is none.
+    let log = Log::start(&settings).inspect_err(|error| options::complain(&error.to_string()))?;
+    let settings = with_room_for_clients(settings);
     let seed = random_u64()?;
     let (keyspace, garbage) = Keyspace::new(settings.databases as usize, seed);
     free_in_background(garbage)?;
     let workers = worker_count(&settings);
-    let (process, stopped) = Process::new();
+    let (process, stopped) = Process::new(&settings, log);
     let process = Arc::new(process);
     let identity = identity(&process, config_file)?;
     let node = Arc::new(Node::new(
@@ -68,6 +71,7 @@ async fn run(
 ) -> io::Result<()> {
     let listeners = listener::bind(settings)?;
     banner(settings, dealer.workers.len());
+    dealer.node.note_startup_memory();
     let accepting = async {
         let mut tasks = Vec::new();
         for listener in &listeners {
@@ -79,6 +83,7 @@ async fn run(
         loop {
             process.follow_clock();
             dealer.node.disconnect_idle();
+            dealer.node.sample_rates();
             tokio::time::sleep(UPKEEP).await;
         }
     };
@@ -118,6 +123,18 @@ fn banner(settings: &Settings, workers: usize) {
 fn free_in_background(garbage: Receiver<Garbage>) -> io::Result<()> {
     thread::Builder::new().name("free".to_owned()).spawn(move || garbage.into_iter().for_each(drop))?;
     Ok(())
+}
+
+/// As Redis does: where the system does not permit as many files, fewer clients are served.
+fn with_room_for_clients(settings: Settings) -> Settings {
+    match open_files::make_room(settings.maxclients) {
+        Ok(()) => settings,
+        Err(room) => {
+            let maxclients = u32::try_from(room.max(1)).unwrap_or(u32::MAX);
+            tracing::warn!("The system permits too few open files: maxclients is {maxclients}");
+            Settings { maxclients, ..settings }
+        }
+    }
 }
 
 fn worker_count(settings: &Settings) -> usize {

@@ -1,6 +1,7 @@
 //! A client's socket: TCP or unix.
 
 use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -36,6 +37,14 @@ impl Accepted {
 }
 
 impl Stream {
+    /// The socket's number in the process.
+    pub(crate) fn descriptor(&self) -> i32 {
+        match self {
+            Stream::Tcp(stream) => stream.as_raw_fd(),
+            Stream::Unix(stream) => stream.as_raw_fd(),
+        }
+    }
+
     /// Sends as much as the socket takes at once.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {

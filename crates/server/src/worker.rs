@@ -90,7 +90,9 @@ fn adopt(local: &Rc<Local>, connection: NewConnection) {
     let link = Box::new(TaskLink { abort: Arc::clone(&abort) });
     let id = node.next_client_id();
     let now = node.host.time().now;
-    let shared = Arc::new(SharedClient::new(id, connection.address, connection.local_address, now, link));
+    let mut shared = SharedClient::new(id, connection.address, connection.local_address, now, link);
+    shared.descriptor = stream.descriptor();
+    let shared = Arc::new(shared);
     node.clients.insert(id, Arc::clone(&shared));
     local.stats().connections.add(1);
     let registered = Registered { local: Rc::clone(local), id, protocol: connection.protocol };

@@ -49,6 +49,8 @@ pub type Block = Arc<Vec<u8>>;
 
 /// Values from this many bytes on live in a [`Block`] of their own; shorter ones inside the entry.
 pub const BLOCK_MIN_BYTES: usize = 4096;
+/// Blocks above this are freed in the background: they are unmapped page by page.
+pub(crate) const SLOW_TO_FREE_BYTES: usize = 64 * 1024;
 /// Longest value that OBJECT ENCODING calls embstr, as in Redis.
 pub const EMBSTR_MAX_BYTES: usize = 44;
 
@@ -481,10 +483,10 @@ impl Entry {
         self.allocated_bytes() + block
     }
 
-    /// Whether freeing takes long enough to be left to the background: a block of more than 64 KiB is unmapped page by page.
+    /// Whether freeing takes long enough to be left to the background.
     #[must_use]
     pub fn is_slow_to_free(&self) -> bool {
-        matches!(self.value(), Value::Block(block) if block.capacity() > 64 * 1024)
+        matches!(self.value(), Value::Block(block) if block.capacity() > SLOW_TO_FREE_BYTES)
     }
 
     fn become_raw(&mut self, min_len: usize) {

@@ -79,7 +79,7 @@ impl<S: SideState> Expirer<'_, S> {
         let mut expired = false;
         while let Some(location) = self.db.table.find_fragment(fragment, due) {
             let entry = self.db.table.remove(location);
-            self.db.expiring -= 1;
+            self.db.expiries.remove(entry.expires_at());
             self.removed(self.db.index, &entry);
             self.keyspace.discard(entry);
             expired = true;

@@ -1,13 +1,13 @@
 //! The keyspace: all stripes, and what is asked of all of them together.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
 use crate::change::SideState;
-use crate::entry::Entry;
+use crate::entry::{Block, Entry, SLOW_TO_FREE_BYTES};
 use crate::position::{Key, Position, Positioner, STRIPES};
 use crate::stripe::{Db, Moment, Stripe, StripeGuard};
 use crate::table::Borrowed;
@@ -19,11 +19,39 @@ const LANES: usize = 16;
 const NEVER: i64 = i64::MAX;
 
 /// Memory on its way to being freed, off every lock: drop it on a thread of low priority.
-pub struct Garbage(#[expect(dead_code, reason = "only ever dropped")] Trash);
+pub struct Garbage {
+    trash: Option<Trash>,
+    tally: Arc<Tally>,
+}
 
 enum Trash {
     Entry(#[expect(dead_code, reason = "only ever dropped")] Entry),
-    Dbs(#[expect(dead_code, reason = "only ever dropped")] Vec<Db>),
+    Block(#[expect(dead_code, reason = "only ever dropped")] Block),
+    Dbs(Vec<Db>),
+}
+
+impl Trash {
+    fn entries(&self) -> u64 {
+        match self {
+            Trash::Entry(_) | Trash::Block(_) => 1,
+            Trash::Dbs(dbs) => dbs.iter().map(|db| db.table.len() as u64).sum(),
+        }
+    }
+}
+
+/// Entries given away to be freed, and those of them that were.
+#[derive(Debug, Default)]
+struct Tally {
+    discarded: AtomicU64,
+    freed: AtomicU64,
+}
+
+impl Drop for Garbage {
+    fn drop(&mut self) {
+        let entries = self.trash.as_ref().map_or(0, Trash::entries);
+        drop(self.trash.take());
+        self.tally.freed.fetch_add(entries, Ordering::Relaxed);
+    }
 }
 
 /// What [`Keyspace::random_key`] came upon.
@@ -44,6 +72,7 @@ pub struct Keyspace<S: SideState> {
     counts: Box<[OnceLock<Box<Counts>>]>,
     cas: AtomicU64,
     garbage: Sender<Garbage>,
+    tally: Arc<Tally>,
 }
 
 /// A stripe's lock on a cache line of its own.
@@ -81,6 +110,7 @@ impl<S: SideState> Keyspace<S> {
             counts: (0..databases).map(|_| OnceLock::new()).collect(),
             cas: AtomicU64::new(1),
             garbage,
+            tally: Arc::default(),
         };
         (keyspace, receiver)
     }
@@ -230,6 +260,15 @@ impl<S: SideState> Keyspace<S> {
         guard.random_key(db).map_or(RandomKey::Gone, RandomKey::Found)
     }
 
+    /// Entries that were freed in the background so far, and those that wait for it.
+    #[must_use]
+    pub fn background_frees(&self) -> (u64, u64) {
+        // In this order: what is freed in between must not count as waiting.
+        let discarded = self.tally.discarded.load(Ordering::Relaxed);
+        let freed = self.tally.freed.load(Ordering::Relaxed);
+        (freed, discarded.saturating_sub(freed))
+    }
+
     /// Empties a database, or all. Each stripe gives its tables away in a moment; they are freed in the background.
     pub fn flush(&self, which: Option<DbIndex>, moment: Moment) {
         let mut taken = Vec::new();
@@ -293,6 +332,14 @@ impl<S: SideState> Keyspace<S> {
     pub fn discard(&self, entry: Entry) {
         if entry.is_slow_to_free() {
             self.send(Trash::Entry(entry));
+        }
+    }
+
+    /// Lets go of a block that was read after its stripe was unlocked. If the key was changed or deleted meanwhile, this is the
+    /// last hold on the old value, which is then freed as [`Keyspace::discard`] would have freed it.
+    pub fn discard_block(&self, block: Block) {
+        if Arc::strong_count(&block) == 1 && block.capacity() > SLOW_TO_FREE_BYTES {
+            self.send(Trash::Block(block));
         }
     }
 
@@ -360,7 +407,8 @@ impl<S: SideState> Keyspace<S> {
 
     fn send(&self, trash: Trash) {
         // Without a receiver (a keyspace of a test) the error gives the garbage back, and it is freed here.
-        drop(self.garbage.send(Garbage(trash)));
+        self.tally.discarded.fetch_add(trash.entries(), Ordering::Relaxed);
+        drop(self.garbage.send(Garbage { trash: Some(trash), tally: Arc::clone(&self.tally) }));
     }
 }
 

@@ -27,7 +27,7 @@ pub use expire::ExpireProgress;
 pub use keyspace::{Garbage, Keyspace, RandomKey};
 pub use position::{Key, POSITION_BITS, Position, Positioner, STRIPE_BITS, STRIPES};
 pub use size_class::size_class;
-pub use stripe::{Moment, Stripe, StripeGuard, Touch, WrongType};
+pub use stripe::{Expiries, Moment, Stripe, StripeGuard, Touch, WrongType};
 pub use time::UnixMillis;
 
 /// The number of a database, as SELECT takes it.

@@ -43,10 +43,34 @@ pub struct WrongType;
 #[derive(Default)]
 pub(crate) struct Db {
     pub(crate) index: DbIndex,
-    /// Keys that have an expiry.
-    pub(crate) expiring: usize,
+    pub(crate) expiries: Expiries,
     pub(crate) table: Table<Entry>,
     pub(crate) wheel: Option<Box<Wheel>>,
+}
+
+/// The keys that have an expiry: how many, and the sum of their expiries, from which the average follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expiries {
+    /// How many keys have one.
+    pub keys: usize,
+    /// The sum, in milliseconds since 1970.
+    pub sum_millis: i128,
+}
+
+impl Expiries {
+    pub(crate) fn add(&mut self, expires_at: Option<UnixMillis>) {
+        if let Some(at) = expires_at {
+            self.keys += 1;
+            self.sum_millis += i128::from(at.0);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, expires_at: Option<UnixMillis>) {
+        if let Some(at) = expires_at {
+            self.keys -= 1;
+            self.sum_millis -= i128::from(at.0);
+        }
+    }
 }
 
 /// What the lock protects.
@@ -376,7 +400,13 @@ impl<S: SideState> StripeGuard<'_, S> {
     /// Number of keys with an expiry that a database has in this stripe.
     #[must_use]
     pub fn expiring(&self, db: DbIndex) -> usize {
-        self.stripe.db(db).map_or(0, |db| db.expiring)
+        self.expiries(db).keys
+    }
+
+    /// The keys with an expiry that a database has in this stripe, and when they expire on average.
+    #[must_use]
+    pub fn expiries(&self, db: DbIndex) -> Expiries {
+        self.stripe.db(db).map_or_else(Expiries::default, |db| db.expiries)
     }
 
     /// Where some key lies. Slots are tried until one is in use, so that a key behind a gap has no better chance than others.
@@ -480,7 +510,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         let first = place.table.len() == 1;
         self.keyspace.count_added(db, self.index, first);
         if let Some(at) = expires_at {
-            self.stripe.db_or_new(db).expiring += 1;
+            self.stripe.db_or_new(db).expiries.add(expires_at);
             self.watch(db, key, at);
         }
         self.changed(db, key.bytes, effect, event);
@@ -489,7 +519,7 @@ impl<S: SideState> StripeGuard<'_, S> {
     fn remove_at(&mut self, db: DbIndex, location: Location) -> Entry {
         let place = self.stripe.db_mut(db).expect("a location was found in this database");
         let entry = place.table.remove(location);
-        place.expiring -= usize::from(entry.expires_at().is_some());
+        place.expiries.remove(entry.expires_at());
         let last = place.table.is_empty();
         if last {
             drop(self.stripe.take_db(db));
@@ -517,7 +547,8 @@ impl<S: SideState> StripeGuard<'_, S> {
         entry.set_timed(new.is_some());
         drop(entry);
         if let Some(place) = self.stripe.db_mut(db) {
-            place.expiring = place.expiring + usize::from(new.is_some()) - usize::from(old.is_some());
+            place.expiries.remove(old);
+            place.expiries.add(new);
         }
         if let (Some(at), false) = (new, covered) {
             self.watch(db, key, at);
@@ -530,7 +561,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         let Some(place) = self.stripe.db_mut(db) else { return };
         let wheel = place.wheel.get_or_insert_with(|| Box::new(Wheel::new(epoch(self.index, now))));
         wheel.insert(key.position.fragment(), at);
-        if wheel.len() > 2 * place.expiring + WHEEL_SLACK {
+        if wheel.len() > 2 * place.expiries.keys + WHEEL_SLACK {
             let table = &place.table;
             let _ = wheel.sweep(SWEEP_NODES, |fragment| expire::verdict(table, positioner, fragment));
         }

@@ -7,6 +7,7 @@
 mod chance;
 mod clock;
 pub mod differential;
+pub mod linear;
 mod node;
 mod peer;
 mod redis;

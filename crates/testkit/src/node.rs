@@ -99,25 +99,35 @@ impl Client {
     /// # Panics
     /// A request does not come to an end.
     pub fn send(&mut self, worker: &mut Worker, bytes: &[u8]) -> Vec<u8> {
-        self.input.extend_from_slice(bytes);
         let mut replies = Vec::new();
-        let mut output = Output::default();
+        let mut bytes = bytes;
         for _ in 0..TURNS_MAX {
             if self.closed {
                 return replies;
             }
-            let (consumed, served) = self.connection.serve(worker, &mut self.input, &mut output);
-            self.input.drain(..consumed);
-            drain(&mut output, &mut replies);
+            let served = self.turn(worker, bytes, &mut replies);
+            bytes = &[];
             match served {
                 Served::NeedInput(_) => return replies,
                 // Another worker may hold what this one waits for.
                 Served::Again => std::thread::yield_now(),
                 Served::At(moment) => self.clock.advance_to(moment),
-                Served::Close => self.closed = true,
+                Served::Close => {}
             }
         }
         panic!("a request does not come to an end");
+    }
+
+    /// Feeds bytes, lets the connection have one turn and adds what it replies; says what it wants next. Between the turns of a
+    /// request that goes on later, a test may do as other clients would.
+    pub fn turn(&mut self, worker: &mut Worker, bytes: &[u8], replies: &mut Vec<u8>) -> Served {
+        self.input.extend_from_slice(bytes);
+        let mut output = Output::default();
+        let (consumed, served) = self.connection.serve(worker, &mut self.input, &mut output);
+        self.input.drain(..consumed);
+        drain(&mut output, replies);
+        self.closed |= served == Served::Close;
+        served
     }
 
     /// Sends a request and returns its replies: usually one.

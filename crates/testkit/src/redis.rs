@@ -1,4 +1,7 @@
 //! A real redis-server, started for the test and ended with it.
+//!
+//! It is the `redis-server` on the PATH, or the one whose path the environment variable `REDIS_SERVER` has: a valkey-server will
+//! do as well.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,6 +24,8 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_millis(30);
 /// How much longer than told time passes, so that what is due is also done.
 const EXPIRE_SLACK: Duration = Duration::from_millis(3);
+/// The environment variable that names another server.
+const SERVER: &str = "REDIS_SERVER";
 /// The client that sets things up; scripts count theirs from 1.
 const SETUP_CLIENT: usize = 0;
 
@@ -37,7 +42,7 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts redis-server; `None` when it is not installed.
+    /// Starts redis-server; `None` when it is not installed and no other was named.
     ///
     /// # Errors
     /// It is installed and does not start or answer.
@@ -57,7 +62,9 @@ impl RedisServer {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let directory = std::env::temp_dir().join(format!("larder-testkit-{}-{port}", std::process::id()));
         fs::create_dir_all(&directory)?;
-        let process = Command::new("redis-server")
+        let named = std::env::var_os(SERVER);
+        let is_named = named.is_some();
+        let process = Command::new(named.unwrap_or_else(|| "redis-server".into()))
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .arg("--dir")
             .arg(&directory)
@@ -68,7 +75,8 @@ impl RedisServer {
             Ok(process) => process,
             Err(error) => {
                 fs::remove_dir_all(&directory)?;
-                return if error.kind() == ErrorKind::NotFound { Ok(None) } else { Err(error.into()) };
+                let is_missing = error.kind() == ErrorKind::NotFound && !is_named;
+                return if is_missing { Ok(None) } else { Err(error.into()) };
             }
         };
         let mut server = RedisServer {
@@ -105,7 +113,8 @@ impl RedisServer {
         if field("process_id") != Some(&self.process.id().to_string()) {
             return Err(PeerError("another server answers at this port".to_owned()));
         }
-        let version = field("redis_version").and_then(Version::parse);
+        // What Valkey says under the older name is the last version of Redis that it took part in.
+        let version = field("valkey_version").or(field("redis_version")).and_then(Version::parse);
         self.version = version.ok_or_else(|| PeerError("the version is missing".to_owned()))?;
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! Random requests on Larder and on redis-server, compared reply by reply.
 //!
 //! The default run is short. A long one: `DIFF_COMMANDS=5000000 DIFF_SEED=$RANDOM cargo test --profile fast -p larder-testkit
-//! --test differential -- --nocapture`.
+//! --test differential -- --nocapture`. With `REDIS_SERVER=/path/to/valkey-server` that is asked instead.
 
 use larder_resp::Protocol;
-use larder_testkit::differential::compare;
+use larder_testkit::differential::{compare, real_now};
 use larder_testkit::{InProcess, Peer, PeerError, RedisServer, Value, Version};
 
 fn number(name: &str, default: u64) -> u64 {
@@ -19,13 +19,11 @@ fn redis_server_answers_alike() {
     };
     let requests = number("DIFF_COMMANDS", 20_000) as usize;
     match compare(&mut server, requests, number("DIFF_SEED", 1)).unwrap() {
-        Ok(compared) => println!(
-            "{} requests and {} keys compared, made of {}; meant: {:?}",
-            compared.requests,
-            compared.keys,
-            compared.commands.join(", "),
-            compared.meant
-        ),
+        Ok(compared) => {
+            println!("{compared:#?}");
+            assert!(compared.unsteady.len() <= 1 + requests / 100_000, "too much depends on the clock");
+            assert!(compared.errors < compared.requests / 2, "most requests make no sense");
+        }
         Err(mismatch) => panic!("{mismatch}"),
     }
 }
@@ -39,7 +37,9 @@ impl Peer for Forgetful {
     }
 
     fn reset(&mut self, protocol: Protocol) -> Result<(), PeerError> {
-        self.0.reset(protocol)
+        self.0.reset(protocol)?;
+        self.0.node().clock.advance_to(real_now());
+        Ok(())
     }
 
     fn send(&mut self, client: usize, bytes: &[u8], expected: usize) -> Result<Vec<Value>, PeerError> {
@@ -69,5 +69,5 @@ fn a_wrong_reply_is_found_and_made_short() {
     let mismatch = compare(&mut forgetful, 20_000, 1).unwrap().expect_err("it forgets");
     assert!(mismatch.len() <= 2, "{mismatch}");
     let again = compare(&mut forgetful, 1, mismatch.seed).unwrap().expect_err("the seed does the same");
-    assert_eq!(again.to_string(), mismatch.to_string());
+    assert_eq!((again.seed, again.len()), (mismatch.seed, mismatch.len()));
 }

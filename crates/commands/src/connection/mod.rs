@@ -2,6 +2,8 @@
 
 use crate::prelude::*;
 
+mod client;
 mod ping;
+mod session;
 
-pub(crate) const COMMANDS: &[&[Command]] = &[ping::COMMANDS];
+pub(crate) const COMMANDS: &[&[Command]] = &[client::COMMANDS, ping::COMMANDS, session::COMMANDS];

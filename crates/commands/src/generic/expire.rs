@@ -5,8 +5,6 @@ use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[EXPIRE, EXPIREAT, PERSIST, PEXPIRE, PEXPIREAT];
 
-const PERSISTED: Event = Event::generic("persist");
-
 const EXPIRE: Command = Command {
     name: "expire",
     syntax: "key seconds [NX | XX | GT | LT]",
@@ -100,7 +98,7 @@ fn persist(cx: &mut Context<'_>) -> CommandResult {
     let key = cx.key(0);
     let expires = db.touch(key).is_some_and(|entry| entry.expires_at().is_some());
     if expires {
-        db.put_expiry(key, None, PERSISTED);
+        db.put_expiry(key, None, expiry::PERSIST);
     }
 
     cx.reply.integer(i64::from(expires));

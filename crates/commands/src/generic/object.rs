@@ -2,7 +2,7 @@
 
 use larder_store::{Entry, Touch, idle_seconds};
 
-use crate::help::reply_help;
+use crate::help;
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[OBJECT];
@@ -14,7 +14,13 @@ const OBJECT: Command = Command {
     since: "2.2.3",
     complexity: "Depends on subcommand.",
     arity: Arity::AtLeast(2),
-    subcommands: &[ENCODING, FREQ, IDLETIME, REFCOUNT, HELP],
+    subcommands: &[
+        ENCODING,
+        FREQ,
+        Command { group: Group::Generic, since: "6.2.0", ..help::HELP },
+        IDLETIME,
+        REFCOUNT,
+    ],
     ..Command::PLAIN
 };
 
@@ -53,18 +59,6 @@ const REFCOUNT: Command = Command {
     summary: "Answers 1: a value belongs to one key.",
     run: reference_count,
     ..ENCODING
-};
-
-const HELP: Command = Command {
-    name: "help",
-    summary: "Prints this help.",
-    group: Group::Generic,
-    since: "6.2.0",
-    complexity: "O(1)",
-    arity: Arity::Exactly(2),
-    flags: Flags::LOADING.and(Flags::STALE),
-    run: help,
-    ..Command::PLAIN
 };
 
 /// With the first two words, the frequency or the idle time is not known.
@@ -108,11 +102,6 @@ fn reference_count(cx: &mut Context<'_>) -> CommandResult {
         cx.reply.integer(1);
         Ok(Outcome::Reply)
     })
-}
-
-fn help(cx: &mut Context<'_>) -> CommandResult {
-    reply_help(&mut cx.reply, &OBJECT);
-    Ok(Outcome::Reply)
 }
 
 /// Answers what `tell` says of the key's entry, or null without one.

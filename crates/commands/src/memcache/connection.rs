@@ -85,7 +85,7 @@ impl Connection {
         for _ in 0..REQUESTS_MAX {
             let Parsed::Request { command, end } = parse(&input[start..], &limits) else { return };
             if let Some(position) = position(&worker.node.keyspace, &command) {
-                worker.look_ahead(DB, position);
+                worker.will_need(DB, position);
             }
             start += end;
         }
@@ -196,11 +196,7 @@ fn fill<'i>(
     while batch.len() < BATCH_MAX {
         match parse(&input[start..], &turn.limits) {
             Parsed::Request { command, end } => {
-                let keyspace = &turn.node.keyspace;
-                let position = position(keyspace, &command);
-                if let Some(position) = position {
-                    keyspace.prefetch_stripe(position);
-                }
+                let position = position(&turn.node.keyspace, &command);
                 let end = start + end;
                 batch.push(Prepared { command, position, start, end });
                 start = end;
@@ -212,7 +208,7 @@ fn fill<'i>(
     Stop::Full
 }
 
-/// Where the key of a request lives, the first one if it names several.
+/// Where the key of a request lives, the first one if it names several; its stripe is on its way to the cache.
 #[inline]
 fn position(keyspace: &Keyspace<StripeStats>, command: &Command<'_>) -> Option<Position> {
     let mut buffer = None;
@@ -228,7 +224,9 @@ fn position(keyspace: &Keyspace<StripeStats>, command: &Command<'_>) -> Option<P
         Command::MetaDebug { key } => key_bytes(key, &mut buffer),
         _ => return None,
     };
-    Some(keyspace.positioner().position(key))
+    let position = keyspace.positioner().position(key);
+    keyspace.prefetch_stripe(position);
+    Some(position)
 }
 
 /// The bytes of a key. Only one in base64 pays for the buffer.

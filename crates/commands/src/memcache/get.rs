@@ -88,7 +88,6 @@ impl Turn<'_> {
         let client_flags = if entry.is_item() { entry.attributes().client_flags } else { 0 };
         reply::value_line(&mut self.output, key, client_flags, entry.value_len(), cas);
         self.output.value(&entry);
-        drop(entry);
         if let Some(lifetime) = wanted.lifetime {
             item.set_lifetime(lifetime);
         }

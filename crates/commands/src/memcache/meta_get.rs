@@ -77,7 +77,6 @@ impl Turn<'_> {
         };
         let attributes = if entry.is_item() { entry.attributes() } else { Attributes::default() };
         if attributes.item_state != 0 {
-            drop(entry);
             self.meta_get_unusual(&mut item, key, flags);
             return Ok(());
         }

@@ -99,6 +99,8 @@ impl Turn<'_> {
         self.stat("rusage_system", format_args!("{system:.6}"));
         self.stat("max_connections", self.settings.maxclients);
         self.stat("curr_connections", opened.saturating_sub(closed));
+        let rejected = node.rejected_connections.load(std::sync::atomic::Ordering::Relaxed);
+        self.stat("rejected_connections", rejected);
         for (name, counter) in COUNTERS {
             self.stat(name, node.sum(|worker| counter(&worker.memcache)));
         }

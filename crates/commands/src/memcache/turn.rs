@@ -96,10 +96,7 @@ impl<'t> Turn<'t> {
     {
         let keys = std::iter::once(position);
         let locked = Locked::new(&self.node.keyspace, self.stats, keys, self.moment, Touch::Yes, DB)
-            .map_err(|error| {
-                self.stats.contended.add(1);
-                error
-            })?;
+            .inspect_err(|_| self.stats.contended.add(1))?;
         Ok(Item::new(locked, Key { bytes, position }))
     }
 

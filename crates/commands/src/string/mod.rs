@@ -3,11 +3,23 @@
 use larder_resp::Reply;
 use larder_store::{Block, Entry, Type};
 
+use crate::expiry;
 use crate::prelude::*;
 
+mod extended;
 mod get;
+mod increment;
+mod lcs;
+mod lifetime;
+mod many;
+mod range;
+mod set;
 
-pub(crate) const COMMANDS: &[&[Command]] = &[get::COMMANDS];
+pub(crate) const COMMANDS: &[&[Command]] =
+    &[get::COMMANDS, increment::COMMANDS, lcs::COMMANDS, many::COMMANDS, range::COMMANDS, set::COMMANDS];
+
+/// The event of a string that was stored whole.
+const SET: Event = Event::string("set");
 
 /// Writes the value of a string, or null. A large one is sent from where it is, after the stripe is unlocked.
 #[inline]
@@ -17,6 +29,19 @@ pub(crate) fn reply_string(reply: &mut Reply<'_>, entry: Option<&Entry>) {
         Some(Value::Inline(bytes)) => reply.bulk(bytes),
         Some(Value::Int(number)) => reply.bulk_integer(number),
         Some(Value::Block(block)) => reply.block(shared(block)),
+    }
+}
+
+/// Stores a string over whatever the key held. Under a deadline that has passed nothing is stored: what was there expires.
+#[inline]
+fn store(db: &mut Locked<'_>, key: Key<'_>, value: NewValue<'_>, deadline: Option<UnixMillis>) {
+    if deadline.is_some_and(|at| at <= db.now()) {
+        db.delete(key, Event::EXPIRED);
+        return;
+    }
+    db.put(key, &Attributes::expiring(deadline), value, SET);
+    if deadline.is_some() {
+        db.note(key, expiry::EXPIRE);
     }
 }
 

@@ -232,3 +232,62 @@ fn a_placed_entry_keeps_all_but_its_cas() {
     assert!(!contains(&keyspace, ZERO, b"from"));
     assert_eq!((keyspace.len(ZERO), keyspace.len(ONE)), (0, 1));
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Keys of one stripe come, get other expiries, expire and go; the tally is that of a plain map.
+    #[test]
+    fn expiries_are_those_of_the_keys_that_are_there(steps in prop::collection::vec((0..3_u8, 0..12_u32, 0..40_i64), 1..80)) {
+        let keyspace = keyspace();
+        let keys: Vec<Vec<u8>> = (0..).map(key).filter(|key| keyspace.key(key).position.stripe() == 5).take(12).collect();
+        let mut model: BTreeMap<u32, Option<UnixMillis>> = BTreeMap::new();
+        let mut now = MOMENT.now;
+        for (step, number, millis) in steps {
+            let mut stripe = keyspace.lock(5, Moment { now, ..MOMENT });
+            let key = keyspace.key(&keys[number as usize]);
+            // Some expire at once, some never.
+            let expires_at = (millis % 4 != 0).then(|| now.saturating_add(millis));
+            match step {
+                0 => {
+                    stripe.put(ZERO, key, &Attributes::expiring(expires_at), NewValue::Int(1), SET);
+                    model.insert(number, expires_at);
+                }
+                1 => {
+                    let found = stripe.put_expiry(ZERO, key, expires_at, SET);
+                    prop_assert_eq!(found, model.contains_key(&number));
+                    if found {
+                        model.insert(number, expires_at);
+                    }
+                }
+                _ => {
+                    now = now.saturating_add(millis / 4);
+                    stripe.moment.now = now;
+                    let _ = stripe.expire_due(100);
+                    // What is due since less than a tick goes when somebody asks.
+                    for key in &keys {
+                        stripe.contains(ZERO, keyspace.key(key));
+                    }
+                    model.retain(|_, at| at.is_none_or(|at| at > now));
+                }
+            }
+            let expected: Vec<i128> = model.values().flatten().map(|at| i128::from(at.0)).collect();
+            let found = stripe.expiries(ZERO);
+            prop_assert_eq!(found.keys, expected.len());
+            prop_assert_eq!(found.sum_millis, expected.iter().sum::<i128>());
+        }
+    }
+}
+
+#[test]
+fn what_is_freed_in_the_background_is_counted() {
+    let (keyspace, garbage) = Keyspace::<Told>::new(3, 0x5EED);
+    for number in 0..20 {
+        put(&keyspace, ZERO, &key(number), None);
+    }
+    assert_eq!(keyspace.background_frees(), (0, 0));
+    keyspace.flush(Some(ZERO), MOMENT);
+    assert_eq!(keyspace.background_frees(), (0, 20));
+    garbage.try_iter().for_each(drop);
+    assert_eq!(keyspace.background_frees(), (20, 0));
+}

@@ -10,16 +10,21 @@ pub(super) const TAG_BITS: u32 = 19;
 const POINTER_BITS: u32 = 64 - TAG_BITS;
 const ALIGN_BITS: u32 = 3;
 
-/// Slots of the largest segment that is not made of colliding keys; with its header it takes 4 KiB.
-pub const CAPACITY_MAX: usize = 511;
+/// Slots of a block. Blocks of one size are what keeps memory from fragmenting: while a table grows, its segments pass through
+/// many lengths, and stragglers of each length would hold on to allocator pages that nobody else can use.
+const BLOCK_SLOTS: usize = 64;
+/// Slots of the largest segment that is not made of colliding keys.
+pub const CAPACITY_MAX: usize = 16 * BLOCK_SLOTS;
+/// Slots behind the last home, which take what the last homes displace, so that nothing ever wraps around.
+const OVERFLOW_SLOTS: u32 = 16;
 
 /// A handle to a segment's memory: copied freely between directory entries, freed once.
 ///
-/// The memory is a header word (the number of entries) and `capacity` slots. Homes reach only to `homes`; the slots behind
-/// them take what the last homes displace, so that nothing ever wraps around.
+/// The memory is a header and `capacity` slots in blocks. The header is the number of entries and then a pointer to each block.
+/// A segment of less than one block has a single shorter one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
-    words: NonNull<*mut u8>,
+    header: NonNull<*mut u8>,
     capacity: u32,
     depth: u8,
 }
@@ -30,27 +35,28 @@ unsafe impl Send for Segment {}
 unsafe impl Sync for Segment {}
 
 impl Segment {
-    /// An empty segment of a depth with comfortable room for `len` entries.
+    /// An empty segment of a depth with room for `len` entries.
     pub(super) fn with_room_for(depth: u32, len: usize) -> Segment {
         Segment::allocate(depth, capacity_for(len))
     }
 
     fn allocate(depth: u32, capacity: usize) -> Segment {
-        let layout = layout(capacity);
-        // SAFETY: the layout's size is not zero.
-        let words = unsafe { alloc_zeroed(layout) };
-        let words = NonNull::new(words.cast()).unwrap_or_else(|| handle_alloc_error(layout));
-        Segment {
-            words,
-            capacity: u32::try_from(capacity).expect("a segment of 2^32 entries"),
-            depth: depth as u8,
+        let blocks = blocks(capacity);
+        let header = allocate_words(1 + blocks);
+        let capacity_field = u32::try_from(capacity).expect("a segment of 2^32 entries");
+        let segment = Segment { header, capacity: capacity_field, depth: depth as u8 };
+        for block in 0..blocks {
+            segment.set_header_word(1 + block, allocate_words(capacity.min(BLOCK_SLOTS)).as_ptr().cast());
         }
+        segment
     }
 
     /// Gives the memory back. No copy of the handle may be used afterwards.
     pub(super) fn free(self) {
-        // SAFETY: allocated by `allocate` with this layout; the table calls this once per segment.
-        unsafe { dealloc(self.words.as_ptr().cast(), layout(self.capacity())) }
+        for block in 0..blocks(self.capacity()) {
+            free_words(self.header_word(1 + block).cast(), self.capacity().min(BLOCK_SLOTS));
+        }
+        free_words(self.header.as_ptr(), 1 + blocks(self.capacity()));
     }
 
     #[inline]
@@ -64,24 +70,23 @@ impl Segment {
     }
 
     pub(super) fn memory_bytes(self) -> usize {
-        layout(self.capacity()).size()
+        let blocks = blocks(self.capacity());
+        size_class((1 + blocks) * 8) + blocks * size_class(self.capacity().min(BLOCK_SLOTS) * 8)
     }
 
     /// Number of entries.
     #[inline]
     pub(super) fn len(self) -> usize {
-        // SAFETY: the header word is always there.
-        unsafe { *self.words.as_ptr() }.addr()
+        self.header_word(0).addr()
     }
 
     fn set_len(self, len: usize) {
-        // SAFETY: the header word is always there.
-        unsafe { *self.words.as_ptr() = std::ptr::without_provenance_mut(len) }
+        self.set_header_word(0, std::ptr::without_provenance_mut(len));
     }
 
-    /// Whether one more entry keeps the load below seven eighths.
+    /// Whether one more entry keeps the load within bounds.
     pub(super) fn has_room(self) -> bool {
-        (self.len() + 1) * 8 <= self.capacity() * 7
+        self.len() < load_max(self.capacity())
     }
 
     /// Whether it is still below the size at which segments split.
@@ -91,7 +96,7 @@ impl Segment {
 
     /// Whether it would do with less than half of its slots.
     pub(super) fn is_sparse(self) -> bool {
-        self.capacity() > 7 && self.len() * 4 < self.capacity()
+        self.capacity() > 4 && self.len() * 2 < self.capacity()
     }
 
     /// Whether all entries have the same tag: splitting would not part them.
@@ -104,7 +109,7 @@ impl Segment {
     /// The slot at which a tag belongs when nothing displaces it.
     #[inline]
     pub(super) fn home(self, tag: u32) -> usize {
-        let homes = u64::from(self.capacity - self.capacity / 16 - 1);
+        let homes = u64::from(self.capacity - OVERFLOW_SLOTS.min(self.capacity / 4));
         ((u64::from(tag) * homes) >> TAG_BITS) as usize
     }
 
@@ -178,21 +183,50 @@ impl Segment {
         }
     }
 
-    /// This segment's entries in new memory with room for `len`; frees the old. Touches no entry.
-    pub(super) fn regrown(self, len: usize) -> Segment {
+    /// This segment with room for `len` entries, spread out or drawn together. Touches no entry. The handle given is void.
+    pub(super) fn resized(self, len: usize) -> Segment {
         let mut capacity = capacity_for(len);
         if len > self.len() {
             capacity = capacity.max(next_capacity(self.capacity()));
         }
+        let entries: Vec<_> = self.iter().collect();
+        let mut segment = self;
         loop {
-            let new = Segment::allocate(self.depth(), capacity);
-            if self.iter().all(|(tag, pointer)| new.append(tag, pointer)) {
-                self.free();
-                return new;
+            segment = segment.emptied(capacity);
+            if entries.iter().all(|(tag, pointer)| segment.insert(*tag, *pointer)) {
+                return segment;
             }
-            new.free();
             capacity = next_capacity(capacity);
         }
+    }
+
+    /// An empty segment of another capacity in the memory of this one: whole blocks are kept, missing ones added.
+    fn emptied(self, capacity: usize) -> Segment {
+        let (old, new) = (blocks(self.capacity()), blocks(capacity));
+        let header = allocate_words(1 + new);
+        let segment = Segment { header, capacity: capacity as u32, depth: self.depth };
+        let keep = if self.capacity().is_multiple_of(BLOCK_SLOTS) && capacity.is_multiple_of(BLOCK_SLOTS) {
+            old.min(new)
+        } else {
+            0
+        };
+        for block in 0..old.max(new) {
+            if block < keep {
+                segment.set_header_word(1 + block, self.header_word(1 + block));
+                continue;
+            }
+            if block < old {
+                free_words(self.header_word(1 + block).cast(), self.capacity().min(BLOCK_SLOTS));
+            }
+            if block < new {
+                segment.set_header_word(1 + block, allocate_words(capacity.min(BLOCK_SLOTS)).as_ptr().cast());
+            }
+        }
+        free_words(self.header.as_ptr(), 1 + old);
+        for slot in 0..keep * BLOCK_SLOTS {
+            segment.set_word(slot, std::ptr::null_mut());
+        }
+        segment
     }
 
     /// Parts the entries by the next bit of their positions; frees the old memory. `within` gives an entry's position bits.
@@ -209,7 +243,7 @@ impl Segment {
             let side = usize::from(tag >= half);
             let tag = (within(pointer) << depth >> (64 - TAG_BITS)) as u32;
             while !halves[side].insert(tag, pointer) {
-                halves[side] = halves[side].regrown(halves[side].len() + 1);
+                halves[side] = halves[side].resized(halves[side].len() + 1);
             }
         }
         self.free();
@@ -223,8 +257,8 @@ impl Segment {
         let entries = low.iter().map(|(tag, pointer)| (tag >> 1, pointer));
         let entries = entries.chain(high.iter().map(|(tag, pointer)| (side | tag >> 1, pointer)));
         for (tag, pointer) in entries {
-            while !merged.append(tag, pointer) {
-                merged = merged.regrown(merged.len() + 1);
+            while !merged.insert(tag, pointer) {
+                merged = merged.resized(merged.len() + 1);
             }
         }
         low.free();
@@ -234,7 +268,10 @@ impl Segment {
 
     #[inline]
     pub(super) fn prefetch_slot(self, slot: usize) {
-        prefetch(self.words.as_ptr().wrapping_add(slot + 1).cast());
+        let address = self.block_of(slot).wrapping_add(slot % BLOCK_SLOTS);
+        prefetch(address.cast());
+        // An entry lies some slots behind its home.
+        prefetch(address.wrapping_add(8).cast());
     }
 
     /// Asks for the entry a few slots further on: what a walk over the segment will want soon.
@@ -254,24 +291,36 @@ impl Segment {
         (0..self.capacity()).filter_map(move |slot| Some((slot, self.slot(slot)?)))
     }
 
-    /// Inserts a tag not smaller than all others. The same as `insert`, found from the other end.
-    fn append(self, tag: u32, pointer: NonNull<u8>) -> bool {
-        self.insert(tag, pointer)
-    }
-
     #[inline]
     fn word(self, slot: usize) -> *mut u8 {
-        debug_assert!(slot < self.capacity());
-        let word = self.words.as_ptr().wrapping_add(slot + 1);
-        // SAFETY: the slot is below the capacity, and the memory has that many words behind the header.
+        let word = self.block_of(slot).wrapping_add(slot % BLOCK_SLOTS);
+        // SAFETY: the slot is below the capacity, so its block has it.
         unsafe { *word }
     }
 
     #[inline]
     fn set_word(self, slot: usize, value: *mut u8) {
+        let word = self.block_of(slot).wrapping_add(slot % BLOCK_SLOTS);
+        // SAFETY: the slot is below the capacity, so its block has it.
+        unsafe { *word = value }
+    }
+
+    #[inline]
+    fn block_of(self, slot: usize) -> *mut *mut u8 {
         debug_assert!(slot < self.capacity());
-        let word = self.words.as_ptr().wrapping_add(slot + 1);
-        // SAFETY: the slot is below the capacity, and the memory has that many words behind the header.
+        self.header_word(1 + slot / BLOCK_SLOTS).cast()
+    }
+
+    #[inline]
+    fn header_word(self, index: usize) -> *mut u8 {
+        let word = self.header.as_ptr().wrapping_add(index);
+        // SAFETY: the header has a word for the length and one for each block, and callers ask for no other.
+        unsafe { *word }
+    }
+
+    fn set_header_word(self, index: usize, value: *mut u8) {
+        let word = self.header.as_ptr().wrapping_add(index);
+        // SAFETY: the header has a word for the length and one for each block, and callers set no other.
         unsafe { *word = value }
     }
 }
@@ -302,21 +351,42 @@ fn unpack(word: *mut u8) -> Option<(u32, NonNull<u8>)> {
     NonNull::new(pointer).map(|pointer| (tag as u32, pointer))
 }
 
+/// Most entries of a segment with this many slots: 15 of 16, when it has several blocks.
+fn load_max(capacity: usize) -> usize {
+    capacity - capacity.div_ceil(if capacity <= BLOCK_SLOTS { 8 } else { 16 })
+}
+
 /// Slots of a segment that holds `len` entries with some room for more.
 fn capacity_for(len: usize) -> usize {
-    capacity_of_class(len + len / 4 + 2)
+    let mut capacity = 4;
+    while load_max(capacity) < len + len / 16 {
+        capacity = next_capacity(capacity);
+    }
+    capacity
 }
 
-/// The next larger size: a quarter more, or double while small.
+/// The next larger size: double while small, then a block more.
 fn next_capacity(capacity: usize) -> usize {
-    capacity_of_class(capacity + (capacity / 8).max(capacity.min(8)))
+    if capacity < BLOCK_SLOTS { capacity * 2 } else { (capacity / BLOCK_SLOTS + 1) * BLOCK_SLOTS }
 }
 
-/// At least this many slots, filling an allocation class together with the header.
-fn capacity_of_class(slots: usize) -> usize {
-    size_class((slots + 1) * 8).max(32) / 8 - 1
+fn blocks(capacity: usize) -> usize {
+    capacity.div_ceil(BLOCK_SLOTS)
 }
 
-fn layout(capacity: usize) -> Layout {
-    Layout::array::<*mut u8>(capacity + 1).expect("a segment is far smaller than the address space")
+/// Zeroed memory.
+fn allocate_words(words: usize) -> NonNull<*mut u8> {
+    let layout = layout(words);
+    // SAFETY: the layout's size is not zero: no caller asks for no words.
+    let memory = unsafe { alloc_zeroed(layout) };
+    NonNull::new(memory.cast()).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+fn free_words(memory: *mut *mut u8, words: usize) {
+    // SAFETY: allocated by `allocate_words` with this number of words, and freed once.
+    unsafe { dealloc(memory.cast(), layout(words)) }
+}
+
+fn layout(words: usize) -> Layout {
+    Layout::array::<*mut u8>(words).expect("a segment is far smaller than the address space")
 }

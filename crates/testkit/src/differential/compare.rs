@@ -1,7 +1,10 @@
 //! When two replies count as equal, and which differences are meant.
 
+use std::ops::Range;
+
 use larder_engine::Group;
 
+use crate::peer::Version;
 use crate::value::Value;
 
 /// What is done with a command.
@@ -32,7 +35,7 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("migrate", Treatment::Unsent, "connects to other servers"),
     ("object|freq", Treatment::Loose, "counted by chance"),
     ("object|help", Treatment::Unsent, "a text for people"),
-    ("object|idletime", Treatment::Within(2), "the clocks are read at different moments"),
+    ("object|idletime", Treatment::Loose, "small integers that all keys share in Redis also age together"),
     ("pexpiretime", Treatment::Within(2000), "the clocks are read at different moments"),
     ("ping", Treatment::Exact, "a reply by itself"),
     ("pttl", Treatment::Within(2000), "the clocks are read at different moments"),
@@ -60,14 +63,79 @@ pub(super) fn treatment(full_name: &str, group: Group) -> Treatment {
 pub(super) struct Difference {
     /// The command's full name.
     pub(super) command: &'static str,
-    /// Why Larder answers otherwise than the redis-server at hand.
+    /// Why Larder answers otherwise.
     pub(super) reason: &'static str,
+    /// The versions of Redis and Valkey that answer otherwise.
+    pub(super) versions: Range<Version>,
     /// Whether a pair of replies (redis-server's, Larder's) to this request differs in that way.
     pub(super) applies: fn(&[Vec<u8>], &Value, &Value) -> bool,
 }
 
 /// All of them.
-pub(super) const DIFFERENCES: &[Difference] = &[];
+pub(super) const DIFFERENCES: &[Difference] = &[
+    Difference {
+        command: "object|encoding",
+        reason: "from 9.0 on Valkey embeds strings by the size of key and value together, Larder those of up to 44 bytes",
+        versions: Version(9, 0, 0)..Version(u32::MAX, 0, 0),
+        applies: |_, theirs, ours| {
+            is_string(theirs, &["embstr", "raw"]) && is_string(ours, &["embstr", "raw"])
+        },
+    },
+    Difference {
+        command: "object|refcount",
+        reason: "small integers were shared by all keys before Valkey 9.0",
+        versions: Version(0, 0, 0)..Version(9, 0, 0),
+        applies: |_, theirs, ours| (theirs, ours) == (&Value::Integer(SHARED), &Value::Integer(1)),
+    },
+    Difference {
+        command: "scan",
+        reason: "unknown types and cursors that are no unsigned number are errors since Valkey 8.0",
+        versions: Version(0, 0, 0)..Version(8, 0, 0),
+        applies: |_, _, ours| is_error(ours, "ERR unknown type name") || is_error(ours, "ERR invalid cursor"),
+    },
+    Difference {
+        command: "bitcount",
+        reason: "before 8.0 BITCOUNT wants an end with the start",
+        versions: Version(0, 0, 0)..Version(8, 0, 0),
+        applies: |request, oracle, _| {
+            request.len() == 3 && matches!(oracle, Value::Error(line) if line == b"ERR syntax error")
+        },
+    },
+    Difference {
+        command: "bitcount",
+        reason: KEY_FIRST,
+        versions: Version(0, 0, 0)..Version(7, 2, 0),
+        applies: key_first,
+    },
+    Difference {
+        command: "bitpos",
+        reason: KEY_FIRST,
+        versions: Version(0, 0, 0)..Version(7, 2, 0),
+        applies: key_first,
+    },
+];
+
+const KEY_FIRST: &str = "before 7.2 the key was looked at before the arguments were";
+
+fn key_first(_: &[Vec<u8>], oracle: &Value, ours: &Value) -> bool {
+    let key_answers = match oracle {
+        Value::Integer(_) => true,
+        Value::Error(line) => line.starts_with(b"WRONGTYPE"),
+        _ => false,
+    };
+    key_answers && matches!(ours, Value::Error(_))
+}
+
+/// The reference count of an object that is never freed.
+const SHARED: i64 = 2_147_483_647;
+
+fn is_string(value: &Value, texts: &[&str]) -> bool {
+    matches!(value, Value::Bulk(bytes) if texts.iter().any(|text| text.as_bytes() == bytes))
+}
+
+fn is_error(value: &Value, start: &str) -> bool {
+    matches!(value, Value::Error(line) if line.starts_with(start.as_bytes()))
+}
 
 /// How two replies compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,10 +146,10 @@ pub(super) enum Verdict {
     Different,
 }
 
-/// Compares redis-server's and Larder's reply to a request.
+/// Compares the replies to a request of a real server of this version and of Larder.
 pub(super) fn judge(
-    full_name: &str,
-    group: Group,
+    version: Version,
+    (full_name, group): (&str, Group),
     request: &[Vec<u8>],
     oracle: &Value,
     ours: &Value,
@@ -100,7 +168,9 @@ pub(super) fn judge(
         },
     };
     let is_meant = |difference: &&Difference| {
-        difference.command == full_name && (difference.applies)(request, oracle, ours)
+        difference.command == full_name
+            && difference.versions.contains(&version)
+            && (difference.applies)(request, oracle, ours)
     };
     match DIFFERENCES.iter().find(is_meant) {
         _ if equal => Verdict::Equal,
@@ -137,7 +207,8 @@ mod tests {
     #[test]
     fn times_may_differ_a_little_but_not_in_kind() {
         let agree = |a, b| {
-            let verdict = judge("ttl", Group::Generic, &[], &Value::Integer(a), &Value::Integer(b));
+            let verdict =
+                judge(Version(7, 0, 0), ("ttl", Group::Generic), &[], &Value::Integer(a), &Value::Integer(b));
             verdict == Verdict::Equal
         };
         assert!(agree(100, 101));

@@ -1,8 +1,13 @@
 //! Everything in a keyspace, as a peer tells it: by requests, so that a real server can be asked as well.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use crate::peer::{Peer, PeerError};
+use larder_engine::Group;
+
+use super::compare::{Verdict, judge};
+use crate::peer::{Peer, PeerError, Version};
+use crate::script::reply_lines;
 use crate::value::Value;
 
 /// How each type is read whole, and whether the order of its elements says nothing.
@@ -28,7 +33,7 @@ pub(super) struct Held {
     value: Value,
 }
 
-/// All keys of these databases. Commands that are not among `commands` are not asked.
+/// All keys of these databases, the first of which is where a client begins. Only `commands` are used.
 pub(super) fn digest(
     peer: &mut dyn Peer,
     databases: &[&str],
@@ -40,11 +45,14 @@ pub(super) fn digest(
         peer.request(CLIENT, &words, 1).map(|mut replies| replies.swap_remove(0))
     };
     let mut found = BTreeMap::new();
-    if !["keys", "type", "select"].iter().all(|command| knows(command)) {
+    if !["keys", "type"].iter().all(|command| knows(command)) {
         return Ok(found);
     }
+    let databases = if knows("select") { databases } else { &databases[..1] };
     for db in databases {
-        ask(&[b"SELECT", db.as_bytes()])?;
+        if knows("select") {
+            ask(&[b"SELECT", db.as_bytes()])?;
+        }
         let Value::Array(keys) = ask(&[b"KEYS", b"*"])? else { continue };
         for key in keys.iter().filter_map(Value::text) {
             let kind = ask(&[b"TYPE", &key])?.text().unwrap_or_default();
@@ -67,11 +75,20 @@ pub(super) fn digest(
     Ok(found)
 }
 
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |value: &Value| reply_lines(value).join(" ");
+        write!(f, "{}, {} ms left, {}", text(&self.encoding), self.ttl, text(&self.value))
+    }
+}
+
 impl Held {
-    /// Whether this is the same, but for the time that passed between asking.
-    pub(super) fn agrees(&self, other: &Held) -> bool {
+    /// Whether Larder holds the same as a real server of this version, but for the time that passed between asking.
+    pub(super) fn agrees(&self, other: &Held, version: Version) -> bool {
+        let encodings =
+            judge(version, ("object|encoding", Group::Generic), &[], &self.encoding, &other.encoding);
         let in_time = self.ttl == other.ttl
             || self.ttl >= 0 && other.ttl >= 0 && self.ttl.abs_diff(other.ttl) <= EXPIRY_GRAIN.unsigned_abs();
-        self.encoding == other.encoding && self.value == other.value && in_time
+        encodings != Verdict::Different && self.value == other.value && in_time
     }
 }

@@ -1,6 +1,6 @@
 //! Requests made from the rows of the commands.
 
-use larder_engine::CommandTable;
+use larder_engine::{CommandTable, Flags};
 
 use super::compare::{Treatment, treatment};
 use super::syntax::{Part, Sequence};
@@ -68,9 +68,18 @@ const PATTERNS: &[&str] =
 const BIT_TYPES: &[&str] =
     &["u1", "u8", "i8", "u16", "i5", "u63", "i64", "i1", "u64", "i65", "u0", "x8", "u"];
 
+/// Commands that take most of the keyspace with them: sent so seldom that keys gather.
+const RARE: &[&str] = &["flushall", "flushdb", "swapdb"];
+/// Of a hundred requests of a rare command so many are sent.
+const RARE_PERCENT: usize = 10;
+/// Of a hundred requests so many are made of commands that may create keys.
+const CREATING_PERCENT: usize = 30;
+
 /// Makes requests of the commands that both sides know.
 pub(super) struct Generator {
     commands: Vec<Form>,
+    /// The places of those that may create keys.
+    creating: Vec<usize>,
 }
 
 /// A command as requests are made of it.
@@ -86,7 +95,7 @@ impl Generator {
     /// For an oracle of this version. What is newer is left out: rows by their `since`, options by the `history` that names them.
     pub(super) fn new(table: &CommandTable, oracle: Version) -> Generator {
         let knows = |since: &str| Version::parse(since).is_some_and(|since| since <= oracle);
-        let mut commands = Vec::new();
+        let (mut commands, mut creating) = (Vec::new(), Vec::new());
         for row in table.rows().iter().filter(|row| row.command.subcommands.is_empty()) {
             let since = [row.container.map_or("1.0.0", |container| container.since), row.command.since];
             if !since.iter().all(|since| knows(since))
@@ -103,9 +112,12 @@ impl Generator {
             };
             let newer = syntax.words().into_iter().filter(|word| named(word)).map(str::to_owned).collect();
             let name = row.full_name().split('|').map(str::to_owned).collect();
+            if row.command.flags.has(Flags::DENY_OOM) {
+                creating.push(commands.len());
+            }
             commands.push(Form { name, syntax, newer });
         }
-        Generator { commands }
+        Generator { commands, creating }
     }
 
     /// The names of the commands that requests are made of.
@@ -113,9 +125,21 @@ impl Generator {
         self.commands.iter().map(|form| form.name.join(" "))
     }
 
+    fn form(&self, chance: &mut Chance) -> &Form {
+        loop {
+            let form = match chance.percent(CREATING_PERCENT) && !self.creating.is_empty() {
+                true => &self.commands[*chance.pick(&self.creating)],
+                false => chance.pick(&self.commands),
+            };
+            if !RARE.contains(&form.name[0].as_str()) || chance.percent(RARE_PERCENT) {
+                return form;
+            }
+        }
+    }
+
     /// A request.
     pub(super) fn request(&self, chance: &mut Chance) -> Vec<Vec<u8>> {
-        let form = chance.pick(&self.commands);
+        let form = self.form(chance);
         let mut words: Vec<Vec<u8>> = form.name.iter().map(|word| cased(word, chance)).collect();
         let named = words.len();
         Writer { words: &mut words, chance, newer: &form.newer, keys_left: None }.sequence(&form.syntax);
@@ -193,7 +217,7 @@ fn is_key(name: &str) -> bool {
 
 /// A value for an argument, by its name.
 fn argument(name: &str, chance: &mut Chance) -> Vec<u8> {
-    if chance.percent(3) {
+    if chance.percent(3) && !name.contains("seconds") {
         return value(chance);
     }
     match name {
@@ -220,15 +244,33 @@ fn argument(name: &str, chance: &mut Chance) -> Vec<u8> {
     }
 }
 
-/// A time far enough from now that neither side's clock matters; sometimes one that is out of range.
+/// Times that are out of range, in the past, or none: nothing that comes to pass while requests are compared.
+const ODD_TIMES: &[&str] = &[
+    "0",
+    "-1",
+    "-1000",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775",
+    "-9223372036854775",
+    "9223372036854775808",
+    "99999999999999999",
+    "1.5",
+    "1x",
+    "",
+    " 1",
+    "+1",
+    "-0",
+];
+
+/// A time far enough from now that neither side's clock matters; sometimes an odd one.
 fn seconds(chance: &mut Chance, per_second: i64, since: i64) -> Vec<u8> {
-    if chance.percent(8) {
-        return chance.pick(INTEGERS).as_bytes().to_vec();
+    if chance.percent(12) {
+        return chance.pick(ODD_TIMES).as_bytes().to_vec();
     }
-    if chance.percent(5) {
-        return (-(chance.below(1000) as i64)).to_string().into_bytes();
-    }
-    let seconds = since + 10_000 * (1 + chance.below(20) as i64);
+    // Two equal ones from now on, given a moment apart, are later than each other or not as it happens; absolute ones may meet.
+    let ahead = if since == 0 { 10_000 + chance.below(10_000_000) } else { 10_000 * (1 + chance.below(20)) };
+    let seconds = since + ahead as i64;
     (seconds * per_second).to_string().into_bytes()
 }
 

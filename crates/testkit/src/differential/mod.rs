@@ -19,7 +19,7 @@ use larder_resp::Protocol;
 use larder_store::UnixMillis;
 
 use self::compare::Verdict;
-use self::digest::digest;
+use self::digest::{Held, digest};
 use self::generate::Generator;
 use crate::chance::Chance;
 use crate::node::encode_request;
@@ -32,6 +32,8 @@ use crate::value::Value;
 const SEQUENCE: usize = 250;
 /// Sequences tried to make a failing one short.
 const SHRINK_TRIES: usize = 2000;
+/// Words of a failing sequence are cut down to this, if it then still fails.
+const READABLE: usize = 8;
 /// The databases that requests get at.
 const DATABASES: &[&str] = &["0", "1", "2", "15"];
 /// The client whose requests are compared.
@@ -50,6 +52,10 @@ struct Sent {
 pub struct Compared {
     /// Requests compared.
     pub requests: usize,
+    /// How many of them were answered by an error.
+    pub errors: usize,
+    /// What differed once and not again, as when a key expires between two clocks.
+    pub unsteady: Vec<String>,
     /// Keys compared in digests.
     pub keys: usize,
     /// Replies that differ on purpose, by reason.
@@ -103,9 +109,11 @@ pub fn compare(
     seed: u64,
 ) -> Result<Result<Compared, Mismatch>, PeerError> {
     let table = command_table();
-    let generator = Generator::new(&table, oracle.version().unwrap_or(Version(u32::MAX, 0, 0)));
+    let version = oracle.version().unwrap_or(Version(u32::MAX, 0, 0));
+    let generator = Generator::new(&table, version);
     let commands: Vec<String> = generator.names().collect();
-    let mut compared = Compared { requests: 0, keys: 0, meant: BTreeMap::new(), commands };
+    let mut compared =
+        Compared { requests: 0, errors: 0, unsteady: Vec::new(), keys: 0, meant: BTreeMap::new(), commands };
     for seed in (0..).map(|number| seed.wrapping_add(number)) {
         if compared.requests >= requests {
             break;
@@ -119,23 +127,14 @@ pub fn compare(
                 words: generator.request(&mut chance),
             })
             .collect();
-        let mut trial = Trial { table: &table, oracle, protocol, compared: &mut compared };
-        if trial.difference(&sequence)?.is_some() {
-            let mut broken = None;
-            let sequence = shrink(&sequence, SHRINK_TRIES, |shorter| match trial.difference(shorter) {
-                Ok(difference) => difference.is_some(),
-                Err(error) => {
-                    broken = Some(error);
-                    false
-                }
-            });
-            let what = match (trial.difference(&sequence)?, broken) {
-                (Some(what), _) => what,
-                (None, Some(error)) => error.to_string(),
-                (None, None) => "it does not differ every time".to_owned(),
-            };
-            return Ok(Err(Mismatch { seed, protocol, sequence, what }));
+        let mut trial = Trial { table: &table, oracle, version, protocol, compared: &mut compared };
+        let Some(what) = trial.difference(&sequence)? else { continue };
+        if trial.difference(&sequence)?.is_none() {
+            compared.unsteady.push(what);
+            continue;
         }
+        let (sequence, what) = trial.shortest(sequence, &what)?;
+        return Ok(Err(Mismatch { seed, protocol, sequence, what }));
     }
     Ok(Ok(compared))
 }
@@ -144,11 +143,41 @@ pub fn compare(
 struct Trial<'a> {
     table: &'a CommandTable,
     oracle: &'a mut dyn Peer,
+    version: Version,
     protocol: Protocol,
     compared: &'a mut Compared,
 }
 
 impl Trial<'_> {
+    /// A failing sequence made short, and how the two sides differ after it.
+    fn shortest(&mut self, sequence: Vec<Sent>, first: &str) -> Result<(Vec<Sent>, String), PeerError> {
+        let mut broken = Ok(());
+        let mut fails = |shorter: &[Sent]| match self.difference(shorter) {
+            Ok(difference) => difference.is_some(),
+            Err(error) => {
+                broken = Err(error);
+                false
+            }
+        };
+        let mut shortest = shrink(&sequence, SHRINK_TRIES, &mut fails);
+        // Then its long words, which nobody wants to read.
+        for request in 0..shortest.len() {
+            for word in 0..shortest[request].words.len() {
+                let mut shorter = shortest.clone();
+                shorter[request].words[word].truncate(READABLE);
+                if shortest[request].words[word].len() > READABLE && fails(&shorter) {
+                    shortest = shorter;
+                }
+            }
+        }
+        broken?;
+        let what = self.difference(&shortest)?;
+        Ok((
+            shortest,
+            what.unwrap_or_else(|| format!("it does not differ every time; the first time:\n{first}")),
+        ))
+    }
+
     /// How the two sides differ after these requests, if they do.
     fn difference(&mut self, sequence: &[Sent]) -> Result<Option<String>, PeerError> {
         let mut ours = InProcess::new(self.protocol);
@@ -167,13 +196,14 @@ impl Trial<'_> {
                 return Ok(Some(format!("{} replies to {len} requests", replies.len())));
             }
             for ((sent, theirs), ours) in batch.iter().zip(&theirs).zip(&replies) {
+                self.compared.errors += usize::from(matches!(theirs, Value::Error(_)));
                 let verdict = self.judge(&sent.words, theirs, ours);
                 if let Verdict::Meant(reason) = verdict {
                     *self.compared.meant.entry(reason).or_default() += 1;
                 }
                 if verdict == Verdict::Different {
                     return Ok(Some(format!(
-                        "to {}\nredis-server:\n{}larder:\n{}",
+                        "to {}\nreal server:\n{}larder:\n{}",
                         request_line(&sent.words),
                         shown(theirs),
                         shown(ours)
@@ -191,7 +221,7 @@ impl Trial<'_> {
         let row = subcommand.or(row);
         let name = row.map(Row::full_name).unwrap_or_default();
         let group = row.map_or(Group::Generic, |row| row.command.group);
-        compare::judge(&name, group, request, theirs, ours)
+        compare::judge(self.version, (&name, group), request, theirs, ours)
     }
 
     fn digests_differ(&mut self, ours: &mut InProcess) -> Result<Option<String>, PeerError> {
@@ -202,16 +232,16 @@ impl Trial<'_> {
         self.compared.keys += theirs.len();
         for place in theirs.keys().chain(ours.keys()) {
             let same = match (theirs.get(place), ours.get(place)) {
-                (Some(theirs), Some(ours)) => theirs.agrees(ours),
+                (Some(theirs), Some(ours)) => theirs.agrees(ours, self.version),
                 _ => false,
             };
             if !same {
                 return Ok(Some(format!(
-                    "key {} of database {}\nredis-server: {:?}\nlarder: {:?}",
+                    "key {} of database {}\nreal server: {}\nlarder: {}",
                     place.1.escape_ascii(),
                     place.0,
-                    theirs.get(place),
-                    ours.get(place)
+                    held(theirs.get(place)),
+                    held(ours.get(place))
                 )));
             }
         }
@@ -219,11 +249,17 @@ impl Trial<'_> {
     }
 }
 
+fn held(held: Option<&Held>) -> String {
+    held.map_or("nothing".to_owned(), ToString::to_string)
+}
+
 fn shown(value: &Value) -> String {
     reply_lines(value).iter().map(|line| format!("< {line}\n")).collect()
 }
 
-fn real_now() -> UnixMillis {
+/// The system's time, which the node's clock is set to, since real servers go by it.
+#[must_use]
+pub fn real_now() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixMillis(since.as_millis() as i64)
 }

@@ -14,7 +14,7 @@ use super::suite::{read, scripts_in};
 /// A row's script is named after its command; subcommands share their container's.
 ///
 /// # Errors
-/// A script cannot be read.
+/// The folder cannot be read.
 pub fn check_coverage(
     folder: &Path,
     table: &CommandTable,
@@ -27,12 +27,13 @@ pub fn check_coverage(
         if table.find(name.as_bytes()).is_none() {
             problems.push(format!("{}: there is no command of this name", path.display()));
         }
-        if let Some(other) = scripts.insert(name, read(&path)?) {
-            problems.push(format!(
-                "{}: the command has a script already: {}",
-                path.display(),
-                other.path.display()
-            ));
+        match read(&path).map(|script| scripts.insert(name, script)) {
+            Ok(None) => {}
+            Ok(Some(other)) => {
+                let (path, other) = (path.display(), other.path.display());
+                problems.push(format!("{path}: the command has a script already: {other}"));
+            }
+            Err(error) => problems.push(error.to_string()),
         }
     }
     for row in table.rows().iter().filter(|row| row.command.subcommands.is_empty()) {

@@ -53,12 +53,12 @@ impl Report {
 /// scripts; `SCRIPT=part-of-a-path` runs some of them only.
 ///
 /// # Errors
-/// A script cannot be read.
+/// The folder cannot be read.
 pub fn check_in_process(folder: &Path) -> Result<Report, ScriptError> {
     let rewrites = wants_rewriting("1");
     let mut report = Report::default();
     for path in scripts_in(folder)?.into_iter().filter(|path| is_selected(path)) {
-        check(&path, &mut InProcess::default(), rewrites, &mut report)?;
+        check(&path, &mut InProcess::default(), rewrites, &mut report);
     }
     Ok(report)
 }
@@ -67,7 +67,7 @@ pub fn check_in_process(folder: &Path) -> Result<Report, ScriptError> {
 /// written into the scripts.
 ///
 /// # Errors
-/// A script cannot be read, or redis-server does not start.
+/// The folder cannot be read, or redis-server does not start.
 pub fn check_redis(folder: &Path) -> Result<Option<Report>, Box<dyn std::error::Error + Send + Sync>> {
     let rewrites = wants_rewriting("redis");
     let scripts: Vec<PathBuf> = scripts_in(folder)?.into_iter().filter(|path| is_selected(path)).collect();
@@ -76,7 +76,7 @@ pub fn check_redis(folder: &Path) -> Result<Option<Report>, Box<dyn std::error::
         let Some(mut server) = RedisServer::start()? else { return Ok(None) };
         let mut report = Report::default();
         while let Some(path) = scripts.get(next.fetch_add(1, Ordering::Relaxed)) {
-            check(path, &mut server, rewrites, &mut report)?;
+            check(path, &mut server, rewrites, &mut report);
         }
         Ok(Some(report))
     };
@@ -133,17 +133,31 @@ fn is_selected(path: &Path) -> bool {
 }
 
 /// Runs one script in both protocols; RESP3 first, because replies are written as it has them.
-fn check(path: &Path, peer: &mut dyn Peer, rewrites: bool, report: &mut Report) -> Result<(), ScriptError> {
+fn check(path: &Path, peer: &mut dyn Peer, rewrites: bool, report: &mut Report) {
     report.scripts += 1;
     for protocol in [Protocol::Resp3, Protocol::Resp2] {
-        let script = read(path)?;
-        let mut progress = run(&script, peer, protocol);
-        report.requests += progress.requests;
-        if rewrites && rewrite(&script, protocol, &mut progress.failures)? {
-            report.rewritten.push(path.to_owned());
+        if let Err(error) = check_in(protocol, path, peer, rewrites, report) {
+            // Others can still be read.
+            report.failures.push(error.to_string());
+            return;
         }
-        report.failures.extend(progress.failures.iter().map(ToString::to_string));
     }
+}
+
+fn check_in(
+    protocol: Protocol,
+    path: &Path,
+    peer: &mut dyn Peer,
+    rewrites: bool,
+    report: &mut Report,
+) -> Result<(), ScriptError> {
+    let script = read(path)?;
+    let mut progress = run(&script, peer, protocol);
+    report.requests += progress.requests;
+    if rewrites && rewrite(&script, protocol, &mut progress.failures)? {
+        report.rewritten.push(path.to_owned());
+    }
+    report.failures.extend(progress.failures.iter().map(ToString::to_string));
     Ok(())
 }
 

@@ -1,0 +1,84 @@
+//! The line that describes a client in CLIENT LIST and CLIENT INFO.
+
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+
+use larder_engine::{Client, ClientNames, SharedClient};
+use larder_store::UnixMillis;
+
+use crate::prelude::*;
+
+/// Appends the line of a client, with Valkey's fields in Valkey's order.
+pub(super) fn append(text: &mut String, cx: &Context<'_>, client: &SharedClient) {
+    let own = client.id == cx.client.id();
+    let names = client.names.lock().clone();
+    let (query_bytes, output_bytes) =
+        (client.query_bytes.load(Ordering::Relaxed), client.output_bytes.load(Ordering::Relaxed));
+    let argument_bytes = if own { cx.args.iter().map(<[u8]>::len).sum() } else { 0 };
+    let command = cx.node.table.rows().get(client.row.load(Ordering::Relaxed) as usize);
+    // Appending to memory does not fail.
+    let _ = write!(
+        text,
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} capa={} db={} sub=0 psub=0 ssub=0 multi=-1 watch=0 \
+         qbuf={query_bytes} qbuf-free=0 argv-mem={argument_bytes} multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={output_bytes} \
+         tot-mem={} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} \
+         tot-cmds={}",
+        client.id,
+        client.address,
+        client.local_address,
+        client.descriptor,
+        names.name,
+        age_seconds(client, cx.now()),
+        if own { 0 } else { idle_seconds(client, cx.now()) },
+        flags(client),
+        capabilities(client),
+        database(cx, client),
+        u8::from(output_bytes > 0),
+        memory_bytes(&names) as u64 + query_bytes + output_bytes + argument_bytes as u64,
+        if output_bytes > 0 { "rw" } else { "r" },
+        command.map_or_else(|| "NULL".to_owned(), larder_engine::Row::full_name),
+        client.protocol.load(Ordering::Relaxed),
+        names.library,
+        names.library_version,
+        client.input_bytes.load(Ordering::Relaxed),
+        client.sent_bytes.load(Ordering::Relaxed),
+        client.requests.load(Ordering::Relaxed),
+    );
+}
+
+/// Whole seconds since it connected.
+pub(super) fn age_seconds(client: &SharedClient, now: UnixMillis) -> i64 {
+    now.0.saturating_sub(client.connected_at.0).max(0) / 1000
+}
+
+/// Whole seconds since its last request.
+pub(super) fn idle_seconds(client: &SharedClient, now: UnixMillis) -> i64 {
+    now.0.saturating_sub(client.active_at().0).max(0) / 1000
+}
+
+/// The letters of its state.
+pub(super) fn flags(client: &SharedClient) -> String {
+    let letters = [
+        (client.address.starts_with('/'), 'U'),
+        (client.no_evict.load(Ordering::Relaxed), 'e'),
+        (client.no_touch.load(Ordering::Relaxed), 'T'),
+    ];
+    let flags: String = letters.iter().filter(|(holds, _)| *holds).map(|(_, letter)| letter).collect();
+    if flags.is_empty() { "N".to_owned() } else { flags }
+}
+
+/// The letters of what it said it can do.
+pub(super) fn capabilities(client: &SharedClient) -> &'static str {
+    if client.redirectable.load(Ordering::Relaxed) { "r" } else { "" }
+}
+
+/// The database it works in. Others see what it was after a batch; the client itself, what it is.
+pub(super) fn database(cx: &Context<'_>, client: &SharedClient) -> u32 {
+    if client.id == cx.client.id() { cx.client.db.0 } else { client.db.load(Ordering::Relaxed) }
+}
+
+/// Bytes that a client takes beside its buffers.
+fn memory_bytes(names: &ClientNames) -> usize {
+    let strings = names.name.len() + names.library.len() + names.library_version.len();
+    size_of::<Client>() + size_of::<SharedClient>() + strings
+}

@@ -1,0 +1,104 @@
+//! The sections about the process: server, clients, replication, cpu, cluster.
+
+use std::sync::atomic::Ordering;
+
+use super::Report;
+use crate::prelude::*;
+use crate::server::COMPATIBLE_VERSION;
+
+pub(super) fn server(report: &mut Report, cx: &Context<'_>) {
+    let (identity, settings, now) = (&cx.node.identity, cx.settings, cx.now().0);
+    let uptime_seconds = now.saturating_sub(identity.started_at.0) / 1000;
+    report.field("redis_version", COMPATIBLE_VERSION);
+    report.field("server_name", "larder");
+    report.field("larder_version", env!("CARGO_PKG_VERSION"));
+    report.field("redis_mode", "standalone");
+    report.field("os", cx.node.host.system());
+    report.field("arch_bits", usize::BITS);
+    report.field("monotonic_clock", "POSIX clock_gettime");
+    report.field("multiplexing_api", "epoll");
+    report.field("process_id", identity.process_id);
+    report.field("process_supervised", "no");
+    report.field("run_id", &identity.run_id);
+    report.field("tcp_port", settings.port);
+    report.field("server_time_usec", now.saturating_mul(1000));
+    report.field("uptime_in_seconds", uptime_seconds);
+    report.field("uptime_in_days", uptime_seconds / 86_400);
+    report.fields(&["hz", "configured_hz"], settings.hz);
+    report.field("lru_clock", (now / 1000) & 0xFF_FFFF);
+    report.field("executable", &identity.executable);
+    report.field("config_file", &identity.config_file);
+    report.field("io_threads_active", 0);
+    report.field("worker_threads", cx.node.stats.len());
+    for (number, listener) in listeners(cx).iter().enumerate() {
+        report.line(format_args!("listener{number}:{listener}"));
+    }
+}
+
+/// What is listened on, as the settings say.
+fn listeners(cx: &Context<'_>) -> Vec<String> {
+    let settings = cx.settings;
+    let addresses: String = settings.bind.iter().map(|address| format!("bind={address},")).collect();
+    let mut listeners = Vec::new();
+    for (name, port) in [("tcp", settings.port), ("memcached", settings.memcached_port)] {
+        if port != 0 {
+            listeners.push(format!("name={name},{addresses}port={port}"));
+        }
+    }
+    if !settings.unixsocket.is_empty() {
+        listeners.push(format!("name=unix,bind={}", settings.unixsocket));
+    }
+    listeners
+}
+
+pub(super) fn clients(report: &mut Report, cx: &Context<'_>) {
+    let (mut most_input, mut most_output) = (0, 0);
+    for client in &cx.node.clients {
+        most_input = client.query_bytes.load(Ordering::Relaxed).max(most_input);
+        most_output = client.output_bytes.load(Ordering::Relaxed).max(most_output);
+    }
+    report.field("connected_clients", cx.node.clients.len());
+    report.field("cluster_connections", 0);
+    report.field("maxclients", cx.settings.maxclients);
+    report.field("client_recent_max_input_buffer", most_input);
+    report.field("client_recent_max_output_buffer", most_output);
+    let none = [
+        "blocked_clients",
+        "tracking_clients",
+        "pubsub_clients",
+        "watching_clients",
+        "clients_in_timeout_table",
+        "total_watched_keys",
+        "total_blocking_keys",
+        "total_blocking_keys_on_nokey",
+    ];
+    report.fields(&none, 0);
+}
+
+pub(super) fn replication(report: &mut Report, cx: &Context<'_>) {
+    report.field("role", "master");
+    report.field("connected_slaves", 0);
+    report.field("master_failover_state", "no-failover");
+    report.field("master_replid", cx.node.replication_id());
+    report.field("master_replid2", "0".repeat(40));
+    report.field("master_repl_offset", 0);
+    report.field("second_repl_offset", -1);
+    let none = [
+        "repl_backlog_active",
+        "repl_backlog_size",
+        "repl_backlog_first_byte_offset",
+        "repl_backlog_histlen",
+    ];
+    report.fields(&none, 0);
+}
+
+pub(super) fn cpu(report: &mut Report, cx: &Context<'_>) {
+    let (system, user) = cx.node.host.cpu_seconds();
+    report.field("used_cpu_sys", format_args!("{system:.6}"));
+    report.field("used_cpu_user", format_args!("{user:.6}"));
+    report.fields(&["used_cpu_sys_children", "used_cpu_user_children"], "0.000000");
+}
+
+pub(super) fn cluster(report: &mut Report, _: &Context<'_>) {
+    report.field("cluster_enabled", 0);
+}

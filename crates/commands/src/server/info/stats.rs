@@ -1,0 +1,121 @@
+//! The sections made of counters: stats, commandstats, errorstats, latencystats.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use larder_engine::{CommandStats, Latencies, Rate, Row};
+use larder_store::STRIPES;
+
+use super::{Report, ratio};
+use crate::prelude::*;
+
+pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
+    let node = cx.node;
+    let expired: u64 = (0..STRIPES).map(|index| node.keyspace.lock(index, cx.moment).side().expired).sum();
+    report.field("total_connections_received", node.sum(|worker| worker.connections.value()));
+    report.field("total_commands_processed", node.requests_executed());
+    report.field("instantaneous_ops_per_sec", node.rates.per_second(Rate::Commands).round());
+    report.field("total_net_input_bytes", node.sum(|worker| worker.input_bytes.value()));
+    report.field("total_net_output_bytes", node.sum(|worker| worker.output_bytes.value()));
+    report.fields(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"], 0);
+    for (name, rate) in
+        [("instantaneous_input_kbps", Rate::InputBytes), ("instantaneous_output_kbps", Rate::OutputBytes)]
+    {
+        report.field(name, format_args!("{:.2}", node.rates.per_second(rate) / 1024.0));
+    }
+    report.fields(&["instantaneous_input_repl_kbps", "instantaneous_output_repl_kbps"], "0.00");
+    report.field("rejected_connections", node.rejected_connections.load(Ordering::Relaxed));
+    report.fields(&["sync_full", "sync_partial_ok", "sync_partial_err"], 0);
+    report.field("expired_keys", expired);
+    report.field("expired_stale_perc", "0.00");
+    let none = [
+        "expired_time_cap_reached_count",
+        "evicted_keys",
+        "evicted_clients",
+        "evicted_scripts",
+        "total_eviction_exceeded_time",
+        "current_eviction_exceeded_time",
+    ];
+    report.fields(&none, 0);
+    report.field("keyspace_hits", node.sum(|worker| worker.hits.value()));
+    report.field("keyspace_misses", node.sum(|worker| worker.misses.value()));
+    let none = [
+        "pubsub_channels",
+        "pubsub_patterns",
+        "pubsubshard_channels",
+        "latest_fork_usec",
+        "total_forks",
+        "migrate_cached_sockets",
+        "slave_expires_tracked_keys",
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "total_active_defrag_time",
+        "current_active_defrag_time",
+        "tracking_total_keys",
+        "tracking_total_items",
+        "tracking_total_prefixes",
+        "unexpected_error_replies",
+    ];
+    report.fields(&none, 0);
+    report.field("total_error_replies", error_counts(cx).values().sum::<u64>());
+    report.field("dump_payload_sanitizations", 0);
+    report.field("contended_requests", node.sum(|worker| worker.contended.value()));
+}
+
+pub(super) fn commands(report: &mut Report, cx: &Context<'_>) {
+    for row in cx.node.table.rows() {
+        let sum = |counter: fn(&CommandStats) -> u64| cx.node.sum(|worker| counter(counted(worker, row)));
+        let calls = sum(|command| command.calls.value());
+        let rejected = sum(|command| command.rejected.value());
+        let failed = sum(|command| command.failed.value());
+        if calls + rejected + failed == 0 {
+            continue;
+        }
+        let micros = sum(|command| command.nanos.value()) / 1000;
+        report.line(format_args!(
+            "cmdstat_{}:calls={calls},usec={micros},usec_per_call={:.2},rejected_calls={rejected},failed_calls={failed}",
+            row.full_name(),
+            ratio(micros, calls),
+        ));
+    }
+}
+
+pub(super) fn errors(report: &mut Report, cx: &Context<'_>) {
+    for (code, count) in error_counts(cx) {
+        report.line(format_args!("errorstat_{code}:count={count}"));
+    }
+}
+
+pub(super) fn latencies(report: &mut Report, cx: &Context<'_>) {
+    if !cx.settings.latency_tracking {
+        return;
+    }
+    for row in cx.node.table.rows() {
+        let latencies = Latencies::of(cx.node.stats.iter().map(|worker| &counted(worker, row).latency));
+        if latencies.total() == 0 {
+            continue;
+        }
+        let percentiles =
+            cx.settings.latency_tracking_info_percentiles.iter().map(|percent| {
+                format!("p{percent}={:.3}", latencies.percentile_nanos(*percent) as f64 / 1000.0)
+            });
+        let percentiles = percentiles.collect::<Vec<_>>().join(",");
+        report.line(format_args!("latency_percentiles_usec_{}:{percentiles}", row.full_name()));
+    }
+}
+
+fn counted<'a>(worker: &'a larder_engine::WorkerStats, row: &Row) -> &'a CommandStats {
+    &worker.commands[row.index as usize]
+}
+
+fn error_counts(cx: &Context<'_>) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for worker in &cx.node.stats {
+        for (code, count) in worker.errors.lock().iter() {
+            *counts.entry(code.clone()).or_default() += count;
+        }
+    }
+    counts
+}

@@ -1,0 +1,69 @@
+//! Short concurrent histories on several workers, each checked for an order that explains every reply.
+//!
+//! More of them: `LINEAR_HISTORIES=100000 cargo test --profile fast -p larder-testkit --test linearizability`.
+
+use larder_commands::command_table;
+use larder_engine::Worker;
+use larder_testkit::linear::{
+    Execute, Recorder, Request, Strings, check, execute_whole, overlapping, record,
+};
+use larder_testkit::{Client, Value};
+
+/// Checks histories up to the first that no order explains, which is the error; otherwise says how many operations overlapped.
+fn check_all(commands: &[&str], histories: usize, execute: Execute) -> Result<usize, String> {
+    let mut result = Ok(0);
+    record(Recorder { commands, histories, seed: 1, execute }, |number, history| {
+        match (check(Strings::default(), &history), &mut result) {
+            (Ok(()), Ok(overlapped)) => *overlapped += overlapping(&history),
+            (Ok(()), Err(_)) => {}
+            (Err(error), result) => *result = Err(format!("history {number}: {}", error.describe(&history))),
+        }
+        result.is_ok()
+    });
+    result
+}
+
+#[test]
+fn requests_take_effect_one_at_a_time() {
+    let histories = std::env::var("LINEAR_HISTORIES").map_or(2000, |text| text.parse().expect("a number"));
+    let table = command_table();
+    let known: Vec<&str> =
+        Request::COMMANDS.iter().copied().filter(|name| table.find(name.as_bytes()).is_some()).collect();
+    assert!(known.contains(&"get") && known.contains(&"set"));
+    match check_all(&known, histories, execute_whole) {
+        Ok(overlapped) => {
+            println!("{histories} histories of {}, {overlapped} operations overlapped", known.join(", "));
+            assert!(overlapped > histories, "the threads hardly met: nothing was tried");
+        }
+        Err(text) => panic!("{text}"),
+    }
+}
+
+/// Sets in two steps, as a client would that looks first: between them another may be at work.
+fn set_if_absent_in_two_steps(
+    client: &mut Client,
+    worker: &mut Worker,
+    requests: &[Request],
+    prefix: &str,
+) -> Vec<Value> {
+    let mut replies = Vec::new();
+    for request in requests {
+        let Request::SetNx(key, value) = request else {
+            replies.extend(execute_whole(client, worker, std::slice::from_ref(request), prefix));
+            continue;
+        };
+        let absent = execute_whole(client, worker, &[Request::Get(*key)], prefix) == [Value::Null];
+        std::thread::yield_now();
+        if absent {
+            execute_whole(client, worker, &[Request::Set(*key, value.clone())], prefix);
+        }
+        replies.push(Value::Integer(i64::from(absent)));
+    }
+    replies
+}
+
+#[test]
+fn requests_that_take_effect_in_two_steps_are_found_out() {
+    let result = check_all(&["get", "setnx"], 2000, set_if_absent_in_two_steps);
+    assert!(result.is_err(), "no history showed two clients that both found the key absent");
+}
