@@ -44,13 +44,6 @@ impl Memcached {
         panic!("memcached does not start");
     }
 
-    /// Empties it.
-    pub(crate) fn flush(&mut self) {
-        assert_eq!(self.ask(b"flush_all\r\n"), b"OK\r\n");
-        // Within the second of the flush memcached may take new items for old ones.
-        std::thread::sleep(Duration::from_millis(1100));
-    }
-
     /// All that is answered to a request. A connection that ends is followed by a new one.
     pub(crate) fn ask(&mut self, request: &[u8]) -> Vec<u8> {
         self.stream.write_all(&[request, SENTINEL].concat()).unwrap();

@@ -68,13 +68,13 @@ fn parse(path: &Path) -> Transcript {
     let mut open: Option<Exchange> = None;
     for (index, line) in std::fs::read_to_string(path).unwrap().lines().enumerate() {
         let place = format!("{name}:{}", index + 1);
-        if let Some(text) = line.strip_prefix("> ") {
+        if let Some(text) = behind('>', line) {
             if open.as_ref().is_some_and(|exchange| exchange.closes || !exchange.received.is_empty()) {
                 steps.extend(open.take().map(Step::Exchange));
             }
             let exchange = open.get_or_insert_with(|| Exchange::new(audience, place));
             exchange.sent.push(text.to_owned());
-        } else if let Some(text) = line.strip_prefix("< ") {
+        } else if let Some(text) = behind('<', line) {
             let exchange = open.as_mut().unwrap_or_else(|| panic!("{place}: an answer to nothing"));
             match text {
                 "@closed" => exchange.closes = true,
@@ -93,6 +93,12 @@ fn parse(path: &Path) -> Transcript {
     }
     steps.extend(open.map(Step::Exchange));
     Transcript { steps }
+}
+
+/// The text of a line with this mark; there may be none.
+fn behind(mark: char, line: &str) -> Option<&str> {
+    let text = line.strip_prefix(mark)?;
+    text.strip_prefix(' ').or(text.is_empty().then_some(""))
 }
 
 impl Exchange {
