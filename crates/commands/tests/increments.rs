@@ -19,7 +19,7 @@ fn sums_are_those_of_redis() {
     redis.reset(Protocol::Resp2).unwrap();
     let mut chance = Chance::new(number("INCREMENTS_SEED", 1));
     let (mut sums, mut refused) = (0, 0);
-    while sums < number("INCREMENTS", 10_000) {
+    while sums < number("INCREMENTS", 4_000) {
         let pairs: Vec<(String, String)> = (0..BATCH).map(|_| pair(&mut chance)).collect();
         let requests: String = pairs.iter().map(|(old, increment)| requests(old, increment)).collect();
         let expected = redis.send(1, requests.as_bytes(), 2 * BATCH).unwrap();
@@ -73,7 +73,7 @@ fn text(chance: &mut Chance) -> String {
         12 => format!("{}e{}", plain(chance, 2, 20), 4925 + chance.below(10)),
         13 => format!("{}e-{}", plain(chance, 2, 20), 4925 + chance.below(30)),
         14 if chance.percent(10) => plain(chance, 5200, 5200),
-        _ => return odd(chance),
+        _ => return (*chance.pick(ODD)).to_owned(),
     };
     format!("{sign}{magnitude}")
 }
@@ -89,90 +89,17 @@ fn plain(chance: &mut Chance, whole: usize, fraction: usize) -> String {
 }
 
 /// What is at the edge of being a number, and what is none.
-fn odd(chance: &mut Chance) -> String {
-    const ODD: &[&str] = &[
-        "",
-        " 1",
-        "1 ",
-        "+1",
-        "+-1",
-        "--1",
-        "-",
-        "+",
-        ".",
-        "-.",
-        ".5",
-        "5.",
-        "-.5e1",
-        "1e",
-        "1e+",
-        "1e-1",
-        "1E2",
-        "1e1.5",
-        "1e1e1",
-        "0",
-        "-0",
-        "0.0",
-        "-0.0e10",
-        "00012",
-        "1_0",
-        "1,5",
-        "0x",
-        "0x1",
-        "0X1F",
-        "0x.8",
-        "0x.",
-        "0x.p1",
-        "0x1p",
-        "0x1.8P+3",
-        "0x1.8p-3",
-        "0x1e2",
-        "-0xfe",
-        "0x1g",
-        "x1",
-        "inf",
-        "-inf",
-        "+INF",
-        "Infinity",
-        "-infinity",
-        "infinit",
-        "nan",
-        "-nan",
-        "nan(1)",
-        "1x",
-        "1\0",
-        "\0",
-        "1\n",
-        "é",
-        "1e99999999999999999999",
-        "1e-99999999999999999999",
-        "0e99999999999999999999",
-        "1e4294967297",
-        "0e-4294967297",
-        "9223372036854775807",
-        "-9223372036854775808",
-        "18446744073709551616",
-        "18446744073709551615.5",
-        "0.1",
-        "0.2",
-        "0.3",
-        "3.0e3",
-        "1e17",
-        "1e-17",
-        "5e-18",
-        "1.5e-17",
-        "0x1p-16445",
-        "0x1p-16446",
-        "0x1.8p-16446",
-        "0x1p16384",
-        "0xffffffffffffffffp16320",
-        "0xffffffffffffffff.8p16320",
-        "1.18973149535723176502e4932",
-        "1.18973149535723176505e4932",
-        "1.18973149535723176509e4932",
-        "3.6451995318824746025e-4951",
-        "1.8225997659412373013e-4951",
-        "1.8225997659412373012e-4951",
-    ];
-    (*chance.pick(ODD)).to_owned()
-}
+#[rustfmt::skip]
+const ODD: &[&str] = &[
+    "", " 1", "1 ", "+1", "+-1", "--1", "-", "+", ".", "-.", ".5", "5.", "-.5e1", "1e", "1e+", "1e-1",
+    "1E2", "1e1.5", "1e1e1", "0", "-0", "0.0", "-0.0e10", "00012", "1_0", "1,5", "0x", "0x1", "0X1F",
+    "0x.8", "0x.", "0x.p1", "0x1p", "0x1.8P+3", "0x1.8p-3", "0x1e2", "-0xfe", "0x1g", "x1", "inf", "-inf",
+    "+INF", "Infinity", "-infinity", "infinit", "nan", "-nan", "nan(1)", "1x", "1\0", "\0", "1\n", "é",
+    "1e99999999999999999999", "1e-99999999999999999999", "0e99999999999999999999", "1e4294967297",
+    "0e-4294967297", "9223372036854775807", "-9223372036854775808", "18446744073709551616",
+    "18446744073709551615.5", "0.1", "0.2", "0.3", "3.0e3", "1e17", "1e-17", "5e-18", "1.5e-17",
+    "0x1p-16445", "0x1p-16446", "0x1.8p-16446", "0x1p16384", "0xffffffffffffffffp16320",
+    "0xffffffffffffffff.8p16320", "1.18973149535723176502e4932", "1.18973149535723176505e4932",
+    "1.18973149535723176509e4932", "3.6451995318824746025e-4951", "1.8225997659412373013e-4951",
+    "1.8225997659412373012e-4951",
+];
