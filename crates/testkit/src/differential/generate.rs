@@ -2,7 +2,7 @@
 
 use larder_engine::{CommandTable, Flags};
 
-use super::compare::{Treatment, treatment};
+use super::compare::{Treatment, is_unknown, treatment};
 use super::syntax::{Part, Sequence};
 use crate::chance::Chance;
 use crate::peer::Version;
@@ -110,7 +110,8 @@ impl Generator {
                     .clone()
                     .any(|(_, text)| text.split(|c: char| !c.is_alphanumeric()).any(|named| named == word))
             };
-            let newer = syntax.words().into_iter().filter(|word| named(word)).map(str::to_owned).collect();
+            let is_newer = |word: &&str| named(word) || is_unknown(&row.full_name(), word, oracle);
+            let newer = syntax.words().into_iter().filter(is_newer).map(str::to_owned).collect();
             let name = row.full_name().split('|').map(str::to_owned).collect();
             if row.command.flags.has(Flags::DENY_OOM) {
                 creating.push(commands.len());

@@ -258,82 +258,37 @@ fn wrong(chance: &mut Chance) -> Request {
     Request::plain(b"a", format!("{}\r\n", pick(&lines, chance)).as_bytes())
 }
 
+const GET_FLAGS: &str = "v c f s k t h l q O123 T1000 N0 N1000 E5000000000 b";
+const SET_FLAGS: &str = "c k q O1 T1000 T-1 F5 I MS ME MA MP MR N1000 s b";
+const ARITHMETIC_FLAGS: &str = "v c t k q N0 N100 J13 D5 D18446744073709551615 MD M- MI T1000 Ox";
+const DELETE_FLAGS: &str = "k q I x T1000 O9 b";
+
 /// A meta request: its flags by chance, each at most once.
 fn meta(chance: &mut Chance) -> Request {
     let key = short_key(chance);
-    let (verb, flags): (&[u8], &[&str]) = match chance.below(8) {
-        0..=2 => (
-            b"mg",
-            &[
-                "v",
-                "c",
-                "f",
-                "s",
-                "k",
-                "t",
-                "h",
-                "l",
-                "q",
-                "O123",
-                "T1000",
-                "N0",
-                "N1000",
-                "E5000000000",
-                "b",
-            ],
-        ),
-        3..=5 => (
-            b"ms",
-            &[
-                "c", "k", "q", "O1", "T1000", "T-1", "F5", "I", "MS", "ME", "MA", "MP", "MR", "N1000", "s",
-                "b",
-            ],
-        ),
-        6 => (
-            b"ma",
-            &[
-                "v",
-                "c",
-                "t",
-                "k",
-                "q",
-                "N0",
-                "N100",
-                "J13",
-                "D5",
-                "D18446744073709551615",
-                "MD",
-                "M-",
-                "MI",
-                "T1000",
-                "Ox",
-            ],
-        ),
-        _ => (b"md", &["k", "q", "I", "x", "T1000", "O9", "b"]),
+    let (verb, flags) = match chance.below(8) {
+        0..=2 => ("mg", GET_FLAGS),
+        3..=5 => ("ms", SET_FLAGS),
+        6 => ("ma", ARITHMETIC_FLAGS),
+        _ => ("md", DELETE_FLAGS),
     };
+    let flags: Vec<&str> = flags.split(' ').collect();
     let mut chosen: Vec<&str> = Vec::new();
     for _ in 0..chance.below(5) {
-        let flag = *chance.pick(flags);
-        if !chosen.iter().any(|other| other.as_bytes()[0] == flag.as_bytes()[0]) {
+        let flag = *chance.pick(&flags);
+        if !chosen.iter().any(|other| other[..1] == flag[..1]) {
             chosen.push(flag);
         }
     }
-    let value = if verb == b"ms" { Some(value(chance)) } else { None };
-    let mut head = [verb, b" ", &key].concat();
-    if let Some(value) = &value {
-        head.extend_from_slice(format!(" {}", value.len()).as_bytes());
-    }
-    for flag in chosen {
-        head.extend_from_slice(format!(" {flag}").as_bytes());
-    }
-    let mut tail = b"\r\n".to_vec();
-    if let Some(value) = value {
-        tail.extend_from_slice(&value);
-        tail.extend_from_slice(b"\r\n");
-    }
-    if verb != b"mg" && chance.percent(25) {
-        head.extend_from_slice(b" C");
-        return Request { key, head, cas: Some(which_cas(chance)), tail };
+    let value = (verb == "ms").then(|| value(chance));
+    let len = value.as_ref().map(|value| value.len().to_string());
+    let words = [len.as_deref()].into_iter().flatten().chain(chosen);
+    let words: String = words.map(|word| format!(" {word}")).collect();
+    let head = [verb.as_bytes(), b" ", &key, words.as_bytes()].concat();
+    let value = value.map(|value| [value.as_slice(), b"\r\n"].concat()).unwrap_or_default();
+    let tail = [b"\r\n".as_slice(), &value].concat();
+    if verb != "mg" && chance.percent(25) {
+        return Request { key, head: [&head, b" C".as_slice()].concat(), cas: Some(which_cas(chance)), tail };
     }
     Request::plain(&key, &[head, tail].concat())
 }
