@@ -43,7 +43,7 @@ impl Setting {
             let served = self.walker.turn(&mut self.worker, &bytes, &mut written);
             bytes.clear();
             if served != Served::Again {
-                let mut values = Value::decode_all(&written).unwrap();
+                let mut values = Value::decode_all(&written).expect("whole replies");
                 assert_eq!(values.len(), 1);
                 return (values.remove(0), turn);
             }
@@ -59,7 +59,7 @@ fn times_found(keys: &Value) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     for key in keys {
         let Value::Bulk(key) = key else { panic!("{key:?} is no key") };
-        *found.entry(String::from_utf8(key.clone()).unwrap()).or_default() += 1;
+        *found.entry(String::from_utf8(key.clone()).expect("keys of this test are text")).or_default() += 1;
     }
     found
 }
@@ -79,7 +79,7 @@ fn change_keys(turn: usize, other: &mut Client, worker: &mut Worker) {
             0 => vec!["DEL".to_owned(), format!("passing:{}:{number}", turn - 1)],
             _ => vec!["SET".to_owned(), format!("passing:{turn}:{number}"), "value".to_owned()],
         };
-        let done = other.request(worker, &words).unwrap();
+        let done = other.request(worker, &words).expect("whole replies");
         assert!(matches!(done[..], [Value::Simple(_) | Value::Integer(1)]), "{done:?}");
     }
 }

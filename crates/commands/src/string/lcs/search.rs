@@ -195,8 +195,8 @@ impl Search {
             (*word, carry) = next_row(*word, *marks, carry);
         }
         if self.goal == Goal::Subsequence {
-            let chunk_rows = 1 << self.chunk_rows_log2;
-            if from == 0 && row % chunk_rows == 0 {
+            let chunk_rows = 1_usize << self.chunk_rows_log2;
+            if from == 0 && row.is_multiple_of(chunk_rows) {
                 let rows = chunk_rows.min(self.a.len() - row);
                 self.chunks.push(Vec::with_capacity(rows * self.row_words));
             }
