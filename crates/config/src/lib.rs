@@ -28,7 +28,7 @@ pub use directive::{Directive, Effect, Kind, Live, Unit, directive, names};
 pub use document::{render_example, render_markdown};
 pub use error::{ConfigError, Place, SetError, SettingError};
 pub use events::Events;
-pub use memory::MemoryOrPercent;
+pub use memory::{MemoryOrPercent, parse as parse_memory};
 pub use output_buffer::{OutputBufferLimit, OutputBufferLimits};
 pub use save::{SavePoint, SavePoints};
 pub use set::Client;

@@ -8,7 +8,7 @@ use crate::value::{Source, Value, single};
 ///
 /// As in Redis no digits mean 0. What 64 bits cannot hold becomes the greatest number they hold, so that it
 /// fails the bounds of nearly every directive instead of wrapping round to a small one.
-pub(crate) fn parse(word: &str) -> Option<u64> {
+pub fn parse(word: &str) -> Option<u64> {
     let unit_at = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
     let (digits, unit) = word.split_at(unit_at);
     let factor = match unit.to_ascii_lowercase().as_str() {

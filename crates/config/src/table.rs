@@ -44,8 +44,8 @@ settings! {
     }
 
     "General" {
-        /// How many logical databases SELECT knows.
-        databases: u32 = "16", "databases", integer(1, INT), Immutable, Works;
+        /// How many numbered databases SELECT knows; each takes some memory, so there may be a million (Redis: 2^31 - 1).
+        databases: u32 = "16", "databases", integer(1, 1_000_000), Immutable, Works;
 
         /// Threads that serve clients; 0 starts one for each core.
         worker_threads: u16 = "0", "worker-threads", integer(0, 1_024), Immutable, Works;

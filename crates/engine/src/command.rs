@@ -273,6 +273,9 @@ impl Flags {
     /// Changes what the client's next requests are parsed by: authentication, protocol, the end of the connection.
     pub const CHANGES_CLIENT: Flags = Flags(1 << 18);
 
+    /// For the people who build the server.
+    pub const SYSTEM: Flags = Flags(1 << 19);
+
     const NAMES: [(Flags, &'static str); 16] = [
         (Flags::WRITE, "write"),
         (Flags::READONLY, "readonly"),

@@ -15,7 +15,7 @@ const STARS_MAX: usize = 1000;
 /// Whether `text` matches `pattern`.
 ///
 /// A `*` is tried against the shortest text first and the last `*` alone is backtracked into, so the cost is at most the
-/// product of both lengths.
+/// product of both lengths. Behind a `*`, only places are tried at which the pattern's next byte stands.
 #[must_use]
 pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
     let (mut p, mut t, mut stars) = (0, 0, 0);
@@ -31,6 +31,8 @@ pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
             if stars > STARS_MAX {
                 return false;
             }
+            let Some(at) = candidate(&pattern[p..], text, t, case) else { return false };
+            t = at;
             retry = Some((p, t));
             continue;
         }
@@ -40,14 +42,27 @@ pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
         } else if t == text.len() && p == pattern.len() {
             return true;
         } else {
-            // Let the last `*` take one byte more.
-            match retry {
-                Some((after_star, from)) if from < text.len() => {
-                    retry = Some((after_star, from + 1));
-                    (p, t) = (after_star, from + 1);
-                }
-                _ => return false,
-            }
+            // Let the last `*` take more.
+            let Some((after_star, from)) = retry else { return false };
+            let Some(at) = candidate(&pattern[after_star..], text, from + 1, case) else { return false };
+            retry = Some((after_star, at));
+            (p, t) = (after_star, at);
+        }
+    }
+}
+
+/// The first place from `from` on at which a pattern that is not empty may begin to match.
+fn candidate(pattern: &[u8], text: &[u8], from: usize, case: Case) -> Option<usize> {
+    let rest = text.get(from..)?;
+    match pattern[0] {
+        b'*' => Some(from),
+        b'?' | b'[' | b'\\' => (!rest.is_empty()).then_some(from),
+        literal => {
+            let found = match case {
+                Case::Sensitive => rest.iter().position(|byte| *byte == literal),
+                Case::Insensitive => rest.iter().position(|byte| byte.eq_ignore_ascii_case(&literal)),
+            };
+            found.map(|at| from + at)
         }
     }
 }
@@ -125,6 +140,15 @@ mod tests {
             ("a", "", false),
             ("[^]", "a", true),
             ("*?", "", false),
+            ("*a*", "bab", true),
+            ("*ab", "aab", true),
+            ("*a?c*c", "abcabdc", true),
+            ("*[b]", "ab", true),
+            ("*\\a", "ba", true),
+            ("*\\", "a\\", true),
+            ("*", "a", true),
+            ("*b**", "ab", true),
+            ("a*", "b", false),
         ] {
             assert_eq!(
                 matches(pattern.as_bytes(), text.as_bytes(), Case::Sensitive),
@@ -133,6 +157,7 @@ mod tests {
             );
         }
         assert!(matches(b"FOO[A-C]", b"foob", Case::Insensitive));
+        assert!(matches(b"*OO*", b"foo", Case::Insensitive));
         assert!(!matches(b"FOO", b"foo", Case::Sensitive));
     }
 

@@ -78,6 +78,10 @@ pub struct Time {
 pub trait Host: Send + Sync {
     /// The time, on both clocks. Called once or twice a batch.
     fn time(&self) -> Time;
+    /// Microseconds since 1970, for whoever wants to know the time exactly.
+    fn unix_micros(&self) -> i64 {
+        self.time().now.0.saturating_mul(1000)
+    }
     /// Begins to end the process: existing replies are still written.
     fn shut_down(&self);
     /// Takes over settings that reach outside the engine (log level, open files).
@@ -238,6 +242,9 @@ impl Node {
 impl<H: Host + ?Sized> Host for Arc<H> {
     fn time(&self) -> Time {
         (**self).time()
+    }
+    fn unix_micros(&self) -> i64 {
+        (**self).unix_micros()
     }
     fn shut_down(&self) {
         (**self).shut_down();

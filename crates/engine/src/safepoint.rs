@@ -5,10 +5,12 @@
 //! does not start, and tries again in its next turn. Only one worker can set the flag; a second one gets a refusal and backs
 //! off like from a stripe in use, so two of them cannot wait for each other.
 
-use crate::sync::{AtomicBool, AtomicUsize, Ordering, spin_loop};
+use crate::sync::{AtomicBool, AtomicUsize, Ordering, spin_loop, yield_now};
 
 /// Nobody wants everything.
 const FREE: usize = 0;
+/// How often a running worker is looked at before it is given this worker's processor, which it may lack: some microseconds.
+const SPINS: u32 = 1000;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -65,8 +67,10 @@ impl Running<'_> {
         let claim = self.worker + 1;
         safepoint.owner.compare_exchange(FREE, claim, Ordering::SeqCst, Ordering::SeqCst).ok()?;
         for (worker, flag) in safepoint.running.iter().enumerate() {
+            let mut spins = 0;
             while worker != self.worker && flag.0.load(Ordering::SeqCst) {
-                spin_loop();
+                spins += 1;
+                if spins % SPINS == 0 { yield_now() } else { spin_loop() }
             }
         }
         Some(Exclusive { safepoint })

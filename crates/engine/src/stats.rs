@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use larder_store::{Change, DbIndex, Effect, Event, SideState};
+use larder_store::{Change, DbIndex, Effect, EventClass, SideState};
 
 use crate::histogram::Histogram;
 use crate::memcache_stats::MemcacheStats;
@@ -121,14 +121,17 @@ pub struct StripeStats {
     pub changes: u64,
     /// Keys that expired.
     pub expired: u64,
+    /// Keys that were evicted.
+    pub evicted: u64,
 }
 
 impl SideState for StripeStats {
     #[inline]
     fn changed(&mut self, change: Change<'_>) {
         self.changes += u64::from(change.effect != Effect::Noted);
-        if change.effect == Effect::Removed && change.event == Event::EXPIRED {
-            self.expired += 1;
+        if change.effect == Effect::Removed {
+            self.expired += u64::from(change.event.class == EventClass::Expired);
+            self.evicted += u64::from(change.event.class == EventClass::Evicted);
         }
     }
 

@@ -2,5 +2,6 @@
 
 pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use std::thread::yield_now;
 
 pub(crate) use parking_lot::{Mutex, RwLock};

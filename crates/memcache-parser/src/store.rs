@@ -64,7 +64,8 @@ impl<'a> Arguments<'a> {
         let (key, flags, exptime, length) = (tokens.next()?, tokens.next()?, tokens.next()?, tokens.next()?);
         let cas = match compare {
             Compare::No => None,
-            Compare::Cas => Some(tokens.next()?),
+            // One that is missing is no number: memcached 1.6.18 refuses the line and runs the value as a command.
+            Compare::Cas => Some(tokens.next().unwrap_or_default()),
         };
         let extra = tokens.next();
         tokens.is_empty().then(|| Self {

@@ -97,7 +97,7 @@ fn storage_lines_that_are_wrong() {
         &b"set\r\n"[..],
         b"set k 0 0\r\n",
         b"set k 0 0 5 noreply x\r\n",
-        b"cas k 0 0 5\r\n",
+        b"cas k 0 0\r\n",
         b"cas k 0 0 5 1 noreply x\r\n",
         b"add k\r\n",
     ] {
@@ -117,6 +117,7 @@ fn a_value_of_known_length_is_skipped() {
         "set k -1 0 5".to_owned(),
         "set k 0 x 5".to_owned(),
         "cas k 0 0 5 x".to_owned(),
+        "cas k 0 0 5".to_owned(),
         format!("append {key} 0 0 5"),
     ] {
         let input = format!("{line}\r\nhello\r\n");

@@ -29,7 +29,7 @@ use crate::worker::Local;
 const SLICES_MAX: usize = 64;
 /// A connection's own read buffer grows by at least so much.
 const TAIL_GROWTH_MIN: usize = 16 * 1024;
-/// ... and by at most so much at once, whatever the request declares.
+/// ... and by at most so much at once, and at most as much as has come: what the request declares takes no memory.
 const TAIL_GROWTH_MAX: usize = 1 << 20;
 
 /// A protocol's state machine.
@@ -225,7 +225,8 @@ impl<C: Conversation> State<C> {
         if self.tail.len() as u64 > limit {
             return Poll::Ready(Err(ErrorKind::OutOfMemory.into()));
         }
-        self.tail.reserve(needed.clamp(TAIL_GROWTH_MIN, TAIL_GROWTH_MAX));
+        let growth_max = self.tail.len().clamp(TAIL_GROWTH_MIN, TAIL_GROWTH_MAX);
+        self.tail.reserve(needed.clamp(TAIL_GROWTH_MIN, growth_max));
         loop {
             match self.stream.poll_read_ready(task)? {
                 Poll::Ready(()) => {}

@@ -53,6 +53,11 @@ impl Host for Process {
         Time { now, nanos: elapsed.as_nanos() as u64 }
     }
 
+    fn unix_micros(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    }
+
     fn shut_down(&self) {
         self.stop.send_replace(true);
     }

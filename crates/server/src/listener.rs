@@ -134,21 +134,30 @@ impl Dealer {
         }
     }
 
-    /// Why a client is not welcome, if it is not.
-    fn objection(&self, settings: &Settings, connection: &NewConnection) -> Option<&'static str> {
+    /// Why a client is not welcome, if it is not: what it is told.
+    fn objection(&self, settings: &Settings, connection: &NewConnection) -> Option<String> {
+        let resp = connection.protocol == WireProtocol::Resp;
         // Two copies are not seats taken by others: the dealer's and this connection's.
         if Arc::strong_count(&self.seat) - 2 >= settings.maxclients as usize {
-            return Some("ERR max number of clients reached");
+            let line = if resp {
+                "-ERR max number of clients reached\r\n"
+            } else {
+                "ERROR Too many open connections\r\n"
+            };
+            return Some(line.to_owned());
         }
         let open = settings.protected_mode && settings.requirepass.is_empty();
-        (open && !larder_engine::is_local(&connection.address)).then_some(PROTECTED)
+        if open && !larder_engine::is_local(&connection.address) {
+            return Some(format!("{}{PROTECTED}\r\n", if resp { "-" } else { "ERROR " }));
+        }
+        None
     }
 
     fn deal(&self, connection: NewConnection) {
         let settings = self.node.settings();
-        if let Some(reason) = self.objection(&settings, &connection) {
+        if let Some(line) = self.objection(&settings, &connection) {
             self.node.rejected_connections.fetch_add(1, Ordering::Relaxed);
-            refuse(&connection, reason);
+            refuse(&connection, line.as_bytes());
             return;
         }
         if let Accepted::Tcp(stream) = &connection.socket {
@@ -189,12 +198,7 @@ async fn accept_unix(listener: &UnixListener, path: &str, seat: &Seat) -> io::Re
 }
 
 /// Says why, as far as the socket takes it at once, and closes.
-fn refuse(connection: &NewConnection, reason: &str) {
-    let line = match connection.protocol {
-        WireProtocol::Resp => format!("-{reason}\r\n"),
-        WireProtocol::Memcached => "ERROR Too many open connections\r\n".to_owned(),
-    };
-    let line = line.as_bytes();
+fn refuse(connection: &NewConnection, line: &[u8]) {
     let _ = match &connection.socket {
         Accepted::Tcp(stream) => (&*stream).write(line),
         Accepted::Unix(stream) => (&*stream).write(line),

@@ -14,13 +14,19 @@ const START: UnixMillis = UnixMillis(1_764_000_000_000);
 #[derive(Debug)]
 pub struct Clock {
     now: AtomicI64,
-    /// Readings so far: each moves the steady clock on by a nanosecond, so that no two are equal.
-    readings: AtomicU64,
+    /// What readings have moved the steady clock on by so far.
+    read_nanos: AtomicU64,
+    /// What one reading moves it on by: a nanosecond, so that no two are equal, or as the test says.
+    reading_nanos: AtomicU64,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Clock { now: AtomicI64::new(START.0), readings: AtomicU64::new(0) }
+        Clock {
+            now: AtomicI64::new(START.0),
+            read_nanos: AtomicU64::new(0),
+            reading_nanos: AtomicU64::new(1),
+        }
     }
 }
 
@@ -36,6 +42,12 @@ impl Clock {
         self.now.fetch_add(millis, Ordering::SeqCst);
     }
 
+    /// Lets the steady clock move on by so much with each reading from now on: whatever looks at it between two steps of its work
+    /// takes each step for that long.
+    pub fn set_reading_nanos(&self, nanos: u64) {
+        self.reading_nanos.store(nanos, Ordering::SeqCst);
+    }
+
     /// Moves it on to a moment, unless that has passed.
     pub fn advance_to(&self, moment: UnixMillis) {
         self.now.fetch_max(moment.0, Ordering::SeqCst);
@@ -45,8 +57,9 @@ impl Clock {
 impl Host for Clock {
     fn time(&self) -> Time {
         let now = self.now();
-        let readings = self.readings.fetch_add(1, Ordering::SeqCst);
-        Time { now, nanos: (now.0 - START.0).unsigned_abs() * 1_000_000 + readings }
+        let reading_nanos = self.reading_nanos.load(Ordering::SeqCst);
+        let read_nanos = self.read_nanos.fetch_add(reading_nanos, Ordering::SeqCst);
+        Time { now, nanos: (now.0 - START.0).unsigned_abs() * 1_000_000 + read_nanos }
     }
 
     fn shut_down(&self) {}

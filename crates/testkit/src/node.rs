@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use larder_commands::command_table;
+use larder_commands::{command_table, memcache};
 use larder_config::Settings;
 use larder_engine::{Connection, ExpireTurn, Identity, Link, Served, SharedClient, Worker};
 use larder_resp::{Output, Protocol};
@@ -51,21 +51,29 @@ impl Node {
     /// A new client.
     #[must_use]
     pub fn connect(&self, protocol: Protocol) -> Client {
+        let shared = self.shared_client();
+        let id = shared.id;
+        let mut client = larder_engine::Client::new(shared, self.engine.settings().requirepass.is_empty());
+        client.speak(protocol);
+        Client { feed: Feed::new(self, id), connection: Connection::new(client) }
+    }
+
+    /// A new client that speaks the memcached protocol.
+    #[must_use]
+    pub fn connect_memcached(&self) -> MemcachedClient {
+        let shared = self.shared_client();
+        let feed = Feed::new(self, shared.id);
+        MemcachedClient { feed, connection: memcache::Connection::new(shared, &self.engine) }
+    }
+
+    fn shared_client(&self) -> Arc<SharedClient> {
         let id = self.engine.next_client_id();
         let address = format!("127.0.0.1:{}", 50_000 + id % 10_000);
         let now = self.clock.now();
         let shared = SharedClient::new(id, address, "127.0.0.1:6379".to_owned(), now, Box::new(NoLink));
         let shared = Arc::new(shared);
         self.engine.clients.insert(id, Arc::clone(&shared));
-        let mut client = larder_engine::Client::new(shared, self.engine.settings().requirepass.is_empty());
-        client.speak(protocol);
-        Client {
-            engine: Arc::clone(&self.engine),
-            clock: Arc::clone(&self.clock),
-            connection: Connection::new(client),
-            input: Vec::new(),
-            closed: false,
-        }
+        shared
     }
 
     /// Moves the clock on and removes what expires through it.
@@ -84,28 +92,45 @@ impl Node {
 
 /// A client of a node: its connection, fed with bytes. It may be served by any worker, by one at a time.
 pub struct Client {
+    feed: Feed,
+    connection: Connection,
+}
+
+/// As [`Client`], for the memcached protocol.
+pub struct MemcachedClient {
+    feed: Feed,
+    connection: memcache::Connection,
+}
+
+/// What a connection has not consumed, and what its client needs of the node.
+struct Feed {
     engine: Arc<larder_engine::Node>,
     clock: Arc<Clock>,
-    connection: Connection,
-    /// What the connection has not consumed.
+    /// The client's id.
+    id: u64,
     input: Vec<u8>,
     closed: bool,
 }
 
-impl Client {
-    /// Feeds bytes and returns the bytes of all replies. A request that goes on later is driven to its end, moving the clock on
-    /// where it waits for a time.
-    ///
-    /// # Panics
-    /// A request does not come to an end.
-    pub fn send(&mut self, worker: &mut Worker, bytes: &[u8]) -> Vec<u8> {
+impl Feed {
+    fn new(node: &Node, id: u64) -> Feed {
+        let (engine, clock) = (Arc::clone(&node.engine), Arc::clone(&node.clock));
+        Feed { engine, clock, id, input: Vec::new(), closed: false }
+    }
+
+    /// Has `serve` work on what was not consumed and on these bytes, until it wants more.
+    fn send(
+        &mut self,
+        bytes: &[u8],
+        mut serve: impl FnMut(&mut [u8], &mut Output) -> (usize, Served),
+    ) -> Vec<u8> {
         let mut replies = Vec::new();
         let mut bytes = bytes;
         for _ in 0..TURNS_MAX {
             if self.closed {
                 return replies;
             }
-            let served = self.turn(worker, bytes, &mut replies);
+            let served = self.turn(bytes, &mut replies, &mut serve);
             bytes = &[];
             match served {
                 Served::NeedInput(_) => return replies,
@@ -118,16 +143,56 @@ impl Client {
         panic!("a request does not come to an end");
     }
 
-    /// Feeds bytes, lets the connection have one turn and adds what it replies; says what it wants next. Between the turns of a
-    /// request that goes on later, a test may do as other clients would.
-    pub fn turn(&mut self, worker: &mut Worker, bytes: &[u8], replies: &mut Vec<u8>) -> Served {
+    /// Has `serve` work once.
+    fn turn(
+        &mut self,
+        bytes: &[u8],
+        replies: &mut Vec<u8>,
+        mut serve: impl FnMut(&mut [u8], &mut Output) -> (usize, Served),
+    ) -> Served {
         self.input.extend_from_slice(bytes);
         let mut output = Output::default();
-        let (consumed, served) = self.connection.serve(worker, &mut self.input, &mut output);
+        let (consumed, served) = serve(&mut self.input, &mut output);
         self.input.drain(..consumed);
         drain(&mut output, replies);
         self.closed |= served == Served::Close;
         served
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.engine.clients.remove(&self.id);
+    }
+}
+
+impl MemcachedClient {
+    /// Feeds bytes and returns the bytes of all replies.
+    ///
+    /// # Panics
+    /// A request does not come to an end.
+    pub fn send(&mut self, worker: &mut Worker, bytes: &[u8]) -> Vec<u8> {
+        let connection = &mut self.connection;
+        self.feed.send(bytes, |input, output| connection.serve(worker, input, output))
+    }
+}
+
+impl Client {
+    /// Feeds bytes and returns the bytes of all replies. A request that goes on later is driven to its end, moving the clock on
+    /// where it waits for a time.
+    ///
+    /// # Panics
+    /// A request does not come to an end.
+    pub fn send(&mut self, worker: &mut Worker, bytes: &[u8]) -> Vec<u8> {
+        let connection = &mut self.connection;
+        self.feed.send(bytes, |input, output| connection.serve(worker, input, output))
+    }
+
+    /// Feeds bytes, lets the connection have one turn and adds what it replies; says what it wants next. Between the turns of a
+    /// request that goes on later, a test may do as other clients would.
+    pub fn turn(&mut self, worker: &mut Worker, bytes: &[u8], replies: &mut Vec<u8>) -> Served {
+        let connection = &mut self.connection;
+        self.feed.turn(bytes, replies, |input, output| connection.serve(worker, input, output))
     }
 
     /// Sends a request and returns its replies: usually one.
@@ -146,19 +211,13 @@ impl Client {
     /// Whether the node has ended the connection.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.closed
+        self.feed.closed
     }
 
     /// What the engine knows of this client.
     #[must_use]
     pub fn state(&self) -> &larder_engine::Client {
         &self.connection.client
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.engine.clients.remove(&self.connection.client.id());
     }
 }
 

@@ -4,11 +4,8 @@
 //! do as well.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -16,6 +13,7 @@ use larder_resp::Protocol;
 
 use crate::node::encode_request;
 use crate::peer::{Peer, PeerError, Version};
+use crate::process::ServerProcess;
 use crate::value::Value;
 
 /// How long a reply may take.
@@ -29,11 +27,9 @@ const SERVER: &str = "REDIS_SERVER";
 /// The client that sets things up; scripts count theirs from 1.
 const SETUP_CLIENT: usize = 0;
 
-/// A redis-server process with a directory of its own. Dropping it ends the process and removes the directory.
+/// A redis-server of our own. Dropping it ends it.
 pub struct RedisServer {
-    process: Child,
-    directory: PathBuf,
-    port: u16,
+    process: ServerProcess,
     version: Version,
     protocol: Protocol,
     clients: BTreeMap<usize, Connection>,
@@ -47,62 +43,20 @@ impl RedisServer {
     /// # Errors
     /// It is installed and does not start or answer.
     pub fn start() -> Result<Option<RedisServer>, PeerError> {
-        let mut last = PeerError("redis-server was not started".to_owned());
-        for _ in 0..5 {
-            match RedisServer::start_on_free_port() {
-                Err(error) => last = error,
-                started => return started,
-            }
-        }
-        Err(last)
-    }
-
-    /// Another process may take the port before redis-server does: then this fails, and is to be tried again.
-    fn start_on_free_port() -> Result<Option<RedisServer>, PeerError> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let directory = std::env::temp_dir().join(format!("larder-testkit-{}-{port}", std::process::id()));
-        fs::create_dir_all(&directory)?;
-        let named = std::env::var_os(SERVER);
-        let is_named = named.is_some();
-        let process = Command::new(named.unwrap_or_else(|| "redis-server".into()))
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .arg("--dir")
-            .arg(&directory)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn();
-        let process = match process {
-            Ok(process) => process,
-            Err(error) => {
-                fs::remove_dir_all(&directory)?;
-                let is_missing = error.kind() == ErrorKind::NotFound && !is_named;
-                return if is_missing { Ok(None) } else { Err(error.into()) };
-            }
-        };
+        let process = ServerProcess::start("redis-server", SERVER, |port| {
+            let words = ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+            words.into_iter().map(str::to_owned).collect()
+        });
+        let Some(process) = process? else { return Ok(None) };
         let mut server = RedisServer {
             process,
-            directory,
-            port,
             version: Version(0, 0, 0),
             protocol: Protocol::Resp2,
             clients: BTreeMap::new(),
             changed: Vec::new(),
         };
-        server.wait_until_ready()?;
+        server.identify()?;
         Ok(Some(server))
-    }
-
-    fn wait_until_ready(&mut self) -> Result<(), PeerError> {
-        for _ in 0..200 {
-            if let Some(status) = self.process.try_wait()? {
-                return Err(PeerError(format!("redis-server ended: {status}")));
-            }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return self.identify();
-            }
-            sleep(Duration::from_millis(25));
-        }
-        Err(PeerError("redis-server does not answer".to_owned()))
     }
 
     /// Makes sure that it is our process that answers, and learns its version.
@@ -119,16 +73,9 @@ impl RedisServer {
         Ok(())
     }
 
-    /// The port it listens at.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     fn connection(&mut self, client: usize) -> Result<&mut Connection, PeerError> {
         if !self.clients.contains_key(&client) {
-            let stream = TcpStream::connect(("127.0.0.1", self.port))?;
-            stream.set_nodelay(true)?;
+            let stream = self.process.connect()?;
             self.clients.insert(client, Connection { stream, input: Vec::new() });
             if self.protocol == Protocol::Resp3 {
                 self.send(client, &encode_request(&["HELLO", "3"]), 1)?;
@@ -184,15 +131,6 @@ impl Peer for RedisServer {
         self.setup(&["CONFIG", "SET", name, value])?;
         self.changed.push((name.to_owned(), before));
         Ok(())
-    }
-}
-
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        // It may have ended by itself; nothing is left to do about a directory that cannot be removed.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 

@@ -21,7 +21,7 @@ const GETBIT: Command = Command {
 
 const SETBIT: Command = Command {
     name: "setbit",
-    syntax: "key offset value",
+    syntax: "key offset value:integer",
     summary: "Sets or clears one bit of a string and returns what it was. Makes the string longer if need be.",
     group: Group::Bitmap,
     since: "2.2.0",

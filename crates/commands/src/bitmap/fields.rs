@@ -8,7 +8,7 @@ pub(super) const COMMANDS: &[Command] = &[BITFIELD, BITFIELD_RO];
 
 const BITFIELD: Command = Command {
     name: "bitfield",
-    syntax: "key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment>> [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment>> ...]]",
+    syntax: "key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value:integer | INCRBY encoding offset increment>> [...]]",
     summary: "Reads, sets and increments integers of any width at any bit of a string.",
     group: Group::Bitmap,
     since: "3.2.0",

@@ -8,14 +8,14 @@
 
 use std::sync::Arc;
 
-use larder_engine::{Node, Served, SharedClient, Worker, moment};
+use larder_engine::{Node, Served, SharedClient, StripeStats, Worker, moment};
 use larder_resp::Output;
-use larder_store::Position;
-use memcache_parser::{Command, Error, Key, KeyBuffer, KeyEncoding, Limits, Parsed, parse};
+use larder_store::{Keyspace, Position};
+use memcache_parser::{Command, Error, Key, KeyBuffer, KeyEncoding, Parsed, parse};
 use smallvec::SmallVec;
 
 use super::authentication::Admission;
-use super::turn::{DB, Ended, Paused, Turn};
+use super::turn::{DB, Ended, Paused, Turn, limits};
 use super::wire::Wire;
 
 /// Requests parsed and prefetched together.
@@ -33,8 +33,8 @@ pub struct Connection {
 /// One request of a batch, before its turn.
 struct Prepared<'i> {
     command: Command<'i>,
-    /// Where its key lives, the first one if it names several; the first position of all if it names none.
-    position: Position,
+    /// Where its key lives, the first one if it names several.
+    position: Option<Position>,
     /// Where it begins in the input, and where the next one does.
     start: usize,
     end: usize,
@@ -73,12 +73,21 @@ impl Connection {
         &self.shared
     }
 
-    /// Looks ahead at the first request of `input`, which [`Connection::serve`] will be called with soon, as a RESP connection does.
+    /// Looks ahead, as `larder_engine::Connection::look_ahead` does: notes the keys of the requests at the start of `input`.
     pub fn look_ahead(&self, worker: &mut Worker, input: &[u8]) {
-        let ready = self.swallow == 0 && !matches!(self.admission, Admission::Needed);
-        if ready && let Parsed::Request { command, .. } = parse(input, &Limits::default()) {
-            let position = position(&worker.node, &command);
-            worker.will_need(DB, position);
+        /// Requests of one client that are looked at: a longer pipeline overlaps its own latencies.
+        const REQUESTS_MAX: usize = 2;
+        if self.swallow > 0 || self.admission == Admission::Needed {
+            return;
+        }
+        let limits = limits(worker.settings());
+        let mut start = 0;
+        for _ in 0..REQUESTS_MAX {
+            let Parsed::Request { command, end } = parse(&input[start..], &limits) else { return };
+            if let Some(position) = position(&worker.node.keyspace, &command) {
+                worker.will_need(DB, position);
+            }
+            start += end;
         }
     }
 
@@ -132,7 +141,7 @@ impl Connection {
         let stop = fill(turn, &mut batch, input, from);
         prefetch(turn, &batch);
         for request in &batch {
-            match turn.execute(&request.command, request.position) {
+            match turn.execute(&request.command, request.position.unwrap_or_default()) {
                 Ok(Ended::Done) => {}
                 Ok(Ended::Close) => return BatchEnd::Served(request.end, Served::Close),
                 Err(Paused::AtStart) => return BatchEnd::Served(request.start, Served::Again),
@@ -187,7 +196,7 @@ fn fill<'i>(
     while batch.len() < BATCH_MAX {
         match parse(&input[start..], &turn.limits) {
             Parsed::Request { command, end } => {
-                let position = position(turn.node, &command);
+                let position = position(&turn.node.keyspace, &command);
                 let end = start + end;
                 batch.push(Prepared { command, position, start, end });
                 start = end;
@@ -199,12 +208,12 @@ fn fill<'i>(
     Stop::Full
 }
 
-/// Where the first key of a request lives; its stripe is on its way to the cache.
+/// Where the key of a request lives, the first one if it names several; its stripe is on its way to the cache.
 #[inline]
-fn position(node: &Node, command: &Command<'_>) -> Position {
+fn position(keyspace: &Keyspace<StripeStats>, command: &Command<'_>) -> Option<Position> {
     let mut buffer = None;
     let key = match command {
-        Command::Get(get) => get.keys.clone().next().unwrap_or_default(),
+        Command::Get(get) => get.keys.clone().next()?,
         Command::Store(store) => store.key,
         Command::Delete(delete) => delete.key,
         Command::Arithmetic(arithmetic) => arithmetic.key,
@@ -213,11 +222,11 @@ fn position(node: &Node, command: &Command<'_>) -> Position {
         Command::MetaSet(set) => key_bytes(&set.key, &mut buffer),
         Command::MetaArithmetic(arithmetic) => key_bytes(&arithmetic.key, &mut buffer),
         Command::MetaDebug { key } => key_bytes(key, &mut buffer),
-        _ => return Position::default(),
+        _ => return None,
     };
-    let position = node.keyspace.positioner().position(key);
-    node.keyspace.prefetch_stripe(position);
-    position
+    let position = keyspace.positioner().position(key);
+    keyspace.prefetch_stripe(position);
+    Some(position)
 }
 
 /// The bytes of a key. Only one in base64 pays for the buffer.
@@ -235,11 +244,11 @@ fn prefetch(turn: &Turn<'_>, batch: &[Prepared<'_>]) {
     if batch.len() < 2 {
         return;
     }
-    for request in batch {
-        turn.node.keyspace.prefetch_slot(DB, request.position);
+    for position in batch.iter().filter_map(|request| request.position) {
+        turn.node.keyspace.prefetch_slot(DB, position);
     }
-    for request in batch {
-        turn.node.keyspace.prefetch_entry(DB, request.position);
+    for position in batch.iter().filter_map(|request| request.position) {
+        turn.node.keyspace.prefetch_entry(DB, position);
     }
 }
 

@@ -15,6 +15,7 @@ mod item;
 mod meta_get;
 mod meta_write;
 mod server;
+mod statistics;
 mod store;
 mod turn;
 mod wire;

@@ -62,9 +62,15 @@ impl<'t> Turn<'t> {
         moment: Moment,
         output: Wire<'t>,
     ) -> Turn<'t> {
-        let item_bytes = usize::try_from(settings.memcached_item_size_max).unwrap_or(usize::MAX);
-        let limits = Limits { item_bytes, ..Limits::default() };
-        Turn { node, settings, moment, limits, output, executed: 0, stats: &node.stats[worker] }
+        Turn {
+            node,
+            settings,
+            moment,
+            limits: limits(settings),
+            output,
+            executed: 0,
+            stats: &node.stats[worker],
+        }
     }
 
     /// Whether others are to have their turn, or the client its replies, before more is executed.
@@ -134,4 +140,10 @@ impl<'t> Turn<'t> {
             reply::error(&mut self.output, error);
         }
     }
+}
+
+/// What a client may send.
+pub(super) fn limits(settings: &Settings) -> Limits {
+    let item_bytes = usize::try_from(settings.memcached_item_size_max).unwrap_or(usize::MAX);
+    Limits { item_bytes, ..Limits::default() }
 }

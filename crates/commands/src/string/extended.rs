@@ -142,3 +142,54 @@ fn fraction_text(mantissa: u64, shift: u32) -> String {
     text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
     text
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(a: &str, b: &str) -> Option<String> {
+        let (a, b) = (Extended::parse(a.as_bytes())?, Extended::parse(b.as_bytes())?);
+        Some(a.plus(b)?.to_string())
+    }
+
+    #[test]
+    fn sums_are_written_as_people_write_them() {
+        for (a, b, expected) in [
+            ("0.1", "0.2", "0.3"),
+            ("10.50", "0.1", "10.6"),
+            ("5.0e3", "2.0e2", "5200"),
+            ("-1", "1", "0"),
+            ("-0", "-0", "0"),
+            ("0", "-1e-18", "0"),
+            ("9223372036854775807", "1", "9223372036854775808"),
+            ("1e30", "0", "1000000000000000000024696061952"),
+            ("0x1p64", "-1", "18446744073709551615"),
+            ("3", "0.00000000000000001", "3.00000000000000001"),
+        ] {
+            assert_eq!(sum(a, b).as_deref(), Some(expected), "{a} + {b}");
+        }
+    }
+
+    #[test]
+    fn a_sum_that_is_no_finite_number_is_none() {
+        for (a, b) in [("inf", "1"), ("inf", "-inf"), ("1e4932", "1e4932"), ("-infinity", "0")] {
+            assert_eq!(sum(a, b), None, "{a} + {b}");
+        }
+    }
+
+    #[test]
+    fn what_is_rounded_to_zero_or_infinity_is_no_number() {
+        for text in ["1e4933", "-1e4933", "1e-4952", "0x1p-16447", "1e99999999999", "1e-99999999999"] {
+            assert!(Extended::parse(text.as_bytes()).is_none(), "{text}");
+        }
+        assert!(Extended::parse(b"0e99999999999").is_some());
+        assert!(Extended::parse(b"3.6451995318824746025e-4951").is_some());
+    }
+
+    #[test]
+    fn the_largest_number_has_all_its_digits() {
+        let largest = Extended::parse(b"0xffffffffffffffffp16320").unwrap().to_string();
+        assert_eq!(largest.len(), 4933);
+        assert!(largest.starts_with("1189731495357231765021263853030970205169063322294624200440"));
+        assert!(largest.ends_with("89770240"), "{largest}");
+    }
+}

@@ -50,6 +50,7 @@ const DECRBY: Command = Command {
 
 const INCRBYFLOAT: Command = Command {
     name: "incrbyfloat",
+    syntax: "key increment:double",
     summary: "Adds a number with a fraction to the number of a key; a missing key counts as 0.",
     since: "2.6.0",
     run: incrbyfloat,

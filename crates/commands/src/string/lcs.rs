@@ -12,8 +12,8 @@ mod search;
 
 pub(super) const COMMANDS: &[Command] = &[LCS];
 
-/// Units of a search's work after which other clients have their turn: 0.2 to 0.6 milliseconds.
-const PIECE_WORK: usize = 1 << 17;
+/// Words of work after which other clients have their turn: one or two tenths of a millisecond.
+const PIECE_WORK: usize = 1 << 16;
 /// Bytes that Redis needs for each cell of its table: what it refuses, we refuse, though we need a 32nd of it.
 const CELL_BYTES: u128 = 4;
 

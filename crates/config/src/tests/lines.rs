@@ -66,7 +66,7 @@ fn bad_lines_are_reported_as_redis_reports_them() {
         ("unixsocketperm 999", "argument couldn't be parsed as an octal number"),
         ("unixsocketperm 1777", "argument must be between 0 and 777 inclusive"),
         ("unixsocketperm -1", "argument must be between 0 and 777 inclusive"),
-        ("databases 0", "argument must be between 1 and 2147483647 inclusive"),
+        ("databases 0", "argument must be between 1 and 1000000 inclusive"),
         ("enable-debug-command maybe", "argument(s) must be one of the following: no, yes, local"),
         ("bind 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", "Too many bind addresses specified."),
     ] {

@@ -56,7 +56,8 @@ fn race(workers: &str, rounds: usize) {
 
 fn count(server: &Server, number: usize, rounds: usize) {
     let (mut client, mut memcached) = (server.client(), server.memcached());
-    assert_eq!(client.call(&["SET", "shared", "0", "NX"]).text_or_null(), ());
+    // One of the clients is first.
+    client.call(&["SET", "shared", "0", "NX"]);
     for round in 0..rounds {
         client.send(&request(&["INCR", "counter"]).repeat(16)).unwrap();
         let pair = format!("{number}:{round}");
@@ -72,13 +73,6 @@ fn count(server: &Server, number: usize, rounds: usize) {
         assert_eq!(client.reply().unwrap().text(), "OK");
         client.reply().unwrap().integer();
         memcached.line().unwrap().parse::<u64>().expect("a number");
-    }
-}
-
-impl Reply {
-    /// Accepts OK and null alike: whether this client or another was first.
-    fn text_or_null(&self) {
-        assert!(matches!(self, Reply::Status(_) | Reply::Null), "{self:?}");
     }
 }
 

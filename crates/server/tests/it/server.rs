@@ -1,7 +1,7 @@
 //! A running server, and what can be seen of it from outside.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -89,13 +89,12 @@ impl Server {
         panic!("every port chosen was taken");
     }
 
-    /// Waits until the ports answer; false when the process ended instead.
+    /// Waits until it serves; false when the process ended instead.
     fn comes_up(&mut self) -> bool {
         let limit = Instant::now() + PATIENCE;
         while self.child.try_wait().unwrap().is_none() {
-            if self.log().contains("Ready to accept connections")
-                && TcpStream::connect(self.address()).is_ok()
-            {
+            // Its ports are bound by then.
+            if self.log().contains("Ready to accept connections") {
                 return true;
             }
             assert!(Instant::now() < limit, "the server does not come up: {}", self.log());
@@ -139,7 +138,12 @@ impl Server {
 
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        wait(&mut self.child)
+        self.wait_or_kill().unwrap_or_else(|| panic!("the server does not end: {}", self.log()))
+    }
+
+    /// Waits for its end; none when it had to be killed.
+    pub(crate) fn wait_or_kill(&mut self) -> Option<ExitStatus> {
+        ended(&mut self.child)
     }
 
     /// Ends it by SIGTERM and checks that nothing went wrong in its life.
@@ -161,17 +165,21 @@ impl Drop for Server {
 
 /// Waits for the end of a process.
 pub(crate) fn wait(child: &mut Child) -> ExitStatus {
+    ended(child).expect("the process ends")
+}
+
+/// Waits for the end of a process, and kills it when it does not come.
+fn ended(child: &mut Child) -> Option<ExitStatus> {
     let limit = Instant::now() + PATIENCE;
-    loop {
+    while Instant::now() < limit {
         if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        if Instant::now() > limit {
-            let _ = child.kill();
-            panic!("the process does not end");
+            return Some(status);
         }
         sleep(Duration::from_millis(5));
     }
+    let _ = child.kill();
+    let _ = child.wait();
+    None
 }
 
 /// Waits until something holds.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::access::AccessPolicy;
 use crate::change::{Change, Effect, Event};
-use crate::entry::{Attributes, NewValue};
+use crate::entry::{Attributes, Block, NewValue, Value};
 use crate::stripe::Touch;
 
 const MOMENT: Moment = Moment { now: UnixMillis(1_700_000_000_000), policy: AccessPolicy::Lru };
@@ -233,6 +233,30 @@ fn a_placed_entry_keeps_all_but_its_cas() {
     assert_eq!((keyspace.len(ZERO), keyspace.len(ONE)), (0, 1));
 }
 
+#[test]
+fn a_copy_of_a_large_value_shares_its_bytes_until_one_changes() {
+    let keyspace = keyspace();
+    let (from, to) = (keyspace.key(b"from"), keyspace.key(b"to"));
+    let large = vec![b'x'; 100_000];
+    let mut stripe = keyspace.lock(from.position.stripe(), MOMENT);
+    stripe.put(ZERO, from, &Attributes::default(), NewValue::of(&large), SET);
+    let copy = stripe.find(ZERO, from, Touch::No).expect("just put").renamed(to.bytes);
+    drop(stripe);
+    keyspace.lock(to.position.stripe(), MOMENT).place(ONE, to, copy, Event::generic("copy_to"));
+
+    let block = |db, key: Key<'_>| {
+        let mut stripe = keyspace.lock(key.position.stripe(), MOMENT);
+        let entry = stripe.find(db, key, Touch::No).expect("both are there");
+        let Value::Block(block) = entry.value() else { panic!("{:?}", entry.encoding()) };
+        Block::clone(block)
+    };
+    assert!(Block::ptr_eq(&block(ZERO, from), &block(ONE, to)));
+    let mut stripe = keyspace.lock(to.position.stripe(), MOMENT);
+    assert_eq!(stripe.change_string(ONE, to, 0, SET, |bytes| bytes[0] = b'y'), Ok(()));
+    drop(stripe);
+    assert_eq!((block(ZERO, from)[0], block(ONE, to)[0]), (b'x', b'y'));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -290,4 +314,26 @@ fn what_is_freed_in_the_background_is_counted() {
     assert_eq!(keyspace.background_frees(), (0, 20));
     garbage.try_iter().for_each(drop);
     assert_eq!(keyspace.background_frees(), (20, 0));
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p larder-store micros_per_flush -- --ignored --nocapture"]
+#[expect(clippy::disallowed_methods, reason = "it measures time")]
+fn micros_per_flush() {
+    use std::time::Instant;
+    for keys in [0, 100_000, 1_000_000, 5_000_000] {
+        let (keyspace, garbage) = Keyspace::<Told>::new(16, 0x5EED);
+        (0..keys).for_each(|number| {
+            let key = key(number);
+            let key = keyspace.key(&key);
+            let mut stripe = keyspace.lock(key.position.stripe(), MOMENT);
+            stripe.put(ZERO, key, &Attributes::default(), NewValue::of(b"value"), SET);
+            stripe.side().0.clear();
+        });
+        let begin = Instant::now();
+        keyspace.flush(None, MOMENT);
+        let flushed = begin.elapsed();
+        garbage.try_iter().for_each(drop);
+        println!("{keys} keys: flushed in {flushed:?}, freed after {:?}", begin.elapsed());
+    }
 }

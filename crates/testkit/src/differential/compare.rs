@@ -26,13 +26,11 @@ pub(super) enum Treatment {
 const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("dbsize", Treatment::Exact, "a fact about the keyspace"),
     ("debug", Treatment::Unsent, "acts on the process"),
-    ("dump", Treatment::Unsent, "its bytes carry the version of the format"),
     ("echo", Treatment::Exact, "a reply by itself"),
     ("expiretime", Treatment::Within(2), "the clocks are read at different moments"),
     ("flushall", Treatment::Exact, "acts on the keyspace"),
     ("flushdb", Treatment::Exact, "acts on the keyspace"),
     ("keys", Treatment::AnyOrder, "the order is that of the hash"),
-    ("migrate", Treatment::Unsent, "connects to other servers"),
     ("object|freq", Treatment::Loose, "counted by chance"),
     ("object|help", Treatment::Unsent, "a text for people"),
     ("object|idletime", Treatment::Loose, "small integers that all keys share in Redis also age together"),
@@ -40,14 +38,30 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("ping", Treatment::Exact, "a reply by itself"),
     ("pttl", Treatment::Within(2000), "the clocks are read at different moments"),
     ("randomkey", Treatment::Loose, "chosen by chance"),
-    ("restore", Treatment::Unsent, "needs a payload of the format"),
     ("scan", Treatment::Loose, "cursors are places in the hash"),
     ("select", Treatment::Exact, "decides which keys the others see"),
     ("swapdb", Treatment::Exact, "acts on the keyspace"),
     ("ttl", Treatment::Within(2), "the clocks are read at different moments"),
-    ("wait", Treatment::Unsent, "waits"),
-    ("waitaof", Treatment::Unsent, "waits"),
 ];
+
+/// Options that servers of these versions do not know although they are newer than the options: Redis and Valkey have gone
+/// separate ways since 7.2.
+const UNKNOWN: &[(&str, &[&str], Range<Version>, &str)] = &[(
+    "bitop",
+    &["DIFF", "DIFF1", "ANDOR", "ONE"],
+    VALKEY_ALONE,
+    "Redis has them since 8.2, Valkey has not",
+)];
+
+/// The versions that only Valkey has had.
+const VALKEY_ALONE: Range<Version> = Version(9, 0, 0)..Version(u32::MAX, 0, 0);
+
+/// Whether a server of this version lacks an option of a command although it is newer than the option.
+pub(super) fn is_unknown(full_name: &str, option: &str, version: Version) -> bool {
+    UNKNOWN.iter().any(|(name, options, versions, _)| {
+        *name == full_name && options.contains(&option) && versions.contains(&version)
+    })
+}
 
 /// What is done with the command of this full name.
 pub(super) fn treatment(full_name: &str, group: Group) -> Treatment {
@@ -74,9 +88,33 @@ pub(super) struct Difference {
 /// All of them.
 pub(super) const DIFFERENCES: &[Difference] = &[
     Difference {
+        command: "bitcount",
+        reason: "before 8.0 BITCOUNT wants an end with the start",
+        versions: Version(0, 0, 0)..Version(8, 0, 0),
+        applies: |request, theirs, _| request.len() == 3 && is_error(theirs, "ERR syntax error"),
+    },
+    Difference {
+        command: "bitcount",
+        reason: KEY_FIRST,
+        versions: Version(0, 0, 0)..Version(7, 2, 0),
+        applies: key_first,
+    },
+    Difference {
+        command: "bitpos",
+        reason: KEY_FIRST,
+        versions: Version(0, 0, 0)..Version(7, 2, 0),
+        applies: key_first,
+    },
+    Difference {
+        command: "getex",
+        reason: "as in Valkey, a time is judged whether or not the key is there",
+        versions: Version(0, 0, 0)..Version(9, 0, 0),
+        applies: |_, theirs, ours| *theirs == Value::Null && matches!(ours, Value::Error(_)),
+    },
+    Difference {
         command: "object|encoding",
         reason: "from 9.0 on Valkey embeds strings by the size of key and value together, Larder those of up to 44 bytes",
-        versions: Version(9, 0, 0)..Version(u32::MAX, 0, 0),
+        versions: VALKEY_ALONE,
         applies: |_, theirs, ours| {
             is_string(theirs, &["embstr", "raw"]) && is_string(ours, &["embstr", "raw"])
         },
@@ -93,36 +131,12 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         versions: Version(0, 0, 0)..Version(8, 0, 0),
         applies: |_, _, ours| is_error(ours, "ERR unknown type name") || is_error(ours, "ERR invalid cursor"),
     },
-    Difference {
-        command: "bitcount",
-        reason: "before 8.0 BITCOUNT wants an end with the start",
-        versions: Version(0, 0, 0)..Version(8, 0, 0),
-        applies: |request, oracle, _| {
-            request.len() == 3 && matches!(oracle, Value::Error(line) if line == b"ERR syntax error")
-        },
-    },
-    Difference {
-        command: "bitcount",
-        reason: KEY_FIRST,
-        versions: Version(0, 0, 0)..Version(7, 2, 0),
-        applies: key_first,
-    },
-    Difference {
-        command: "bitpos",
-        reason: KEY_FIRST,
-        versions: Version(0, 0, 0)..Version(7, 2, 0),
-        applies: key_first,
-    },
 ];
 
 const KEY_FIRST: &str = "before 7.2 the key was looked at before the arguments were";
 
-fn key_first(_: &[Vec<u8>], oracle: &Value, ours: &Value) -> bool {
-    let key_answers = match oracle {
-        Value::Integer(_) => true,
-        Value::Error(line) => line.starts_with(b"WRONGTYPE"),
-        _ => false,
-    };
+fn key_first(_: &[Vec<u8>], theirs: &Value, ours: &Value) -> bool {
+    let key_answers = matches!(theirs, Value::Integer(_)) || is_error(theirs, "WRONGTYPE");
     key_answers && matches!(ours, Value::Error(_))
 }
 
@@ -174,8 +188,23 @@ pub(super) fn judge(
     };
     match DIFFERENCES.iter().find(is_meant) {
         _ if equal => Verdict::Equal,
+        _ if is_same_text(oracle, ours) => Verdict::Meant(TEXT),
         Some(difference) => Verdict::Meant(difference.reason),
         None => Verdict::Different,
+    }
+}
+
+const TEXT: &str =
+    "an error line is text: binary arguments that it repeats are shown otherwise, and not up to a zero byte";
+
+/// Whether Larder's error line has a byte that is not printable, and the two are equal up to it.
+fn is_same_text(oracle: &Value, ours: &Value) -> bool {
+    let printable = |line: &[u8]| line.iter().position(|byte| !(b' '..=b'~').contains(byte));
+    match (oracle, ours) {
+        (Value::Error(oracle), Value::Error(ours)) => {
+            printable(ours).is_some_and(|end| oracle.len() > end && oracle[..end] == ours[..end])
+        }
+        _ => false,
     }
 }
 
@@ -202,6 +231,17 @@ mod tests {
         assert!(TREATMENTS.is_sorted_by_key(|(name, ..)| *name));
         assert!(TREATMENTS.iter().all(|(.., reason)| !reason.is_empty()));
         assert!(DIFFERENCES.iter().all(|difference| !difference.reason.is_empty()));
+        assert!(DIFFERENCES.is_sorted_by_key(|difference| difference.command));
+    }
+
+    #[test]
+    fn tables_name_commands_that_exist() {
+        let table = larder_commands::command_table();
+        let treated = TREATMENTS.iter().map(|(name, ..)| *name);
+        let named = treated.chain(DIFFERENCES.iter().map(|difference| difference.command));
+        for name in named.chain(UNKNOWN.iter().map(|(name, ..)| *name)) {
+            assert!(table.find_full(name.as_bytes()).is_some(), "{name}");
+        }
     }
 
     #[test]

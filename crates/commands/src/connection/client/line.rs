@@ -8,7 +8,7 @@ use larder_store::UnixMillis;
 
 use crate::prelude::*;
 
-/// Appends the line of a client, with Valkey's fields in Valkey's order.
+/// Appends the line of a client, with the fields of Valkey 8 in their order.
 pub(super) fn append(text: &mut String, cx: &Context<'_>, client: &SharedClient) {
     let own = client.id == cx.client.id();
     let names = client.names.lock().clone();
@@ -19,7 +19,7 @@ pub(super) fn append(text: &mut String, cx: &Context<'_>, client: &SharedClient)
     // Appending to memory does not fail.
     let _ = write!(
         text,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} capa={} db={} sub=0 psub=0 ssub=0 multi=-1 watch=0 \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 watch=0 \
          qbuf={query_bytes} qbuf-free=0 argv-mem={argument_bytes} multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={output_bytes} \
          tot-mem={} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} \
          tot-cmds={}",
@@ -31,7 +31,6 @@ pub(super) fn append(text: &mut String, cx: &Context<'_>, client: &SharedClient)
         age_seconds(client, cx.now()),
         if own { 0 } else { idle_seconds(client, cx.now()) },
         flags(client),
-        capabilities(client),
         database(cx, client),
         u8::from(output_bytes > 0),
         memory_bytes(&names) as u64 + query_bytes + output_bytes + argument_bytes as u64,

@@ -55,9 +55,13 @@ fn write(cx: &mut Context<'_>, row: &Row) {
         field(reply, &mut len, name);
         reply.bulk(text.as_bytes());
     }
-    if let Some((since, replacement)) = command.deprecated {
+    let flags = [(command.deprecated.is_some(), "deprecated"), (command.flags.has(Flags::SYSTEM), "syscmd")];
+    let flags: Vec<&str> = flags.iter().filter(|(holds, _)| *holds).map(|(_, name)| *name).collect();
+    if !flags.is_empty() {
         field(reply, &mut len, "doc_flags");
-        words(reply, &["deprecated"]);
+        words(reply, &flags);
+    }
+    if let Some((since, replacement)) = command.deprecated {
         field(reply, &mut len, "deprecated_since");
         reply.bulk(since.as_bytes());
         field(reply, &mut len, "replaced_by");

@@ -22,7 +22,7 @@ pub(super) const COUNT: Command = Command {
 pub(super) const LIST: Command = Command {
     name: "list",
     syntax: "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
-    summary: "Returns the names of commands; with a condition, those of subcommands as well.",
+    summary: "Returns the names of commands and subcommands.",
     group: Group::Server,
     since: "7.0.0",
     complexity: "O(N) where N is the number of commands",
@@ -42,7 +42,7 @@ fn count(cx: &mut Context<'_>) -> CommandResult {
 fn list(cx: &mut Context<'_>) -> CommandResult {
     let table = &cx.node.table;
     let rows: Vec<&Row> = match cx.args.len() {
-        2 => table.commands().collect(),
+        2 => table.rows().iter().collect(),
         5 if is_word(cx.args.at(2), "filterby") => {
             let (by, value) = (cx.args.at(3), cx.args.at(4));
             let rows = table.rows().iter();

@@ -12,6 +12,9 @@ pub(super) fn server(report: &mut Report, cx: &Context<'_>) {
     report.field("redis_version", COMPATIBLE_VERSION);
     report.field("server_name", "larder");
     report.field("larder_version", env!("CARGO_PKG_VERSION"));
+    // Neither is known of a binary, and clients that ask for them want digits.
+    report.field("redis_git_sha1", "00000000");
+    report.field("redis_git_dirty", 0);
     report.field("redis_mode", "standalone");
     report.field("os", cx.node.host.system());
     report.field("arch_bits", usize::BITS);
@@ -21,7 +24,7 @@ pub(super) fn server(report: &mut Report, cx: &Context<'_>) {
     report.field("process_supervised", "no");
     report.field("run_id", &identity.run_id);
     report.field("tcp_port", settings.port);
-    report.field("server_time_usec", now.saturating_mul(1000));
+    report.field("server_time_usec", cx.node.host.unix_micros());
     report.field("uptime_in_seconds", uptime_seconds);
     report.field("uptime_in_days", uptime_seconds / 86_400);
     report.fields(&["hz", "configured_hz"], settings.hz);

@@ -7,7 +7,8 @@
 //!
 //! The rows are all that the way back needs. Where the bytes differ, L comes from above or from the left; it comes from above
 //! only, which is what decides the direction, exactly if L grows there from the left. So each cell is remembered as a single bit,
-//! where Redis has an integer of 32, and costs about a nanosecond for 64 of them.
+//! where Redis has an integer of 32, and costs about a nanosecond for 64 of them. Rows are kept in chunks, which are freed one
+//! by one as the way back leaves them behind: to free hundreds of megabytes at once would take tens of milliseconds.
 //!
 //! The choice among subsequences of the same length, and so every reply, is that of Redis: a match is always taken, and of two
 //! ways that are as good the one to the left.
@@ -23,11 +24,15 @@ const WORD_BITS: usize = u64::BITS as usize;
 const ROW_WORK: usize = 4;
 /// What a step of the way back costs, in words of a row: it is likely to leave the cache.
 const STEP_WORK: usize = 4;
+/// Words in a chunk of rows; more if a single row has more.
+const CHUNK_WORDS: usize = 1 << 15;
+/// Words that are freed in the time that one is made in.
+const FREE_RATIO: usize = 16;
 
 /// What is searched for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Goal {
-    /// The length only, for which the last row is enough.
+    /// The length only, for which one row is enough.
     #[default]
     Length,
     /// The subsequence and where it lies.
@@ -64,8 +69,12 @@ pub(super) struct Search {
     row_words: usize,
     /// For each byte that occurs in `a`: its places in `b`. No vector for the others.
     marks: Vec<Vec<u64>>,
-    /// All rows so far, from the row of no byte of `a` on; for the length only, just the last one.
-    rows: Vec<u64>,
+    /// The row at hand.
+    row: Vec<u64>,
+    /// All rows so far, if they are needed, without that of no byte of `a`.
+    chunks: Vec<Vec<u64>>,
+    /// Rows in a chunk: 2 to the power of this.
+    chunk_rows_log2: u32,
     stage: Stage,
     /// The subsequence, backwards until it is complete.
     found: Vec<u8>,
@@ -87,6 +96,8 @@ enum Stage {
     Row(usize, usize, bool),
     /// Go back from behind these offsets of `a` and `b`.
     Back(usize, usize),
+    /// Free the memory.
+    Free,
     /// Nothing.
     #[default]
     Done,
@@ -95,7 +106,6 @@ enum Stage {
 impl Search {
     pub(super) fn new(a: Bytes, b: Bytes, goal: Goal) -> Search {
         let row_words = b.len().div_ceil(WORD_BITS);
-        let rows = if goal == Goal::Subsequence { a.len() + 1 } else { 1 };
         let stage = if a.is_empty() || b.is_empty() { Stage::Done } else { Stage::Survey(0) };
         Search {
             a,
@@ -103,8 +113,8 @@ impl Search {
             goal,
             row_words,
             marks: vec![Vec::new(); 256],
-            // Memory is taken from the system when a row is first written, not here.
-            rows: Vec::with_capacity(rows * row_words),
+            row: Vec::with_capacity(row_words),
+            chunk_rows_log2: (CHUNK_WORDS / row_words.max(1)).max(1).ilog2(),
             stage,
             ..Search::default()
         }
@@ -120,6 +130,7 @@ impl Search {
                 Stage::FirstRow(from) => self.fill_first_row(from, left),
                 Stage::Row(row, from, carry) => self.make_row(row, from, carry, left),
                 Stage::Back(i, j) => self.go_back(i, j, left),
+                Stage::Free => self.free(),
                 Stage::Done => return Progress::Done,
             };
             left = left.saturating_sub(done);
@@ -172,7 +183,7 @@ impl Search {
 
     fn fill_first_row(&mut self, from: usize, work: usize) -> usize {
         let to = self.row_words.min(from.saturating_add(work));
-        self.rows.resize(to, u64::MAX);
+        self.row.resize(to, u64::MAX);
         self.stage = if to == self.row_words { Stage::Row(0, 0, false) } else { Stage::FirstRow(to) };
         to - from
     }
@@ -180,21 +191,17 @@ impl Search {
     fn make_row(&mut self, row: usize, from: usize, mut carry: bool, work: usize) -> usize {
         let to = self.row_words.min(from.saturating_add(work));
         let marks = &self.marks[usize::from(self.a[row])][from..to];
-        match self.goal {
-            Goal::Length => {
-                for (word, marks) in self.rows[from..to].iter_mut().zip(marks) {
-                    (*word, carry) = next_row(*word, *marks, carry);
-                }
+        for (word, marks) in self.row[from..to].iter_mut().zip(marks) {
+            (*word, carry) = next_row(*word, *marks, carry);
+        }
+        if self.goal == Goal::Subsequence {
+            let chunk_rows = 1_usize << self.chunk_rows_log2;
+            if from == 0 && row.is_multiple_of(chunk_rows) {
+                let rows = chunk_rows.min(self.a.len() - row);
+                self.chunks.push(Vec::with_capacity(rows * self.row_words));
             }
-            Goal::Subsequence => {
-                let end = self.rows.len();
-                self.rows.resize(end + to - from, 0);
-                let (above, new) = self.rows.split_at_mut(end);
-                let above = &above[end - self.row_words..];
-                for ((new, above), marks) in new.iter_mut().zip(above).zip(marks) {
-                    (*new, carry) = next_row(*above, *marks, carry);
-                }
-            }
+            let chunk = self.chunks.last_mut().expect("pushed when its first row was begun");
+            chunk.extend_from_slice(&self.row[from..to]);
         }
         self.stage = if to < self.row_words {
             Stage::Row(row, to, carry)
@@ -207,12 +214,10 @@ impl Search {
     }
 
     fn finish_rows(&mut self) -> Stage {
-        let last = &self.rows[self.rows.len() - self.row_words..];
-        let growths: usize = last.iter().map(|word| word.count_zeros() as usize).sum();
-        // Behind the end of `b` there are no marks, so those bits stay set.
-        self.len = growths;
+        // Behind the end of `b` there are no marks, so the bits there are still set.
+        self.len = self.row.iter().map(|word| word.count_zeros() as usize).sum();
         match self.goal {
-            Goal::Length => Stage::Done,
+            Goal::Length => Stage::Free,
             Goal::Subsequence => Stage::Back(self.a.len(), self.b.len()),
         }
     }
@@ -221,22 +226,36 @@ impl Search {
         let mut done = 0;
         while i > 0 && j > 0 && done < work {
             done += STEP_WORK;
-            if self.a[i - 1] == self.b[j - 1] {
-                (i, j) = (i - 1, j - 1);
-                self.take(i, j);
-            } else if self.grows(i, j) {
-                i -= 1;
-            } else {
+            let is_match = self.a[i - 1] == self.b[j - 1];
+            if !is_match && !self.grows(i, j) {
                 j -= 1;
+                continue;
+            }
+            i -= 1;
+            if is_match {
+                j -= 1;
+                self.take(i, j);
+            }
+            // The rows above are those of the first i bytes.
+            if i & ((1 << self.chunk_rows_log2) - 1) == 0 {
+                done += self.chunks.pop().map_or(0, |chunk| chunk.len() / FREE_RATIO);
             }
         }
         self.stage = if i == 0 || j == 0 {
             self.found.reverse();
-            Stage::Done
+            Stage::Free
         } else {
             Stage::Back(i, j)
         };
         done
+    }
+
+    fn free(&mut self) -> usize {
+        let block = self.chunks.pop().or_else(|| self.marks.pop());
+        if block.is_none() {
+            self.stage = Stage::Done;
+        }
+        block.map_or(0, |block| block.len() / FREE_RATIO) + 1
     }
 
     /// Takes the byte at these offsets into the subsequence: into the match that it precedes, or into one of its own.
@@ -252,8 +271,10 @@ impl Search {
 
     /// Whether L(i, j) is more than L(i, j - 1).
     fn grows(&self, i: usize, j: usize) -> bool {
-        let place = j - 1;
-        self.rows[i * self.row_words + place / WORD_BITS] >> (place % WORD_BITS) & 1 == 0
+        let (row, place) = (i - 1, j - 1);
+        let chunk = &self.chunks[row >> self.chunk_rows_log2];
+        let within = row & ((1 << self.chunk_rows_log2) - 1);
+        chunk[within * self.row_words + place / WORD_BITS] >> (place % WORD_BITS) & 1 == 0
     }
 }
 

@@ -59,6 +59,17 @@ fn strings_that_end_at_the_edge_of_a_word() {
 }
 
 #[test]
+fn rows_of_several_chunks() {
+    let letters = |len: usize, factor: usize| -> Vec<u8> {
+        (0..len).map(|number| b"abcdefg"[number.wrapping_mul(factor) % 1009 % 7]).collect()
+    };
+    let (a, b) = (letters(2500, 389), letters(1100, 577));
+    assert!(b.len().div_ceil(WORD_BITS) * a.len() > CHUNK_WORDS, "one chunk holds them all");
+    check(&a, &b, 1000);
+    check(&b, &a, usize::MAX);
+}
+
+#[test]
 fn a_piece_does_no_more_than_it_may() {
     let text = vec![b'x'; 10_000];
     let mut search = Search::new(Bytes::from(text.clone()), Bytes::from(text), Goal::Subsequence);

@@ -1,0 +1,133 @@
+//! TIME, ROLE, LASTSAVE and SHUTDOWN: the process, and its end.
+
+use crate::prelude::*;
+
+pub(super) const COMMANDS: &[Command] = &[LASTSAVE, ROLE, SHUTDOWN, TIME];
+
+const TIME: Command = Command {
+    name: "time",
+    summary: "Returns the time of day: seconds since 1970, and microseconds.",
+    group: Group::Server,
+    since: "2.6.0",
+    complexity: "O(1)",
+    arity: Arity::Exactly(1),
+    flags: Flags::LOADING.and(Flags::STALE).and(Flags::FAST),
+    tips: &["nondeterministic_output"],
+    run: time,
+    ..Command::PLAIN
+};
+
+const ROLE: Command = Command {
+    name: "role",
+    summary: "Tells the node's part in replication.",
+    group: Group::Server,
+    since: "2.8.12",
+    complexity: "O(1)",
+    arity: Arity::Exactly(1),
+    flags: Flags::NO_SCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST),
+    acl: &["admin", "dangerous"],
+    run: role,
+    ..Command::PLAIN
+};
+
+const LASTSAVE: Command = Command {
+    name: "lastsave",
+    summary: "Tells when a snapshot was last made, in seconds since 1970; without one, when the server started.",
+    group: Group::Server,
+    since: "1.0.0",
+    complexity: "O(1)",
+    arity: Arity::Exactly(1),
+    flags: Flags::LOADING.and(Flags::STALE).and(Flags::FAST),
+    acl: &["admin", "dangerous"],
+    tips: &["nondeterministic_output"],
+    run: lastsave,
+    ..Command::PLAIN
+};
+
+const SHUTDOWN: Command = Command {
+    name: "shutdown",
+    syntax: "[[NOSAVE | SAVE] [NOW] [FORCE] | ABORT]",
+    summary: "Ends the server.",
+    group: Group::Server,
+    since: "1.0.0",
+    complexity: "O(1)",
+    arity: Arity::AtLeast(1),
+    flags: Flags::ADMIN
+        .and(Flags::NO_SCRIPT)
+        .and(Flags::LOADING)
+        .and(Flags::STALE)
+        .and(Flags::NO_MULTI)
+        .and(Flags::ALLOW_BUSY),
+    history: &[("7.0.0", "Added the options NOW, FORCE and ABORT.")],
+    run: shutdown,
+    ..Command::PLAIN
+};
+
+fn time(cx: &mut Context<'_>) -> CommandResult {
+    let micros = cx.node.host.unix_micros();
+    cx.reply.array(2);
+    cx.reply.bulk_integer(micros / 1_000_000);
+    cx.reply.bulk_integer(micros % 1_000_000);
+    Ok(Outcome::Reply)
+}
+
+fn role(cx: &mut Context<'_>) -> CommandResult {
+    cx.reply.array(3);
+    cx.reply.bulk(b"master");
+    cx.reply.integer(0);
+    cx.reply.array(0);
+    Ok(Outcome::Reply)
+}
+
+fn lastsave(cx: &mut Context<'_>) -> CommandResult {
+    cx.reply.integer(cx.node.identity.started_at.0 / 1000);
+    Ok(Outcome::Reply)
+}
+
+/// Who is not refused gets no reply: the connection ends with the process.
+fn shutdown(cx: &mut Context<'_>) -> CommandResult {
+    let options = ShutdownOptions::parse(cx.args.from(1))?;
+
+    if options.abort {
+        return Err(CommandError::line("ERR No shutdown in progress."));
+    }
+    if options.save && !options.force {
+        return Err(CommandError::line(
+            "ERR Errors trying to SHUTDOWN: this version of Larder has no snapshots; use SHUTDOWN NOSAVE.",
+        ));
+    }
+    cx.client.closing = true;
+    cx.node.host.shut_down();
+    Ok(Outcome::Reply)
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct ShutdownOptions {
+    save: bool,
+    no_save: bool,
+    now: bool,
+    force: bool,
+    abort: bool,
+}
+
+impl ShutdownOptions {
+    fn parse(words: ArgsFrom<'_>) -> Result<ShutdownOptions, CommandError> {
+        let mut options = ShutdownOptions::default();
+        for word in words {
+            let known = [
+                ("save", &mut options.save),
+                ("nosave", &mut options.no_save),
+                ("now", &mut options.now),
+                ("force", &mut options.force),
+                ("abort", &mut options.abort),
+            ];
+            let found = known.into_iter().find(|(name, _)| is_word(word, name));
+            *found.ok_or(CommandError::Syntax)?.1 = true;
+        }
+        let others = options.save || options.no_save || options.now || options.force;
+        if options.save && options.no_save || options.abort && others {
+            return Err(CommandError::Syntax);
+        }
+        Ok(options)
+    }
+}

@@ -1,0 +1,161 @@
+//! What no transcript can show: turns, stripes in use, large values, both protocols on one keyspace.
+
+use std::collections::BTreeSet;
+
+use larder_config::Settings;
+use larder_engine::{Served, moment};
+use larder_resp::Protocol;
+use larder_testkit::{Node, Value};
+
+use crate::connection::Connection;
+use crate::node;
+
+fn text(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
+
+/// A `get` of many keys is answered over several turns, and with the same bytes.
+#[test]
+fn many_keys_take_several_turns() {
+    let (node, mut worker) = node(Settings::default());
+    let mut connection = Connection::new(&node);
+    let mut expected = Vec::new();
+    let mut line = b"gat  100 ".to_vec();
+    for number in 0..2000 {
+        connection.send(&mut worker, format!("set key{number} 0 0 4\r\n{number:04}\r\n").as_bytes());
+        line.extend(format!(" key{number}  none").as_bytes());
+        expected.extend(format!("VALUE key{number} 0 4\r\n{number:04}\r\n").as_bytes());
+    }
+    line.extend(b"\r\nmn\r\n");
+    expected.extend(b"END\r\nMN\r\n");
+    let (mut answer, mut served) = connection.send_for_one_turn(&mut worker, &line);
+    let mut turns = 1;
+    while served == Served::Again {
+        let (more, next) = connection.send_for_one_turn(&mut worker, b"");
+        answer.extend(more);
+        served = next;
+        turns += 1;
+    }
+    assert_eq!(text(&answer), text(&expected));
+    assert!((10..40).contains(&turns), "{turns} turns");
+}
+
+/// Whatever stripe is in use, a request waits for it without losing or repeating anything.
+#[test]
+fn a_stripe_in_use_is_waited_for() {
+    let (node, mut worker) = node(Settings::default());
+    let mut connection = Connection::new(&node);
+    let requests = "set a 1 0 1\r\nA\r\nset b 2 0 1\r\nB\r\nappend a 0 0 1\r\nZ\r\nget a b c d\r\nms d 2 c\r\nDD\r\n\
+                    get d c b a\r\nincr n 1\r\nmd b q\r\nset toolarge 0 0 9999999\r\n";
+    const LINES: usize = 18;
+    let keyspace = &node.engine.keyspace;
+    let moment = moment(node.clock.now(), &node.engine.settings());
+    let keys: BTreeSet<usize> = ["a", "b", "c", "d", "n", "toolarge"]
+        .map(|key| keyspace.key(key.as_bytes()).position.stripe())
+        .into();
+    let expected = connection.send(&mut worker, requests.as_bytes());
+    assert_eq!(expected.iter().filter(|byte| **byte == b'\n').count(), LINES, "{}", text(&expected));
+    for stripe in keys {
+        keyspace.flush(None, moment);
+        let mut connection = Connection::new(&node);
+        let guard = keyspace.try_lock(stripe, moment).expect("nobody else is here");
+        let mut answer = Vec::new();
+        let mut served = connection.send_for_one_turn(&mut worker, requests.as_bytes());
+        answer.extend(&served.0);
+        for _ in 0..3 {
+            assert_eq!(served.1, Served::Again);
+            served = connection.send_for_one_turn(&mut worker, b"");
+            assert!(served.0.is_empty(), "it says {} again", text(&served.0));
+        }
+        drop(guard);
+        answer.extend(connection.send(&mut worker, b""));
+        let without_cas = |bytes: &[u8]| text(bytes).split("HD c").next().map(str::to_owned);
+        assert_eq!(without_cas(&answer), without_cas(&expected));
+        assert_eq!(answer.iter().filter(|byte| **byte == b'\n').count(), LINES, "{}", text(&answer));
+        assert!(connection.waiting().is_empty());
+    }
+}
+
+/// A refused value is thrown away as it arrives: nothing of it is kept, and what follows is served.
+#[test]
+fn a_refused_value_is_not_kept() {
+    let (node, mut worker) = node(Settings::default());
+    let mut connection = Connection::new(&node);
+    connection.send(&mut worker, b"set k 0 0 3\r\nold\r\n");
+    let answer = connection.send(&mut worker, b"set k 0 0 3000000\r\n");
+    assert_eq!(text(&answer), r"SERVER_ERROR object too large for cache\r\n");
+    for _ in 0..3 {
+        assert_eq!(connection.send(&mut worker, &[b'x'; 1_000_000]), b"");
+        assert!(connection.waiting().is_empty());
+    }
+    assert_eq!(text(&connection.send(&mut worker, b"\r\nget k\r\n")), r"END\r\n");
+}
+
+/// Values of every way of being kept come back as they were sent.
+#[test]
+fn values_of_all_lengths() {
+    let (node, mut worker) = node(Settings::default());
+    let mut connection = Connection::new(&node);
+    for len in [0, 1, 44, 45, 4095, 4096, 100_000, 1_000_000] {
+        let value = "v".repeat(len);
+        connection.send(&mut worker, format!("set k 3 0 {len}\r\n{value}\r\n").as_bytes());
+        let expected = format!("VALUE k 3 {len}\r\n{value}\r\nEND\r\n");
+        assert_eq!(connection.send(&mut worker, b"get k\r\n"), expected.as_bytes());
+        connection.send(&mut worker, b"append k 0 0 2\r\nZZ\r\nprepend k 0 0 1\r\nA\r\n");
+        let expected = format!("VA {} f3\r\nA{value}ZZ\r\n", len + 3);
+        assert_eq!(connection.send(&mut worker, b"mg k v f\r\n"), expected.as_bytes());
+    }
+}
+
+/// Where RESP clients need the password, memcached clients need it too.
+#[test]
+fn a_password_is_asked_for() {
+    let settings = Settings { requirepass: "open sesame".to_owned(), ..Settings::default() };
+    let (node, mut worker) = node(settings);
+    let mut connection = Connection::new(&node);
+    for (request, answer) in [
+        ("get k\r\n", r"CLIENT_ERROR unauthenticated\r\n"),
+        ("nonsense\r\n", r"CLIENT_ERROR unauthenticated\r\n"),
+        ("set k 0 0 3\r\nabcd\r\n", r"CLIENT_ERROR unauthenticated\r\nCLIENT_ERROR unauthenticated\r\n"),
+        ("set k 0 0 7\r\ndefault\r\n", r"CLIENT_ERROR bad authentication token format\r\n"),
+        ("set k 0 0 19\r\ndefault open sesamE\r\n", r"CLIENT_ERROR authentication failure\r\n"),
+        ("set k 0 0 19\r\ndefault open sesame\r\nget k\r\n", r"STORED\r\nEND\r\n"),
+    ] {
+        assert_eq!(text(&connection.send(&mut worker, request.as_bytes())), answer, "{request}");
+    }
+}
+
+/// What each protocol makes of what the other has written.
+#[test]
+fn both_protocols_on_one_key() {
+    let node = Node::new(Settings::default(), 2, 7);
+    let (mut worker, mut other) = (node.worker(0), node.worker(1));
+    let mut memcache = Connection::new(&node);
+    let mut resp = node.connect(Protocol::Resp2);
+    let mut ask = |request: &str| {
+        let words: Vec<&str> = request.split(' ').collect();
+        let replies = resp.request(&mut worker, &words).unwrap();
+        replies.into_iter().next().unwrap()
+    };
+    let bulk = |text: &str| Value::Bulk(text.into());
+    let mut tell = |request: &str| text(&memcache.send(&mut other, request.as_bytes()));
+
+    assert_eq!(tell("set k 5 100 3\r\n123\r\n"), r"STORED\r\n");
+    assert_eq!(ask("GET k"), bulk("123"));
+    assert_eq!(ask("TTL k"), Value::Integer(100));
+    // A counter that became shorter is filled up with spaces, which makes it no integer for RESP.
+    assert_eq!(tell("decr k 120\r\n"), r"3\r\n");
+    assert_eq!(ask("GET k"), bulk("3  "));
+    // A write by RESP renews the CAS value, and a SET drops flags and expiry.
+    let before = tell("mg k c f t\r\n");
+    assert!(before.contains("f5 t100"), "{before}");
+    assert_eq!(ask("SET k 7"), Value::Simple("OK".into()));
+    let after = tell("mg k c f t v\r\n");
+    assert!(after.contains(r"f0 t-1\r\n7\r\n"), "{after}");
+    assert_ne!(before.split(' ').nth(1), after.split(' ').nth(2));
+    assert_eq!(tell("incr k 1\r\n"), r"8\r\n");
+    assert_eq!(ask("GET k"), bulk("8"));
+    assert_eq!(ask("SELECT 1"), Value::Simple("OK".into()));
+    assert_eq!(ask("GET k"), Value::Null);
+    assert_eq!(tell("flush_all\r\nget k\r\n"), r"OK\r\nEND\r\n");
+}
