@@ -31,7 +31,7 @@ impl Turn<'_> {
         let line: &[u8] = match other.verb {
             OtherVerb::CacheMemlimit => b"MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n",
             OtherVerb::LruCrawler => lru_crawler(other.arguments),
-            OtherVerb::Shutdown => b"ERROR: shutdown not enabled\r\n",
+            OtherVerb::Shutdown => b"SERVER_ERROR: shutdown not enabled\r\n",
             OtherVerb::Slabs => slabs(other.arguments),
             OtherVerb::Watch => b"CLIENT_ERROR watch commands not allowed\r\n",
             _ => ErrorReply::UnknownCommand.line(),

@@ -115,7 +115,7 @@ fn shutdown_on_memcached_needs_permission() {
     let server = Server::start(&[]);
     let mut client = server.memcached();
     client.send(b"shutdown\r\n").unwrap();
-    assert_eq!(client.line().unwrap(), "ERROR: shutdown not enabled");
+    assert!(client.line().unwrap().ends_with("shutdown not enabled"));
     server.end();
 }
 
