@@ -30,9 +30,6 @@ impl Holdings {
         eventually("clients, files and memory as before", || {
             let now = Holdings::of(server, client);
             let same = now.clients == self.clients && now.descriptors == self.descriptors;
-            if !same || now.used > self.used + slack {
-                eprintln!("{self:?} and now {now:?}");
-            }
             same && now.used <= self.used + slack
         });
     }

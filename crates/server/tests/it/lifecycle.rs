@@ -68,23 +68,21 @@ fn ipv6_is_served() {
 /// Clients write without a pause until the server is gone.
 fn ends_under_load(end: impl Fn(&Server)) {
     let mut server = Server::start(&[]);
-    let (address, memcached_address) = (server.address(), server.memcached_address());
+    let clients: Vec<_> = (0..4).map(|_| (server.client(), server.memcached())).collect();
     let busy = AtomicBool::new(false);
     let mut status = None;
     thread::scope(|scope| {
-        for number in 0..4 {
+        for (number, (mut client, mut memcached)) in clients.into_iter().enumerate() {
             let busy = &busy;
             scope.spawn(move || {
-                let mut client = Client::tcp(address);
                 let pipeline = request(&["INCRBY", &format!("counter:{number}"), "3"]).repeat(50);
                 while client.send(&pipeline).is_ok() && (0..50).all(|_| client.reply().is_ok()) {
                     busy.store(true, Ordering::Relaxed);
                 }
             });
             scope.spawn(move || {
-                let mut client = Client::tcp(memcached_address);
-                while client.send(&b"set k 0 0 3\r\nabc\r\n".repeat(50)).is_ok()
-                    && (0..50).all(|_| client.line().is_ok())
+                while memcached.send(&b"set k 0 0 3\r\nabc\r\n".repeat(50)).is_ok()
+                    && (0..50).all(|_| memcached.line().is_ok())
                 {}
             });
         }

@@ -27,7 +27,7 @@ const ATTACKS: &[Attack] = &[
 ];
 
 #[test]
-#[ignore = "takes a minute or two, and is for its figures"]
+#[ignore = "takes half a minute, and is for its figures"]
 fn every_attack() {
     let server = Server::start(&["--maxclients", "15000", "--memcached-item-size-max", "64mb"]);
     let mut witness = server.client();
