@@ -117,6 +117,8 @@ fn a_password_is_asked_for() {
         ("get k\r\n", r"CLIENT_ERROR unauthenticated\r\n"),
         ("nonsense\r\n", r"CLIENT_ERROR unauthenticated\r\n"),
         ("set k 0 0 3\r\nabcd\r\n", r"CLIENT_ERROR unauthenticated\r\nCLIENT_ERROR unauthenticated\r\n"),
+        ("set k 0 0 100000\r\n", r"CLIENT_ERROR unauthenticated\r\n"),
+        (&"x".repeat(100_002), ""),
         ("set k 0 0 7\r\ndefault\r\n", r"CLIENT_ERROR bad authentication token format\r\n"),
         ("set k 0 0 19\r\ndefault open sesamE\r\n", r"CLIENT_ERROR authentication failure\r\n"),
         ("set k 0 0 19\r\ndefault open sesame\r\nget k\r\n", r"STORED\r\nEND\r\n"),
