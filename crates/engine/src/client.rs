@@ -51,7 +51,7 @@ pub struct SharedClient {
     pub local_address: String,
     /// When it connected.
     pub connected_at: UnixMillis,
-    /// When it last sent a request, in milliseconds since 1970.
+    /// When it last sent a request, or a part of a long one, or took a part of a long reply; in milliseconds since 1970.
     pub active_at: AtomicI64,
     /// The selected database.
     pub db: AtomicU32,
@@ -155,6 +155,11 @@ impl SharedClient {
         self.query_bytes.store(bytes as u64, Ordering::Relaxed);
     }
 
+    /// Notes that bytes came from it or went to it.
+    pub fn note_active(&self, now: UnixMillis) {
+        self.active_at.store(now.0, Ordering::Relaxed);
+    }
+
     /// Ends the connection.
     pub fn disconnect(&self) {
         self.link.disconnect();
@@ -180,7 +185,7 @@ impl SharedClient {
 
     /// Notes that so many requests were served now.
     pub fn note_requests(&self, now: UnixMillis, requests: u64) {
-        self.active_at.store(now.0, Ordering::Relaxed);
+        self.note_active(now);
         self.requests.store(self.requests.load(Ordering::Relaxed) + requests, Ordering::Relaxed);
     }
 }

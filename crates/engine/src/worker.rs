@@ -25,7 +25,10 @@ pub struct Worker {
     pub(crate) ahead: Vec<(DbIndex, Position)>,
 }
 
-/// Requests parsed together; the vectors keep their capacity from batch to batch.
+/// Arguments and keys for which a batch keeps memory; those of a request with more are given back after it.
+const KEPT_CAPACITY_MAX: usize = 1 << 14;
+
+/// Requests parsed together; the vectors keep their capacity, unless it is great, from batch to batch.
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) args: Vec<Span>,
@@ -48,7 +51,9 @@ pub(crate) struct Prepared {
 impl Batch {
     pub(crate) fn clear(&mut self) {
         self.args.clear();
+        self.args.shrink_to(KEPT_CAPACITY_MAX);
         self.keys.clear();
+        self.keys.shrink_to(KEPT_CAPACITY_MAX);
         self.requests.clear();
     }
 }

@@ -19,6 +19,7 @@ use larder_engine::{Counter, Served, SharedClient, Worker};
 use larder_resp::Output;
 use larder_store::UnixMillis;
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::{Instant, timeout_at};
 
 use crate::stream::Stream;
 use crate::wave::Member;
@@ -28,7 +29,7 @@ use crate::worker::Local;
 const SLICES_MAX: usize = 64;
 /// A connection's own read buffer grows by at least so much.
 const TAIL_GROWTH_MIN: usize = 16 * 1024;
-/// ... and by at most so much at once, whatever the request declares.
+/// ... and by at most so much at once, and at most as much as has come: what the request declares takes no memory.
 const TAIL_GROWTH_MAX: usize = 1 << 20;
 
 /// A protocol's state machine.
@@ -131,16 +132,21 @@ impl<C: Conversation + 'static> Driver<C> {
     async fn read_more(&self, local: &Local, needed: usize) -> io::Result<Served> {
         let limit = local.worker.borrow().settings().client_query_buffer_limit;
         let read = poll_fn(|task| self.state.borrow_mut().poll_read_more(task, needed, limit)).await?;
-        self.state.borrow().count_input(local, read);
+        let state = self.state.borrow();
+        state.count_input(local, read);
+        state.note_active(local);
+        drop(state);
         match needed.checked_sub(read) {
             Some(missing) if missing > 0 => Ok(Served::NeedInput(missing)),
             _ => Ok(self.state.borrow_mut().serve_tail(local)),
         }
     }
 
-    /// Sends the rest, waiting for the socket; ends the connection when the client leaves too much unread for too long.
+    /// Sends the rest, waiting for the socket; ends the connection when the client leaves too much unread for too long. Reading a
+    /// little now and then does not put that off.
     async fn send(&self, local: &Local) -> io::Result<()> {
         let limits = local.worker.borrow().settings().client_output_buffer_limit.normal;
+        let mut too_much_until = None;
         loop {
             let len = self.state.borrow().unsent.len() as u64;
             self.state.borrow().conversation.shared().note_output(len as usize);
@@ -153,8 +159,13 @@ impl<C: Conversation + 'static> Driver<C> {
             let writable = poll_fn(|task| self.state.borrow().stream.poll_write_ready(task));
             if limits.soft_bytes > 0 && len > limits.soft_bytes {
                 let grace = Duration::from_secs(u64::from(limits.soft_seconds));
-                tokio::time::timeout(grace, writable).await??;
+                let until = *too_much_until.get_or_insert_with(|| Instant::now() + grace);
+                timeout_at(until, writable).await??;
+                if Instant::now() >= until {
+                    return Err(ErrorKind::TimedOut.into());
+                }
             } else {
+                too_much_until = None;
                 writable.await?;
             }
             let mut state = self.state.borrow_mut();
@@ -164,6 +175,7 @@ impl<C: Conversation + 'static> Driver<C> {
             if unsent.is_empty() {
                 *unsent = Output::default();
             }
+            state.note_active(local);
         }
     }
 }
@@ -213,7 +225,8 @@ impl<C: Conversation> State<C> {
         if self.tail.len() as u64 > limit {
             return Poll::Ready(Err(ErrorKind::OutOfMemory.into()));
         }
-        self.tail.reserve(needed.clamp(TAIL_GROWTH_MIN, TAIL_GROWTH_MAX));
+        let growth_max = self.tail.len().clamp(TAIL_GROWTH_MIN, TAIL_GROWTH_MAX);
+        self.tail.reserve(needed.clamp(TAIL_GROWTH_MIN, growth_max));
         loop {
             match self.stream.poll_read_ready(task)? {
                 Poll::Ready(()) => {}
@@ -232,6 +245,11 @@ impl<C: Conversation> State<C> {
         self.conversation.shared().count_input(bytes);
     }
 
+    /// A client amid a long request or reply is not idle.
+    fn note_active(&self, local: &Local) {
+        self.conversation.shared().note_active(local.worker.borrow().node.host.time().now);
+    }
+
     /// Tells others how much of a request is kept until its end comes.
     fn note_kept(&self) -> usize {
         self.conversation.shared().note_input(self.tail.len());
@@ -244,6 +262,10 @@ impl<C: Conversation> State<C> {
         let (consumed, served) = self.work(local, &mut tail);
         if consumed < tail.len() {
             tail.drain(..consumed);
+            if tail.capacity() > TAIL_GROWTH_MAX.max(4 * tail.len()) {
+                // The beginning of the next request does not keep the memory of a large one.
+                tail.shrink_to_fit();
+            }
             self.tail = tail;
         }
         served

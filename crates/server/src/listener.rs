@@ -1,5 +1,6 @@
 //! Listening sockets: binds them, accepts connections and deals them to the workers in turn.
 
+use std::cell::Cell;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -102,16 +103,26 @@ fn bind_unix(path: &str, mode: u32) -> io::Result<Listener> {
 pub(crate) struct Dealer {
     pub(crate) node: Arc<Node>,
     pub(crate) workers: Vec<UnboundedSender<NewConnection>>,
-    pub(crate) next: std::cell::Cell<usize>,
+    next: Cell<usize>,
+    /// Each connection holds a copy from here to its end. Counting the registered clients would not do: those on their way to a
+    /// busy worker are not registered yet, and a rush would exceed `maxclients` by all of them.
+    seat: Seat,
 }
 
+/// Counts the connections by its copies.
+pub(crate) type Seat = Arc<()>;
+
 impl Dealer {
+    pub(crate) fn new(node: Arc<Node>, workers: Vec<UnboundedSender<NewConnection>>) -> Dealer {
+        Dealer { node, workers, next: Cell::new(0), seat: Seat::default() }
+    }
+
     /// Accepts for as long as the process lives.
     pub(crate) async fn accept(&self, listener: &Listener) {
         loop {
             let accepted = match listener {
-                Listener::Tcp(listener, protocol) => accept_tcp(listener, *protocol).await,
-                Listener::Unix(listener, path) => accept_unix(listener, path).await,
+                Listener::Tcp(listener, protocol) => accept_tcp(listener, *protocol, &self.seat).await,
+                Listener::Unix(listener, path) => accept_unix(listener, path, &self.seat).await,
             };
             match accepted {
                 Ok(connection) => self.deal(connection),
@@ -126,7 +137,8 @@ impl Dealer {
     /// Why a client is not welcome, if it is not: what it is told.
     fn objection(&self, settings: &Settings, connection: &NewConnection) -> Option<String> {
         let resp = connection.protocol == WireProtocol::Resp;
-        if self.node.clients.len() >= settings.maxclients as usize {
+        // Two copies are not seats taken by others: the dealer's and this connection's.
+        if Arc::strong_count(&self.seat) - 2 >= settings.maxclients as usize {
             let line = if resp {
                 "-ERR max number of clients reached\r\n"
             } else {
@@ -158,7 +170,11 @@ impl Dealer {
     }
 }
 
-async fn accept_tcp(listener: &TcpListener, protocol: WireProtocol) -> io::Result<NewConnection> {
+async fn accept_tcp(
+    listener: &TcpListener,
+    protocol: WireProtocol,
+    seat: &Seat,
+) -> io::Result<NewConnection> {
     let (stream, peer) = listener.accept().await?;
     let local_address = stream.local_addr().map(|address| address.to_string()).unwrap_or_default();
     Ok(NewConnection {
@@ -166,16 +182,18 @@ async fn accept_tcp(listener: &TcpListener, protocol: WireProtocol) -> io::Resul
         address: peer.to_string(),
         local_address,
         protocol,
+        seat: Seat::clone(seat),
     })
 }
 
-async fn accept_unix(listener: &UnixListener, path: &str) -> io::Result<NewConnection> {
+async fn accept_unix(listener: &UnixListener, path: &str, seat: &Seat) -> io::Result<NewConnection> {
     let (stream, _) = listener.accept().await?;
     Ok(NewConnection {
         socket: Accepted::Unix(stream.into_std()?),
         address: format!("{path}:0"),
         local_address: format!("{path}:0"),
         protocol: WireProtocol::Resp,
+        seat: Seat::clone(seat),
     })
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn serve(settings: Settings, config_file: String) -> io::Result<()> {
         senders.push(sender);
         threads.push(thread);
     }
-    let dealer = Dealer { node: Arc::clone(&node), workers: senders, next: std::cell::Cell::new(0) };
+    let dealer = Dealer::new(Arc::clone(&node), senders);
     runtime.block_on(run(&settings, dealer, &process, stopped))?;
     tracing::info!("User requested shutdown, leaving");
     for thread in threads {
@@ -70,6 +70,9 @@ async fn run(
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let listeners = listener::bind(settings)?;
+    if listeners.is_empty() {
+        return Err(io::Error::other("Configured to not listen anywhere, exiting."));
+    }
     banner(settings, dealer.workers.len());
     dealer.node.note_startup_memory();
     let accepting = async {
@@ -116,7 +119,10 @@ fn banner(settings: &Settings, workers: usize) {
     if !settings.unixsocket.is_empty() {
         tracing::info!("Serving RESP on {}", settings.unixsocket);
     }
-    tracing::info!("Ready to accept connections tcp on port {}", settings.port);
+    match settings.port {
+        0 => tracing::info!("Ready to accept connections"),
+        port => tracing::info!("Ready to accept connections tcp on port {port}"),
+    }
 }
 
 /// Frees what takes long on a thread of its own.

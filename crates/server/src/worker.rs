@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
 use crate::driver::{Conversation, Driver};
+use crate::listener::Seat;
 use crate::stream::Accepted;
 use crate::wave::Wave;
 
@@ -26,6 +27,7 @@ pub(crate) struct NewConnection {
     pub(crate) address: String,
     pub(crate) local_address: String,
     pub(crate) protocol: WireProtocol,
+    pub(crate) seat: Seat,
 }
 
 /// What is spoken on a listening socket.
@@ -95,7 +97,8 @@ fn adopt(local: &Rc<Local>, connection: NewConnection) {
     let shared = Arc::new(shared);
     node.clients.insert(id, Arc::clone(&shared));
     local.stats().connections.add(1);
-    let registered = Registered { local: Rc::clone(local), id, protocol: connection.protocol };
+    let registered =
+        Registered { local: Rc::clone(local), id, protocol: connection.protocol, _seat: connection.seat };
     let local = Rc::clone(local);
     let task = match connection.protocol {
         WireProtocol::Resp => {
@@ -148,6 +151,7 @@ struct Registered {
     local: Rc<Local>,
     id: u64,
     protocol: WireProtocol,
+    _seat: Seat,
 }
 
 impl Drop for Registered {

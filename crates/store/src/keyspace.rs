@@ -39,6 +39,20 @@ impl Trash {
     }
 }
 
+/// What a flush took away. When it is dropped it goes to the background, whose waking up may cost this thread its processor.
+pub struct Flushed<'a, S: SideState> {
+    keyspace: &'a Keyspace<S>,
+    taken: Vec<Db>,
+}
+
+impl<S: SideState> Drop for Flushed<'_, S> {
+    fn drop(&mut self) {
+        if !self.taken.is_empty() {
+            self.keyspace.send(Trash::Dbs(std::mem::take(&mut self.taken)));
+        }
+    }
+}
+
 /// Entries given away to be freed, and those of them that were.
 #[derive(Debug, Default)]
 struct Tally {
@@ -272,8 +286,9 @@ impl<S: SideState> Keyspace<S> {
     /// Empties a database, or all. Stripes with keys give their tables away, 0.3 us each when they are not in cache, and all is
     /// freed in the background.
     ///
-    /// The caller must have stopped all other use of the keyspace where a request of several keys must not see half of it.
-    pub fn flush(&self, which: Option<DbIndex>, moment: Moment) {
+    /// The caller must have stopped all other use of the keyspace where a request of several keys must not see half of it, and
+    /// let it go on before dropping the result.
+    pub fn flush(&self, which: Option<DbIndex>, moment: Moment) -> Flushed<'_, S> {
         let mut taken = Vec::new();
         let dbs = match which {
             Some(db) => db.0..db.0 + 1,
@@ -292,9 +307,7 @@ impl<S: SideState> Keyspace<S> {
                 from = index + 1;
             }
         }
-        if !taken.is_empty() {
-            self.send(Trash::Dbs(taken));
-        }
+        Flushed { keyspace: self, taken }
     }
 
     /// Exchanges two databases. The caller must have stopped all other use of the keyspace.

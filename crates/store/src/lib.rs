@@ -24,7 +24,7 @@ pub use entry::{
     decimal_len, parse_integer,
 };
 pub use expire::ExpireProgress;
-pub use keyspace::{Garbage, Keyspace, RandomKey};
+pub use keyspace::{Flushed, Garbage, Keyspace, RandomKey};
 pub use position::{Key, POSITION_BITS, Position, Positioner, STRIPE_BITS, STRIPES};
 pub use size_class::size_class;
 pub use stripe::{Expiries, Moment, Stripe, StripeGuard, Touch, WrongType};

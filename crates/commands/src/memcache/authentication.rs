@@ -5,10 +5,13 @@
 //! and the password; the name is that of RESP's only user, `default`.
 
 use larder_config::Settings;
-use memcache_parser::Command;
 use memcache_parser::reply::{self, Sink, Status};
+use memcache_parser::{Command, Limits};
 
 use super::turn::Turn;
+
+/// Longest value that a stranger may send, as in memcached.
+const STRANGER_BYTES_MAX: usize = 16 * 1024;
 
 /// The only user.
 const USER: &[u8] = b"default";
@@ -30,6 +33,12 @@ impl Admission {
 }
 
 impl Turn<'_> {
+    /// What a stranger may send: no more than it takes to give a password, so that nobody without one occupies much memory.
+    pub(super) fn stranger_limits(&self) -> Limits {
+        let item_bytes = self.limits.item_bytes.min(STRANGER_BYTES_MAX);
+        Limits { item_bytes, get_line_bytes: self.limits.line_bytes, ..self.limits }
+    }
+
     /// Hears what a stranger has to say.
     pub(super) fn authenticate(&mut self, command: &Command<'_>) -> Admission {
         let Command::Store(store) = command else {

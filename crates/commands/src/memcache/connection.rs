@@ -157,7 +157,7 @@ impl Connection {
 
     /// Handles one request of a client that has yet to give the password.
     fn admit(&mut self, turn: &mut Turn<'_>, input: &[u8], from: usize) -> BatchEnd {
-        match parse(&input[from..], &turn.limits) {
+        match parse(&input[from..], &turn.stranger_limits()) {
             Parsed::Incomplete { needed } => BatchEnd::Served(from, missing(input, from, needed)),
             Parsed::Request { command, end } => {
                 self.admission = turn.authenticate(&command);

@@ -85,8 +85,10 @@ fn flush(cx: &mut Context<'_>, which: Option<DbIndex>) -> CommandResult {
     }
 
     // Stripe by stripe, a request of several keys beside it could be half gone and half there.
-    let _all = cx.exclusive()?;
-    cx.node.keyspace.flush(which, cx.moment);
+    let all = cx.exclusive()?;
+    let flushed = cx.node.keyspace.flush(which, cx.moment);
+    drop(all);
+    drop(flushed);
 
     cx.reply.ok();
     Ok(Outcome::Reply)

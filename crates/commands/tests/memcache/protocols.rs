@@ -117,6 +117,8 @@ fn a_password_is_asked_for() {
         ("get k\r\n", r"CLIENT_ERROR unauthenticated\r\n"),
         ("nonsense\r\n", r"CLIENT_ERROR unauthenticated\r\n"),
         ("set k 0 0 3\r\nabcd\r\n", r"CLIENT_ERROR unauthenticated\r\nCLIENT_ERROR unauthenticated\r\n"),
+        ("set k 0 0 100000\r\n", r"CLIENT_ERROR unauthenticated\r\n"),
+        (&"x".repeat(100_002), ""),
         ("set k 0 0 7\r\ndefault\r\n", r"CLIENT_ERROR bad authentication token format\r\n"),
         ("set k 0 0 19\r\ndefault open sesamE\r\n", r"CLIENT_ERROR authentication failure\r\n"),
         ("set k 0 0 19\r\ndefault open sesame\r\nget k\r\n", r"STORED\r\nEND\r\n"),
@@ -155,6 +157,19 @@ fn both_protocols_on_one_key() {
     assert_ne!(before.split(' ').nth(1), after.split(' ').nth(2));
     assert_eq!(tell("incr k 1\r\n"), r"8\r\n");
     assert_eq!(ask("GET k"), bulk("8"));
+    // What changes a part of the value keeps the rest, and renews the CAS value all the same.
+    assert_eq!(tell("ms k 1 F9 T50 E77\r\n5\r\nmd k I E78\r\n"), r"HD\r\nHD\r\n");
+    assert_eq!(ask("INCR k"), Value::Integer(6));
+    assert_eq!(ask("APPEND k x"), Value::Integer(2));
+    let changed = tell("mg k f t v c\r\n");
+    assert!(changed.starts_with("VA 2 f9 t50 c") && changed.ends_with(r" X W\r\n6x\r\n"), "{changed}");
+    assert!(!changed.contains("c78"), "{changed}");
+    assert_eq!(ask("PERSIST k"), Value::Integer(1));
+    assert_eq!(ask("RENAME k renamed"), Value::Simple("OK".into()));
+    assert_eq!(tell("mg renamed f t v\r\nget k\r\n"), r"VA 2 f9 t-1 Z X\r\n6x\r\nEND\r\n");
+    assert_eq!(ask("SET big 9223372036854775807"), Value::Simple("OK".into()));
+    assert_eq!(tell("incr big 1\r\n"), r"9223372036854775808\r\n");
+    assert!(matches!(ask("INCR big"), Value::Error(_)));
     assert_eq!(ask("SELECT 1"), Value::Simple("OK".into()));
     assert_eq!(ask("GET k"), Value::Null);
     assert_eq!(tell("flush_all\r\nget k\r\n"), r"OK\r\nEND\r\n");

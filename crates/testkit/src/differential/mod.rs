@@ -7,7 +7,7 @@
 mod compare;
 mod digest;
 mod generate;
-mod syntax;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;

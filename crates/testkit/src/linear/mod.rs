@@ -2,7 +2,7 @@
 //!
 //! [`check`] decides for a recorded [`History`], by the search of Wing and Gong with the states seen remembered: is there an order
 //! of the operations that agrees with every client's own order and with real time, and in which each reply is what a sequential
-//! model answers? [`record`] has several workers of one node, each on a thread of its own, make such histories.
+//! model answers? `record` has several workers of one node, each on a thread of its own, make such histories.
 
 mod model;
 mod record;

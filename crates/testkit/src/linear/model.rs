@@ -100,10 +100,7 @@ impl Model for Strings {
             }
             Request::Get(key) => bulk(strings.get(key)),
             Request::Incr(key) => {
-                let number = match strings.get(key) {
-                    None => Some(0),
-                    Some(value) => std::str::from_utf8(value).ok().and_then(|text| text.parse::<i64>().ok()),
-                };
+                let number = strings.get(key).map_or(Some(0), |value| integer(value));
                 match number {
                     None => Value::Error(b"ERR value is not an integer or out of range".to_vec()),
                     Some(number) => {
@@ -139,4 +136,10 @@ impl Model for Strings {
             },
         }
     }
+}
+
+/// The number that a string is, if it is written as numbers are: appending digits to a zero makes none.
+fn integer(value: &[u8]) -> Option<i64> {
+    let number: i64 = std::str::from_utf8(value).ok()?.parse().ok()?;
+    (number.to_string().as_bytes() == value).then_some(number)
 }

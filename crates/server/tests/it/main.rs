@@ -1,0 +1,21 @@
+//! The binary from outside: a process started with a command line, spoken to over its sockets, and ended by signals.
+//!
+//! Every test starts servers of its own, on ports that were free a moment ago and in a temporary directory. None of them measures
+//! time; where a state is awaited there is a generous limit after which the test fails.
+//!
+//! The [siege] is the hostile run. It takes half a minute, wants an optimised build (`LARDER` names the binary to be tested in the
+//! place of cargo's), and prints figures:
+//! `cargo build --profile fast && LARDER=$PWD/target/fast/larder cargo test -p larder --test it -- --ignored --nocapture --test-threads 1`
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "the siege prints its figures")]
+
+mod client;
+mod command_line;
+mod damage;
+mod hostile_input;
+mod lifecycle;
+mod limits;
+mod races;
+mod server;
+mod siege;

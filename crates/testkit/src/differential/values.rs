@@ -1,0 +1,166 @@
+//! Values for arguments, by their kind and name.
+
+use larder_engine::syntax::{Argument, Kind};
+
+use crate::chance::Chance;
+
+/// Keys are few, so that requests meet.
+const KEYS: &[&[u8]] = &[
+    b"a",
+    b"b",
+    b"c",
+    b"d",
+    b"key:1",
+    b"{tag}a-rather-long-key-of-more-than-44-bytes-x",
+    b"\x00\xff\r\n",
+    b"",
+];
+/// Lengths about which something changes: embedded strings end at 44, blocks begin at a few KiB.
+const LENGTHS: &[usize] =
+    &[0, 1, 2, 7, 8, 9, 31, 43, 44, 45, 46, 64, 255, 256, 4095, 4096, 4097, 8192, 20_000];
+/// Integers at the edges of what encodings hold, and what only looks like one.
+const INTEGERS: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "2",
+    "7",
+    "10",
+    "9999",
+    "10000",
+    "12345678901",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "-9223372036854775809",
+    "4611686018427387904",
+    "-0",
+    "00",
+    "+1",
+    "01",
+    " 1",
+    "1 ",
+    "1.0",
+    "1e2",
+    "0x1",
+];
+const FLOATS: &[&str] = &[
+    "0.1",
+    "1.5",
+    "-2.25",
+    "3e5",
+    "1e-7",
+    "1e17",
+    "5.0e3",
+    "inf",
+    "-inf",
+    "nan",
+    "1.",
+    ".5",
+    "1x",
+    "0.30000000000000004",
+];
+const PATTERNS: &[&str] =
+    &["*", "?", "a*", "[a-c]", "[^a]", "key:?", "\\a", "[", "", "*e*", "{tag}*", "[c-a]"];
+const BIT_TYPES: &[&str] =
+    &["u1", "u8", "i8", "u16", "i5", "u63", "i64", "i1", "u64", "i65", "u0", "x8", "u"];
+
+/// A value for an argument; sometimes one of another kind.
+pub(super) fn argument(argument: &Argument, chance: &mut Chance) -> Vec<u8> {
+    let name = argument.name.as_str();
+    match (argument.kind, name) {
+        (_, "seconds") => seconds(chance, 1, 0),
+        (_, "milliseconds") => seconds(chance, 1000, 0),
+        (_, "unix-time-seconds") => seconds(chance, 1, 4_000_000_000),
+        (_, "unix-time-milliseconds") => seconds(chance, 1000, 4_000_000_000),
+        _ if chance.percent(3) => value(chance),
+        (Kind::Key, _) => chance.pick(KEYS).to_vec(),
+        (Kind::Pattern, _) => word(PATTERNS, chance),
+        (Kind::Double, _) => word(if chance.percent(70) { FLOATS } else { INTEGERS }, chance),
+        (_, "encoding") => word(BIT_TYPES, chance),
+        (_, "type") => word(&["string", "hash", "none", "STRING"], chance),
+        (_, "bit") => word(&["0", "1", "1", "0", "2"], chance),
+        (_, "offset") => offset(chance),
+        (_, "cursor") => b"0".to_vec(),
+        (Kind::Integer, name) if name.contains("db") || name.starts_with("index") => {
+            word(&["0", "0", "1", "2", "15", "16", "-1", "x"], chance)
+        }
+        (Kind::Integer, _) => match chance.below(4) {
+            0 => word(INTEGERS, chance),
+            1 => word(&["0", "1"], chance),
+            _ => (chance.below(60) as i64 - 20).to_string().into_bytes(),
+        },
+        _ => value(chance),
+    }
+}
+
+fn word(choices: &[&str], chance: &mut Chance) -> Vec<u8> {
+    chance.pick(choices).as_bytes().to_vec()
+}
+
+/// Times that are out of range, in the past, or none: nothing that comes to pass while requests are compared.
+const ODD_TIMES: &[&str] = &[
+    "0",
+    "-1",
+    "-1000",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775",
+    "-9223372036854775",
+    "9223372036854775808",
+    "99999999999999999",
+    "1.5",
+    "1x",
+    "",
+    " 1",
+    "+1",
+    "-0",
+];
+
+/// A time far enough from now that neither side's clock matters; sometimes an odd one.
+fn seconds(chance: &mut Chance, per_second: i64, since: i64) -> Vec<u8> {
+    if chance.percent(12) {
+        return chance.pick(ODD_TIMES).as_bytes().to_vec();
+    }
+    // Two equal ones from now on, given a moment apart, are later than each other or not as it happens; absolute ones may meet.
+    let ahead = if since == 0 { 10_000 + chance.below(10_000_000) } else { 10_000 * (1 + chance.below(20)) };
+    let seconds = since + ahead as i64;
+    (seconds * per_second).to_string().into_bytes()
+}
+
+/// A place in a string: near, or beyond what is allowed, never so far that the string takes long to make.
+fn offset(chance: &mut Chance) -> Vec<u8> {
+    let near = [40, 600, 70_000];
+    match chance.below(12) {
+        0 => chance
+            .pick(&["-1", "4294967296", "9223372036854775807", "x", "", "1.0", "#-1"])
+            .as_bytes()
+            .to_vec(),
+        1 => format!("#{}", chance.below(40)).into_bytes(),
+        _ => {
+            let end = *chance.pick(&near);
+            chance.below(end).to_string().into_bytes()
+        }
+    }
+}
+
+/// A value: integers, floats, and strings of the lengths that matter.
+pub(super) fn value(chance: &mut Chance) -> Vec<u8> {
+    match chance.below(6) {
+        0 => chance.pick(INTEGERS).as_bytes().to_vec(),
+        1 => (chance.seed() as i64 >> chance.below(63)).to_string().into_bytes(),
+        2 => chance.pick(FLOATS).as_bytes().to_vec(),
+        3 => {
+            let len = *chance.pick(LENGTHS);
+            chance.bytes(len)
+        }
+        4 => {
+            let len = *chance.pick(LENGTHS);
+            vec![b'a' + chance.below(26) as u8; len]
+        }
+        _ => {
+            let len = chance.below(12);
+            (0..len).map(|_| b'a' + chance.below(4) as u8).collect()
+        }
+    }
+}
