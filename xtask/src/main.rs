@@ -11,7 +11,7 @@ type Step = (&'static str, &'static [&'static str]);
 const CI: &[Step] = &[
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    ("documentation", &["doc", "--workspace", "--no-deps", "--document-private-items"]),
+    ("documentation", &["doc", "--workspace", "--no-deps"]),
     ("tests", &["test", "--workspace"]),
 ];
 
