@@ -280,6 +280,10 @@ fn meta(chance: &mut Chance) -> Request {
             chosen.push(flag);
         }
     }
+    // memcached forgets of an item that `mg` makes that its key was in base64, and from then on returns the bytes as they are.
+    if verb == "mg" && chosen.iter().any(|flag| flag.starts_with('N')) {
+        chosen.retain(|flag| *flag != "b");
+    }
     let value = (verb == "ms").then(|| value(chance));
     let len = value.as_ref().map(|value| value.len().to_string());
     let words = [len.as_deref()].into_iter().flatten().chain(chosen);
