@@ -4,7 +4,7 @@
 //! `INCREMENTS=1000000 INCREMENTS_SEED=$RANDOM` makes it a long run.
 
 use larder_resp::Protocol;
-use larder_testkit::{Chance, InProcess, Peer, RedisServer, Value};
+use larder_testkit::{Chance, InProcess, Peer, RedisServer, Value, number};
 
 /// Sums sent together.
 const BATCH: usize = 500;
@@ -33,10 +33,6 @@ fn sums_are_those_of_redis() {
     }
     assert!(refused < sums / 2, "{refused} of {sums} were refused: most of the texts are to be numbers");
     println!("{sums} sums compared, {refused} of them refused");
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
 /// A key is given a value, then something is added to it.

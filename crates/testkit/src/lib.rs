@@ -14,6 +14,7 @@ mod peer;
 mod process;
 mod redis;
 pub mod script;
+mod setting;
 mod shrink;
 mod value;
 
@@ -22,5 +23,6 @@ pub use clock::Clock;
 pub use node::{Client, MemcachedClient, Node};
 pub use peer::{InProcess, Peer, PeerError, Version};
 pub use redis::RedisServer;
+pub use setting::number;
 pub use shrink::shrink;
 pub use value::{DecodeError, Value};

@@ -5,11 +5,7 @@
 
 use larder_resp::Protocol;
 use larder_testkit::differential::{compare, real_now};
-use larder_testkit::{InProcess, Peer, PeerError, RedisServer, Value, Version};
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
-}
+use larder_testkit::{InProcess, Peer, PeerError, RedisServer, Value, Version, number};
 
 #[test]
 fn redis_server_answers_alike() {

@@ -5,10 +5,7 @@
 //! version 1.6.40 on.
 
 use larder_testkit::memcached::{MemcachedServer, compare};
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
-}
+use larder_testkit::number;
 
 #[test]
 fn memcached_answers_alike() {
