@@ -51,11 +51,17 @@ impl Node {
     /// A new client.
     #[must_use]
     pub fn connect(&self, protocol: Protocol) -> Client {
-        let shared = self.shared_client();
-        let id = shared.id;
-        let mut client = larder_engine::Client::new(shared, self.engine.settings().requirepass.is_empty());
+        let connection = self.connection(protocol);
+        Client { feed: Feed::new(self, connection.client.id()), connection }
+    }
+
+    /// A new client's bare connection, for whoever wants to hand it its input piece by piece.
+    #[must_use]
+    pub fn connection(&self, protocol: Protocol) -> Connection {
+        let authenticated = self.engine.settings().requirepass.is_empty();
+        let mut client = larder_engine::Client::new(self.shared_client(), authenticated);
         client.speak(protocol);
-        Client { feed: Feed::new(self, id), connection: Connection::new(client) }
+        Connection::new(client)
     }
 
     /// A new client that speaks the memcached protocol.
