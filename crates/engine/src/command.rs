@@ -462,7 +462,8 @@ impl KeySpec {
     ///
     /// # Errors
     /// The number of keys is not a number, or there are not as many.
-    pub fn indices(&self, args: Args<'_>) -> Result<impl Iterator<Item = usize> + use<>, InvalidKeys> {
+    #[inline]
+    pub fn indices(&self, args: Args<'_>) -> Result<Indices, InvalidKeys> {
         let (first, last, step) = match self.find {
             FindKeys::Range { last, step } => {
                 let last = match usize::try_from(last) {
@@ -484,7 +485,27 @@ impl KeySpec {
         if last >= args.len() {
             return Err(InvalidKeys);
         }
-        Ok((first..=last).step_by(step))
+        Ok(Indices { next: first, last, step })
+    }
+}
+
+/// The indices of a spec's keys among the arguments. (In the standard library, `(first..=last).step_by(step)`, which costs a
+/// request with one key more than finding its command.)
+#[derive(Clone, Copy, Debug)]
+pub struct Indices {
+    next: usize,
+    last: usize,
+    step: usize,
+}
+
+impl Iterator for Indices {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let index = self.next;
+        self.next += self.step;
+        (index <= self.last).then_some(index)
     }
 }
 

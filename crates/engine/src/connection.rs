@@ -75,23 +75,22 @@ impl Connection {
     /// Executes what is complete in `input` as far as this turn allows, and appends the replies to `output`. Returns how many
     /// bytes were consumed, and what to do next. The bytes not consumed must come first in the next call's input.
     pub fn serve(&mut self, worker: &mut Worker, input: &mut [u8], output: &mut Output) -> (usize, Served) {
-        worker.refresh();
-        let node = worker.node.clone();
-        let Some(running) = node.safepoint.enter(worker.index) else { return (0, Served::Again) };
-        let mut batch = std::mem::take(&mut worker.batch);
-        let time = node.host.time();
-        let mut turn = Turn::new(&node, worker, &running, output, &mut self.client);
+        let Worker { node, index, random, settings, batch, .. } = worker;
+        settings.refresh(node);
+        let Some(running) = node.safepoint.enter(*index) else { return (0, Served::Again) };
+        let (time, stats) = (node.host.time(), &node.stats[*index]);
+        let (client, running) = (&mut self.client, &running);
+        let mut turn = Turn { node, stats, settings, random, running, output, client, executed: 0 };
         let (consumed, mut served) = match self.pending.take().and_then(|pending| turn.resume(pending, time))
         {
             Some((pending, served)) => {
                 self.pending = Some(pending);
                 (0, served)
             }
-            None => turn.serve(&mut self.parser, &mut self.pending, &mut batch, input, time),
+            None => turn.serve(&mut self.parser, &mut self.pending, batch, input, time),
         };
         let executed = turn.executed;
         batch.clear();
-        worker.batch = batch;
         self.client.shared.note_batch(&self.client, time.now, executed);
         if self.client.closing && self.pending.is_none() {
             served = Served::Close;

@@ -20,11 +20,11 @@ const BUCKETS: usize = (VALUE_BITS - FINE_BITS + 1) as usize * FINE;
 pub struct Histogram(OnceLock<Box<[Counter]>>);
 
 impl Histogram {
-    /// Counts a value; only the worker that owns the histogram may.
+    /// Counts a value so many times; only the worker that owns the histogram may.
     #[inline]
-    pub fn record(&self, nanos: u64) {
+    pub fn record(&self, nanos: u64, times: u64) {
         let counts = self.0.get_or_init(|| (0..BUCKETS).map(|_| Counter::default()).collect());
-        counts[bucket(nanos)].add(1);
+        counts[bucket(nanos)].add(times);
     }
 
     /// Forgets everything.
@@ -123,8 +123,8 @@ mod tests {
         let (one, other) = (Histogram::default(), Histogram::default());
         assert_eq!(Latencies::of([&one].into_iter()).percentile_nanos(50.0), 0);
         for nanos in 1..=20 {
-            one.record(nanos);
-            other.record(nanos + 1000);
+            one.record(nanos, 1);
+            other.record(nanos + 1000, 1);
         }
         let sum = Latencies::of([&one, &other].into_iter());
         assert_eq!(sum.total(), 40);

@@ -14,11 +14,14 @@ use crate::sync::spin_loop;
 /// holds one for.
 const SPINS: usize = 64;
 
+/// In ascending order; nearly always one.
+type Stripes<'a> = SmallVec<[StripeGuard<'a, StripeStats>; 1]>;
+
 /// The stripes of a request's keys, locked until this is dropped, seen through one numbered database.
 ///
 /// All were taken before the first effect, in ascending order. Methods take keys of the request only.
 pub struct Locked<'a> {
-    stripes: SmallVec<[StripeGuard<'a, StripeStats>; 1]>,
+    stripes: Stripes<'a>,
     stats: &'a WorkerStats,
     touch: Touch,
     db: DbIndex,
@@ -34,21 +37,18 @@ impl<'a> Locked<'a> {
     pub fn new(
         keyspace: &'a Keyspace<StripeStats>,
         stats: &'a WorkerStats,
-        keys: impl Iterator<Item = Position>,
+        mut keys: impl ExactSizeIterator<Item = Position>,
         moment: Moment,
         touch: Touch,
         db: DbIndex,
     ) -> Result<Locked<'a>, CommandError> {
-        let mut wanted: SmallVec<[usize; 4]> = keys.map(Position::stripe).collect();
-        if wanted.len() > 1 {
-            wanted.sort_unstable();
-            wanted.dedup();
-        }
-        let mut locked = Locked { stripes: SmallVec::new(), stats, touch, db, now: moment.now };
-        for stripe in wanted {
-            locked.stripes.push(lock(keyspace, stripe, moment).ok_or(CommandError::Contended)?);
-        }
-        Ok(locked)
+        let one = if keys.len() == 1 { keys.next() } else { None };
+        let stripes = match one {
+            Some(key) => lock(keyspace, key.stripe(), moment).map(|stripe| SmallVec::from_buf([stripe])),
+            None => lock_all(keyspace, keys.map(Position::stripe).collect(), moment),
+        };
+        let stripes = stripes.ok_or(CommandError::Contended)?;
+        Ok(Locked { stripes, stats, touch, db, now: moment.now })
     }
 
     /// The database that the methods below work in.
@@ -211,6 +211,16 @@ impl<'a> Locked<'a> {
         };
         &mut self.stripes[place]
     }
+}
+
+fn lock_all(
+    keyspace: &Keyspace<StripeStats>,
+    mut wanted: SmallVec<[usize; 8]>,
+    moment: Moment,
+) -> Option<Stripes<'_>> {
+    wanted.sort_unstable();
+    wanted.dedup();
+    wanted.into_iter().map(|stripe| lock(keyspace, stripe, moment)).collect()
 }
 
 #[inline]

@@ -1,18 +1,23 @@
 //! All commands of a node, found by name.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 
 use foldhash::fast::FixedState;
 
 use crate::command::Command;
 
-/// Longest name of a command or subcommand; longer words need not be looked up.
+/// Longest name of a command, a subcommand's container included; longer words need not be looked up.
 const NAME_MAX: usize = 32;
+
+/// A name in lower case, filled up with zeros: of one length, so that hashing and comparing it needs no loop.
+#[derive(PartialEq, Eq)]
+struct Name([u8; NAME_MAX]);
 
 /// The rows of all families and an index over their names.
 pub struct CommandTable {
     rows: Vec<Row>,
-    by_name: HashMap<Box<[u8]>, u32, FixedState>,
+    by_name: HashMap<Name, u32, FixedState>,
 }
 
 /// A row with its number; subcommands are rows of their own.
@@ -27,6 +32,13 @@ pub struct Row {
 }
 
 impl Row {
+    /// Whether the command's name alone leads to it: it is no container and no subcommand.
+    #[inline]
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.container.is_none() && self.command.subcommands.is_empty()
+    }
+
     /// The name under which it is counted and shown: `config|get`.
     #[must_use]
     pub fn full_name(&self) -> String {
@@ -69,18 +81,14 @@ impl CommandTable {
     #[inline]
     #[must_use]
     pub fn find(&self, name: &[u8]) -> Option<&Row> {
-        let mut lower = [0; NAME_MAX];
-        let lower = lower.get_mut(..name.len())?;
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        let row = &self.rows[*self.by_name.get(&*lower)? as usize];
-        if row.container.is_none() { Some(row) } else { None }
+        self.find_full(name).filter(|row| row.container.is_none())
     }
 
     /// The command of a name, or the subcommand of a name such as `config|get`.
+    #[inline]
     #[must_use]
     pub fn find_full(&self, name: &[u8]) -> Option<&Row> {
-        self.by_name.get(name.to_ascii_lowercase().as_slice()).map(|index| &self.rows[*index as usize])
+        self.by_name.get(&Name::of(name)?).map(|index| &self.rows[*index as usize])
     }
 
     /// The subcommand of a container; case does not matter.
@@ -95,9 +103,30 @@ impl CommandTable {
         let index = u32::try_from(self.rows.len()).expect("there are a few hundred commands");
         let row = Row { command, container, index };
         let name = row.full_name();
-        assert!(name.len() <= NAME_MAX && name == name.to_lowercase(), "{name} is not a proper name");
-        let before = self.by_name.insert(name.clone().into_bytes().into_boxed_slice(), index);
+        assert!(name == name.to_lowercase(), "{name} is not in lower case");
+        let key = Name::of(name.as_bytes()).expect("names are short");
+        let before = self.by_name.insert(key, index);
         assert!(before.is_none(), "two rows are named {name}");
         self.rows.push(row);
+    }
+}
+
+impl Name {
+    /// A word as names are kept; nothing when it is too long to be one, or ends in a zero byte, which a name has only as filling.
+    #[inline]
+    fn of(word: &[u8]) -> Option<Name> {
+        let mut name = [0; NAME_MAX];
+        name.get_mut(..word.len())?.copy_from_slice(word);
+        name.make_ascii_lowercase();
+        (word.last() != Some(&0)).then_some(Name(name))
+    }
+}
+
+impl Hash for Name {
+    /// Sixteen bytes tell nearly all names apart.
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let halves = self.0.as_chunks::<8>().0;
+        state.write_u64(u64::from_le_bytes(halves[0]) ^ u64::from_le_bytes(halves[1]).rotate_left(29));
     }
 }

@@ -1,13 +1,10 @@
 //! One turn of a connection on its worker: parse, prefetch, execute.
 
 use std::num::NonZeroU64;
-use std::sync::Arc;
 
-use larder_config::Settings;
 use larder_resp::{
     Client as ParserClient, Limits, Mark, Output, Parsed, ProtocolError, Reply, RequestParser, Span,
 };
-
 use larder_store::DbIndex;
 
 use crate::args::Args;
@@ -19,9 +16,10 @@ use crate::gates;
 use crate::node::{Node, Time, moment};
 use crate::outcome::{Later, Outcome};
 use crate::safepoint::Running;
+use crate::stats::WorkerStats;
 use crate::sync::Ordering;
 use crate::table::Row;
-use crate::worker::{Batch, Prepared, Worker};
+use crate::worker::{Batch, Prepared, Random, Worker, WorkerSettings};
 
 /// Requests parsed and prefetched together.
 const BATCH_MAX: usize = 16;
@@ -34,12 +32,13 @@ const ERROR_ARGS_MAX: usize = 128;
 
 /// See the module's documentation.
 pub(crate) struct Turn<'t> {
-    node: &'t Node,
-    worker: &'t mut Worker,
-    settings: Arc<Settings>,
-    running: &'t Running<'t>,
-    output: &'t mut Output,
-    client: &'t mut Client,
+    pub(crate) node: &'t Node,
+    pub(crate) stats: &'t WorkerStats,
+    pub(crate) settings: &'t mut WorkerSettings,
+    pub(crate) random: &'t mut Random,
+    pub(crate) running: &'t Running<'t>,
+    pub(crate) output: &'t mut Output,
+    pub(crate) client: &'t mut Client,
     /// Requests executed so far.
     pub(crate) executed: u64,
 }
@@ -67,18 +66,7 @@ enum Executed {
 /// What is left of a request that did not end: what goes on, or nothing when its handler is to be called again.
 struct Unfinished(Option<Later>);
 
-impl<'t> Turn<'t> {
-    pub(crate) fn new(
-        node: &'t Node,
-        worker: &'t mut Worker,
-        running: &'t Running<'t>,
-        output: &'t mut Output,
-        client: &'t mut Client,
-    ) -> Turn<'t> {
-        let settings = Arc::clone(&worker.settings);
-        Turn { node, worker, settings, running, output, client, executed: 0 }
-    }
-
+impl Turn<'_> {
     /// Serves input, batch by batch, as far as the turn allows. Returns the bytes consumed.
     pub(crate) fn serve(
         &mut self,
@@ -95,7 +83,10 @@ impl<'t> Turn<'t> {
             }
             batch.clear();
             let stop = self.parse(parser, batch, input, consumed);
-            self.prefetch(batch);
+            if batch.keys.len() > 1 {
+                let db = self.client.db;
+                self.node.keyspace.prefetch(batch.keys.iter().map(|key| (db, key.position)));
+            }
             let executed = self.execute_batch(batch, input, &mut consumed, &mut time);
             if !matches!(executed, Executed::All) {
                 // The parser may be amid a request behind the one that stopped the batch.
@@ -180,7 +171,11 @@ impl<'t> Turn<'t> {
     fn prepare(&self, batch: &mut Batch, input: &[u8], end: usize) {
         let first = batch.requests.last().map_or(0, |before| before.args_end as usize);
         let args = Args::new(input, &batch.args[first..]);
-        let row = find_row(self.node, args).ok();
+        let row = match batch.repeated {
+            Some((name, row)) if name.of(input) == args.at(0) => Some(row),
+            _ => find_row(self.node, args),
+        };
+        batch.repeated = row.filter(Row::is_plain).map(|row| (batch.args[first], row));
         if let Some(row) = row
             && row.command.arity.accepts(args.len())
         {
@@ -194,20 +189,6 @@ impl<'t> Turn<'t> {
         });
     }
 
-    /// Brings the slots and then the entries of a batch's keys into the cache, each time all at once.
-    #[inline]
-    fn prefetch(&self, batch: &Batch) {
-        if batch.keys.len() < 2 {
-            return;
-        }
-        for key in &batch.keys {
-            self.node.keyspace.prefetch_slot(self.client.db, key.position);
-        }
-        for key in &batch.keys {
-            self.node.keyspace.prefetch_entry(self.client.db, key.position);
-        }
-    }
-
     /// Executes a batch in order, moving `consumed` on with each request that ended, and `time` with each that took long.
     fn execute_batch(
         &mut self,
@@ -217,8 +198,9 @@ impl<'t> Turn<'t> {
         time: &mut Time,
     ) -> Executed {
         let (mut args_start, mut keys_start) = (0, 0);
-        let (mut fast, mut fast_since) = (0, time.nanos);
-        for request in &batch.requests {
+        // Brief requests from this one on are still to be timed, together.
+        let mut untimed = 0;
+        for (index, request) in batch.requests.iter().enumerate() {
             let spans = &batch.args[args_start..request.args_end as usize];
             let keys = &batch.keys[keys_start..request.keys_end as usize];
             (args_start, keys_start) = (request.args_end as usize, request.keys_end as usize);
@@ -229,33 +211,30 @@ impl<'t> Turn<'t> {
                 continue;
             };
             let brief = row.command.is_brief();
+            if !brief {
+                self.time_brief(&batch.requests[untimed..index], time);
+            }
             let before = (self.client.authenticated, self.client.protocol);
             let unfinished = self.execute(row, args, keys, *time, None);
             if let Some(Unfinished(later)) = unfinished {
+                self.time_brief(&batch.requests[untimed..index], time);
                 let (input, args) = copy_request(args);
                 return Executed::Pending(Box::new(Pending { row, input, args, keys: keys.to_vec(), later }));
             }
             if brief {
-                fast += 1;
                 continue;
             }
             let now = self.node.host.time();
-            self.add_time(row, now.nanos.saturating_sub(time.nanos));
-            (*time, fast_since) = (now, now.nanos);
-            let settings_changed = self.node.settings_version() != self.worker.settings_version;
+            self.add_time(row, now.nanos.saturating_sub(time.nanos), 1);
+            (*time, untimed) = (now, index + 1);
             if self.client.closing
-                || settings_changed
+                || self.settings.refresh(self.node)
                 || before != (self.client.authenticated, self.client.protocol)
             {
-                self.worker.refresh();
-                self.settings = Arc::clone(&self.worker.settings);
                 return Executed::Changed;
             }
         }
-        if let Some(fast) = NonZeroU64::new(fast) {
-            *time = self.node.host.time();
-            self.share_out_time(batch, time.nanos.saturating_sub(fast_since) / fast);
-        }
+        self.time_brief(&batch.requests[untimed..], time);
         Executed::All
     }
 
@@ -269,8 +248,7 @@ impl<'t> Turn<'t> {
         time: Time,
         later: Option<Later>,
     ) -> Option<Unfinished> {
-        let stats = &self.node.stats[self.worker.index];
-        let counted = &stats.commands[row.index as usize];
+        let counted = &self.stats.commands[row.index as usize];
         let mark = self.output.mark();
         if later.is_none()
             && let Err(error) = self.admit(row, args)
@@ -282,15 +260,15 @@ impl<'t> Turn<'t> {
         self.client.shared.row.store(row.index, Ordering::Relaxed);
         let mut cx = Context {
             node: self.node,
-            settings: &self.settings,
-            moment: moment(time.now, &self.settings),
+            settings: self.settings,
+            moment: moment(time.now, self.settings),
             args,
             keys,
             command: row.command,
             row,
-            stats,
+            stats: self.stats,
             running: self.running,
-            random: &mut self.worker.random,
+            random: self.random,
             reply: Reply { out: self.output, protocol: self.client.protocol },
             client: self.client,
         };
@@ -302,7 +280,7 @@ impl<'t> Turn<'t> {
             Ok(Outcome::Reply) => self.after_reply(mark),
             Ok(Outcome::Later(later)) => return Some(Unfinished(Some(later))),
             Err(CommandError::Contended) => {
-                stats.contended.add(1);
+                self.stats.contended.add(1);
                 return Some(Unfinished(going_on));
             }
             Err(error) => {
@@ -317,7 +295,7 @@ impl<'t> Turn<'t> {
 
     #[inline]
     fn admit(&self, row: Row, args: Args<'_>) -> Result<(), CommandError> {
-        let (client, settings) = (&*self.client, &*self.settings);
+        let (client, settings) = (&*self.client, &**self.settings);
         gates::pass(&gates::Request { row, args_len: args.len(), client, settings })
     }
 
@@ -325,11 +303,7 @@ impl<'t> Turn<'t> {
     #[cold]
     fn refuse(&mut self, args: Args<'_>) {
         let mark = self.output.mark();
-        let error = if self.client.authenticated {
-            find_row(self.node, args).err().unwrap_or(CommandError::Syntax)
-        } else {
-            CommandError::NoAuth
-        };
+        let error = if self.client.authenticated { unknown(self.node, args) } else { CommandError::NoAuth };
         self.executed += 1;
         self.reply_error(&error, mark);
     }
@@ -337,7 +311,7 @@ impl<'t> Turn<'t> {
     #[cold]
     fn reply_error(&mut self, error: &CommandError, mark: Mark) {
         let line = error.to_string();
-        self.node.stats[self.worker.index].count_error(line.split(' ').next().unwrap_or_default());
+        self.stats.count_error(line.split(' ').next().unwrap_or_default());
         self.output.truncate(mark);
         Reply { out: self.output, protocol: self.client.protocol }.error(&line);
         self.after_reply(mark);
@@ -356,43 +330,47 @@ impl<'t> Turn<'t> {
         }
     }
 
-    fn add_time(&self, row: Row, nanos: u64) {
-        let counted = &self.node.stats[self.worker.index].commands[row.index as usize];
-        counted.nanos.add(nanos);
-        if self.settings.latency_tracking {
-            counted.latency.record(nanos);
+    /// Counts for each of these requests that is brief an equal part of the time since `time`, and moves that on.
+    #[inline]
+    fn time_brief(&self, requests: &[Prepared], time: &mut Time) {
+        let is_brief = |request: &&Prepared| request.row.is_some_and(|row| row.command.is_brief());
+        let Some(count) = NonZeroU64::new(requests.iter().filter(is_brief).count() as u64) else { return };
+        let now = self.node.host.time();
+        let nanos_each = now.nanos.saturating_sub(time.nanos) / count;
+        *time = now;
+        // A pipeline mostly repeats one command.
+        for run in requests.chunk_by(|one, next| one.row_index() == next.row_index()) {
+            if let Some(row) =
+                run.first().and_then(|request| request.row).filter(|row| row.command.is_brief())
+            {
+                self.add_time(row, nanos_each, run.len() as u64);
+            }
         }
     }
 
-    fn share_out_time(&self, batch: &Batch, nanos_each: u64) {
-        for row in batch.requests.iter().filter_map(|request| request.row) {
-            if row.command.is_brief() {
-                self.add_time(row, nanos_each);
-            }
+    /// Counts that so many requests took so long each.
+    #[inline]
+    fn add_time(&self, row: Row, nanos_each: u64, count: u64) {
+        let counted = &self.stats.commands[row.index as usize];
+        counted.nanos.add(nanos_each * count);
+        if self.settings.latency_tracking {
+            counted.latency.record(nanos_each, count);
         }
     }
 }
 
-/// Notes the keys of the requests at the start of some input, and asks for their stripes.
+/// Notes the keys of a request that is all of some input, and asks for their stripes. A pipeline overlaps its own latencies.
 pub(crate) fn look_ahead(worker: &mut Worker, db: DbIndex, input: &mut [u8]) {
-    /// Requests of one client that are looked at: a longer pipeline overlaps its own latencies.
-    const REQUESTS_MAX: usize = 2;
+    // An inline request is unescaped in place and cannot be parsed twice.
+    if input.first() != Some(&b'*') {
+        return;
+    }
     let Worker { node, batch, ahead, .. } = worker;
-    let mut start = 0;
-    for _ in 0..REQUESTS_MAX {
-        // An inline request is unescaped in place and cannot be parsed twice.
-        if input.get(start) != Some(&b'*') {
-            break;
-        }
-        batch.clear();
-        match RequestParser::default().parse(input, start, &Limits::DEFAULT, &mut batch.args) {
-            Ok(Parsed::Request { end }) => start = end,
-            _ => break,
-        }
+    batch.clear();
+    let parsed = RequestParser::default().parse(input, 0, &Limits::DEFAULT, &mut batch.args);
+    if parsed == Ok(Parsed::Request { end: input.len() }) {
         let args = Args::new(input, &batch.args);
-        if let Ok(row) = find_row(node, args)
-            && row.command.arity.accepts(args.len())
-        {
+        if let Some(row) = find_row(node, args).filter(|row| row.command.arity.accepts(args.len())) {
             extract_keys(node, row, args, &mut batch.keys);
             ahead.extend(batch.keys.iter().map(|key| (db, key.position)));
         }
@@ -402,13 +380,19 @@ pub(crate) fn look_ahead(worker: &mut Worker, db: DbIndex, input: &mut [u8]) {
 
 /// The row of a request: its command, or the subcommand that a container's first argument names.
 #[inline]
-fn find_row(node: &Node, args: Args<'_>) -> Result<Row, CommandError> {
-    let Some(row) = node.table.find(args.at(0)) else { return Err(unknown_command(args)) };
+fn find_row(node: &Node, args: Args<'_>) -> Option<Row> {
+    let row = node.table.find(args.at(0))?;
     match args.find(1) {
-        Some(name) if !row.command.subcommands.is_empty() => {
-            node.table.find_subcommand(row, name).copied().ok_or_else(|| unknown_subcommand(row, name))
-        }
-        _ => Ok(*row),
+        Some(name) if !row.command.subcommands.is_empty() => node.table.find_subcommand(row, name).copied(),
+        _ => Some(*row),
+    }
+}
+
+/// What is said of a request for which there is no row.
+fn unknown(node: &Node, args: Args<'_>) -> CommandError {
+    match (node.table.find(args.at(0)), args.find(1)) {
+        (Some(row), Some(name)) => unknown_subcommand(row, name),
+        _ => unknown_command(args),
     }
 }
 

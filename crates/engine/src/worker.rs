@@ -1,5 +1,6 @@
 //! A worker's own things: buffers, random numbers, its copy of the settings.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use larder_config::Settings;
@@ -18,11 +19,37 @@ pub struct Worker {
     pub index: usize,
     /// Uniform random numbers.
     pub random: Random,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) settings_version: u64,
+    pub(crate) settings: WorkerSettings,
     pub(crate) batch: Batch,
     /// Keys that requests not yet served will ask for.
     pub(crate) ahead: Vec<(DbIndex, Position)>,
+}
+
+/// The settings in force when they were last looked for: reading them costs no lock and no counter.
+pub(crate) struct WorkerSettings {
+    settings: Arc<Settings>,
+    version: u64,
+}
+
+impl WorkerSettings {
+    /// Takes over settings that were changed since; says whether there are any.
+    #[inline]
+    pub(crate) fn refresh(&mut self, node: &Node) -> bool {
+        let version = node.settings_version();
+        let changed = version != self.version;
+        if changed {
+            *self = WorkerSettings { settings: node.settings(), version };
+        }
+        changed
+    }
+}
+
+impl Deref for WorkerSettings {
+    type Target = Settings;
+    #[inline]
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
 }
 
 /// Arguments and keys for which a batch keeps memory; those of a request with more are given back after it.
@@ -34,6 +61,8 @@ pub(crate) struct Batch {
     pub(crate) args: Vec<Span>,
     pub(crate) keys: Vec<KeyAt>,
     pub(crate) requests: Vec<Prepared>,
+    /// The last request's name and row: a pipeline mostly repeats one command.
+    pub(crate) repeated: Option<(Span, Row)>,
 }
 
 /// One request of a batch, before its turn.
@@ -48,6 +77,14 @@ pub(crate) struct Prepared {
     pub(crate) end: usize,
 }
 
+impl Prepared {
+    /// The number of its row.
+    #[inline]
+    pub(crate) fn row_index(&self) -> Option<u32> {
+        self.row.map(|row| row.index)
+    }
+}
+
 impl Batch {
     pub(crate) fn clear(&mut self) {
         self.args.clear();
@@ -55,6 +92,7 @@ impl Batch {
         self.keys.clear();
         self.keys.shrink_to(KEPT_CAPACITY_MAX);
         self.requests.clear();
+        self.repeated = None;
     }
 }
 
@@ -62,13 +100,14 @@ impl Worker {
     /// The worker of this number.
     #[must_use]
     pub fn new(node: Arc<Node>, index: usize, seed: u64) -> Worker {
-        let (settings, settings_version) = (node.settings(), node.settings_version());
+        // In this order: a change in between is taken over by the next refresh.
+        let version = node.settings_version();
+        let settings = WorkerSettings { settings: node.settings(), version };
         Worker {
             node,
             index,
             random: Random::new(seed),
             settings,
-            settings_version,
             batch: Batch::default(),
             ahead: Vec::new(),
         }
@@ -83,12 +122,7 @@ impl Worker {
     /// Brings the slots and then the entries of the keys that were looked ahead for into the cache, each time all at once.
     pub fn prefetch(&mut self) {
         if let Some(_running) = self.node.safepoint.enter(self.index) {
-            for (db, position) in &self.ahead {
-                self.node.keyspace.prefetch_slot(*db, *position);
-            }
-            for (db, position) in &self.ahead {
-                self.node.keyspace.prefetch_entry(*db, *position);
-            }
+            self.node.keyspace.prefetch(self.ahead.iter().copied());
         }
         self.ahead.clear();
     }
@@ -102,11 +136,7 @@ impl Worker {
     /// Takes over changed settings: once per batch.
     #[inline]
     pub fn refresh(&mut self) {
-        let version = self.node.settings_version();
-        if version != self.settings_version {
-            self.settings = self.node.settings();
-            self.settings_version = version;
-        }
+        self.settings.refresh(&self.node);
     }
 }
 

@@ -252,21 +252,20 @@ fn arguments<'a>(
     Ok(Progress::Done { rest })
 }
 
-/// An argument's header as nearly all are, and what follows it; anything unusual is `None`.
+/// An argument's header as nearly all are, below 1,000 bytes, and what follows it; anything else is `None`.
 #[inline]
 fn short_length(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let [b'$', first @ b'0'..=b'9', rest @ ..] = bytes else { return None };
-    let (mut len, mut rest) = (u64::from(first & 0x0f), rest);
-    loop {
-        match rest {
-            [b'\r', _, body @ ..] => return Some((len, body)),
-            // No zero leads, and no product overflows.
-            [digit @ b'0'..=b'9', after @ ..] if len.wrapping_sub(1) < 1 << 32 => {
-                len = len.wrapping_mul(10).wrapping_add(u64::from(digit & 0x0f));
-                rest = after;
-            }
-            _ => return None,
+    let digit = |byte: &u8| u64::from(byte & 0x0f);
+    match bytes {
+        [b'$', ones @ b'0'..=b'9', b'\r', _, body @ ..] => Some((digit(ones), body)),
+        [b'$', tens @ b'1'..=b'9', ones @ b'0'..=b'9', b'\r', _, body @ ..] => {
+            Some((digit(tens).wrapping_mul(10).wrapping_add(digit(ones)), body))
         }
+        [b'$', hundreds @ b'1'..=b'9', tens @ b'0'..=b'9', ones @ b'0'..=b'9', b'\r', _, body @ ..] => {
+            let tens = digit(hundreds).wrapping_mul(10).wrapping_add(digit(tens));
+            Some((tens.wrapping_mul(10).wrapping_add(digit(ones)), body))
+        }
+        _ => None,
     }
 }
 
@@ -288,7 +287,6 @@ fn long_count<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Option<(u64, &'a [
 }
 
 /// Any header of an argument, and what follows it.
-#[cold]
 fn long_length<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Option<(u64, &'a [u8])>, ProtocolError> {
     let Some((line, body)) = header(bytes, limits, ProtocolError::BulkCountTooLong)? else {
         return Ok(None);

@@ -10,7 +10,7 @@ use crate::change::SideState;
 use crate::entry::{Block, Entry, SLOW_TO_FREE_BYTES};
 use crate::position::{Key, Position, Positioner, STRIPES};
 use crate::stripe::{Db, Moment, Stripe, StripeGuard};
-use crate::table::Borrowed;
+use crate::table::{Borrowed, Table};
 use crate::{DbIndex, UnixMillis};
 
 /// Counters of one database are spread over this many lines, so that workers seldom write the same one.
@@ -170,23 +170,24 @@ impl<S: SideState> Keyspace<S> {
         crate::table::prefetch((&raw const self.stripes[position.stripe()]).cast());
     }
 
-    /// Asks the processor for the slots where a key would lie; does nothing when the stripe is in use.
+    /// Brings the slots and then the entries of keys into the cache, each time all at once, so that their latencies overlap. Wants
+    /// the stripes in cache; passes over those in use.
     #[inline]
-    pub fn prefetch_slot(&self, db: DbIndex, position: Position) {
-        if let Some(stripe) = self.stripes[position.stripe()].stripe.try_lock()
-            && let Some(db) = stripe.db(db)
-        {
-            db.table.prefetch_slot(position.within());
+    pub fn prefetch(&self, keys: impl Iterator<Item = (DbIndex, Position)> + Clone) {
+        for (db, position) in keys.clone() {
+            self.peek(db, position, |table| table.prefetch_slot(position.within()));
+        }
+        for (db, position) in keys {
+            self.peek(db, position, |table| table.prefetch_entry(position.within()));
         }
     }
 
-    /// Asks the processor for a key's entry; wants the slots in cache, does nothing when the stripe is in use.
     #[inline]
-    pub fn prefetch_entry(&self, db: DbIndex, position: Position) {
+    fn peek(&self, db: DbIndex, position: Position, look: impl FnOnce(&Table<Entry>)) {
         if let Some(stripe) = self.stripes[position.stripe()].stripe.try_lock()
             && let Some(db) = stripe.db(db)
         {
-            db.table.prefetch_entry(position.within());
+            look(&db.table);
         }
     }
 

@@ -95,11 +95,7 @@ impl<S: SideState> Stripe<S> {
 
     #[inline]
     pub(crate) fn db_mut(&mut self, db: DbIndex) -> Option<&mut Db> {
-        if db == DbIndex(0) {
-            Some(&mut self.zero)
-        } else {
-            self.others.iter_mut().find(|other| other.index == db)
-        }
+        named(&mut self.zero, &mut self.others, db)
     }
 
     fn db_or_new(&mut self, db: DbIndex) -> &mut Db {
@@ -135,17 +131,23 @@ impl<S: SideState> Stripe<S> {
         (std::iter::once(&mut self.zero).chain(&mut self.others), &mut self.side)
     }
 
-    /// Xorshift: enough for the chance of counting an access.
-    fn random(&mut self) -> u32 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 17;
-        self.random ^= self.random << 5;
-        self.random
-    }
-
     fn random_u64(&mut self) -> u64 {
-        u64::from(self.random()) << 32 | u64::from(self.random())
+        u64::from(next_random(&mut self.random)) << 32 | u64::from(next_random(&mut self.random))
     }
+}
+
+/// The database of this number.
+#[inline]
+fn named<'a>(zero: &'a mut Db, others: &'a mut [Db], db: DbIndex) -> Option<&'a mut Db> {
+    if db == DbIndex(0) { Some(zero) } else { others.iter_mut().find(|other| other.index == db) }
+}
+
+/// Xorshift: enough for the chance of counting an access.
+fn next_random(state: &mut u32) -> u32 {
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    *state
 }
 
 /// A locked stripe. Every method that takes a key wants one whose position belongs to this stripe.
@@ -215,22 +217,20 @@ impl<S: SideState> StripeGuard<'_, S> {
         };
         let mut attributes = *attributes;
         let keyspace = self.keyspace;
-        let access = self.next_access(db, location);
-        let mut entry = self.entry_mut(db, location);
+        let mut entry = self.accessed(db, location);
         if entry.is_item() && attributes.cas.is_none() && entry.attributes().cas.is_some() {
             attributes.cas = Some(keyspace.next_cas());
         }
         let before = (entry.expires_at(), entry.is_timed());
-        entry.set_access(access);
         if entry.is_slow_to_free() {
-            let mut new = Entry::new(key.bytes, access, &attributes, value);
+            let mut new = Entry::new(key.bytes, entry.access(), &attributes, value);
             new.set_timed(before.1);
             keyspace.discard(std::mem::replace(&mut *entry, new));
         } else {
             entry.replace(&attributes, value);
         }
         drop(entry);
-        self.reschedule(db, key, location, before);
+        self.reschedule(db, key, location, before, attributes.expires_at);
         self.changed(db, key.bytes, Effect::Modified, event);
     }
 
@@ -264,13 +264,11 @@ impl<S: SideState> StripeGuard<'_, S> {
             self.insert(db, key, entry, Effect::Created, event);
             return Ok(result);
         };
-        let access = self.next_access(db, location);
         let keyspace = self.keyspace;
-        let mut entry = self.entry_mut(db, location);
-        if entry.value_type() != Type::String {
+        if self.entry_mut(db, location).value_type() != Type::String {
             return Err(WrongType);
         }
-        entry.set_access(access);
+        let mut entry = self.accessed(db, location);
         renew_cas(&mut entry, keyspace);
         let result = change(entry.raw_mut(min_len));
         drop(entry);
@@ -428,10 +426,8 @@ impl<S: SideState> StripeGuard<'_, S> {
     #[inline]
     fn locate(&mut self, db: DbIndex, key: Key<'_>) -> Option<Location> {
         debug_assert_eq!(key.position.stripe(), self.index, "the key belongs to another stripe");
-        let table = &self.stripe.db(db)?.table;
-        let location = table.find(key.position.within(), key.bytes)?;
-        let expires_at = table.entry(location).expires_at();
-        if expires_at.is_some_and(|at| at <= self.moment.now) {
+        let (location, entry) = self.stripe.db(db)?.table.find(key.position.within(), key.bytes)?;
+        if entry.expires_at().is_some_and(|at| at <= self.moment.now) {
             self.expire(db, location);
             return None;
         }
@@ -447,18 +443,19 @@ impl<S: SideState> StripeGuard<'_, S> {
 
     #[inline]
     fn touch(&mut self, db: DbIndex, location: Location) {
-        let access = self.next_access(db, location);
-        let mut entry = self.entry_mut(db, location);
-        entry.set_access(access);
-        entry.set_fetched();
+        self.accessed(db, location).set_fetched();
     }
 
-    /// The access bits of an entry after one more access.
+    /// An entry whose access bits have just been moved on.
     #[inline]
-    fn next_access(&mut self, db: DbIndex, location: Location) -> u32 {
+    fn accessed(&mut self, db: DbIndex, location: Location) -> BorrowedMut<'_, Entry> {
         let Moment { now, policy } = self.moment;
-        let bits = self.entry_mut(db, location).access();
-        policy.touched(bits, now, || self.stripe.random())
+        let Stripe { zero, others, random, .. } = &mut *self.stripe;
+        let db = named(zero, others, db).expect("a location was found in this database");
+        let mut entry = db.table.entry_mut(location);
+        let access = policy.touched(entry.access(), now, || next_random(random));
+        entry.set_access(access);
+        entry
     }
 
     #[inline]
@@ -496,7 +493,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         let before = (entry.expires_at(), entry.is_timed());
         entry.set_attributes(attributes);
         drop(entry);
-        self.reschedule(db, key, location, before);
+        self.reschedule(db, key, location, before, attributes.expires_at);
         self.changed(db, key.bytes, Effect::Modified, event);
     }
 
@@ -536,16 +533,14 @@ impl<S: SideState> StripeGuard<'_, S> {
         key: Key<'_>,
         location: Location,
         before: (Option<UnixMillis>, bool),
+        new: Option<UnixMillis>,
     ) {
-        let mut entry = self.entry_mut(db, location);
         let (old, timed) = before;
-        let new = entry.expires_at();
         if old == new {
             return;
         }
         let covered = timed && matches!((old, new), (Some(old), Some(new)) if old <= new);
-        entry.set_timed(new.is_some());
-        drop(entry);
+        self.entry_mut(db, location).set_timed(new.is_some());
         if let Some(place) = self.stripe.db_mut(db) {
             place.expiries.remove(old);
             place.expiries.add(new);

@@ -97,6 +97,8 @@ pub struct Borrowed<'a, E: Thin> {
 pub struct BorrowedMut<'a, E: Thin> {
     table: &'a mut Table<E>,
     location: Location,
+    /// What the slot holds meanwhile.
+    before: NonNull<u8>,
     entry: ManuallyDrop<E>,
 }
 
@@ -122,7 +124,7 @@ impl<E: Thin> Table<E> {
     /// Finds the entry with this key, whose position bits are `within`.
     #[inline]
     #[must_use]
-    pub fn find(&self, within: u64, key: &[u8]) -> Option<Location> {
+    pub fn find(&self, within: u64, key: &[u8]) -> Option<(Location, Borrowed<'_, E>)> {
         let segment = self.segment_of(within)?;
         let place = self.directory[segment];
         let tag = tag_of(within, place.depth());
@@ -131,9 +133,12 @@ impl<E: Thin> Table<E> {
             if found > tag {
                 return None;
             }
-            // SAFETY: the pointer was put into the slot by `insert`, and is only borrowed here.
-            if found == tag && ManuallyDrop::new(unsafe { E::from_pointer(pointer) }).key() == key {
-                return Some(Location { segment, slot });
+            if found == tag {
+                // SAFETY: the pointer was put into the slot by `insert`, and is only borrowed here.
+                let entry = ManuallyDrop::new(unsafe { E::from_pointer(pointer) });
+                if entry.key() == key {
+                    return Some((Location { segment, slot }, Borrowed { entry, table: PhantomData }));
+                }
             }
             slot += 1;
         }
@@ -144,15 +149,19 @@ impl<E: Thin> Table<E> {
     #[inline]
     #[must_use]
     pub fn entry(&self, location: Location) -> Borrowed<'_, E> {
-        Borrowed { entry: self.borrow(location), table: PhantomData }
+        // SAFETY: the pointer was put into the slot by `insert`; ManuallyDrop keeps the table its owner.
+        let entry = ManuallyDrop::new(unsafe { E::from_pointer(self.pointer(location)) });
+        Borrowed { entry, table: PhantomData }
     }
 
     /// The entry at a location, for modification. Its key must stay the same.
     #[inline]
     #[must_use]
     pub fn entry_mut(&mut self, location: Location) -> BorrowedMut<'_, E> {
-        let entry = self.borrow(location);
-        BorrowedMut { table: self, location, entry }
+        let before = self.pointer(location);
+        // SAFETY: the pointer was put into the slot by `insert`; the slot takes the entry over again when this is dropped.
+        let entry = ManuallyDrop::new(unsafe { E::from_pointer(before) });
+        BorrowedMut { table: self, location, before, entry }
     }
 
     /// Adds an entry whose key is not in the table.
@@ -338,12 +347,9 @@ impl<E: Thin> Table<E> {
     }
 
     #[inline]
-    fn borrow(&self, location: Location) -> ManuallyDrop<E> {
-        let (_, pointer) = self.directory[location.segment]
-            .slot(location.slot)
-            .expect("a location is used before the table changes, so its slot is occupied");
-        // SAFETY: the pointer was put into the slot by `insert`; ManuallyDrop keeps the table its owner.
-        ManuallyDrop::new(unsafe { E::from_pointer(pointer) })
+    fn pointer(&self, location: Location) -> NonNull<u8> {
+        let slot = self.directory[location.segment].slot(location.slot);
+        slot.expect("a location is used before the table changes, so its slot is occupied").1
     }
 
     /// Lets every directory entry of a segment name `segment` instead.
@@ -453,8 +459,11 @@ impl<E: Thin> Drop for BorrowedMut<'_, E> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: the value is not used after this; the slot takes it over again.
-        let entry = unsafe { ManuallyDrop::take(&mut self.entry) };
-        self.table.directory[self.location.segment].replace(self.location.slot, entry.into_pointer());
+        let after = unsafe { ManuallyDrop::take(&mut self.entry) }.into_pointer();
+        // Nothing is written when it is the same, so that a read access does not make the line of slots dirty.
+        if after != self.before {
+            self.table.directory[self.location.segment].replace(self.location.slot, after);
+        }
     }
 }
 

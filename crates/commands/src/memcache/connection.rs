@@ -139,7 +139,10 @@ impl Connection {
         }
         let mut batch: SmallVec<[Prepared<'_>; BATCH_MAX]> = SmallVec::new();
         let stop = fill(turn, &mut batch, input, from);
-        prefetch(turn, &batch);
+        if batch.len() > 1 {
+            let positions = batch.iter().filter_map(|request| request.position);
+            turn.node.keyspace.prefetch(positions.map(|position| (DB, position)));
+        }
         for request in &batch {
             match turn.execute(&request.command, request.position.unwrap_or_default()) {
                 Ok(Ended::Done) => {}
@@ -235,20 +238,6 @@ pub(super) fn key_bytes<'b>(key: &Key<'b>, buffer: &'b mut Option<KeyBuffer>) ->
     match key.encoding() {
         KeyEncoding::Plain => key.token(),
         KeyEncoding::Base64 => key.bytes(buffer.insert(KeyBuffer::default())),
-    }
-}
-
-/// Brings the slots and then the entries of a batch's keys into the cache, each time all at once.
-#[inline]
-fn prefetch(turn: &Turn<'_>, batch: &[Prepared<'_>]) {
-    if batch.len() < 2 {
-        return;
-    }
-    for position in batch.iter().filter_map(|request| request.position) {
-        turn.node.keyspace.prefetch_slot(DB, position);
-    }
-    for position in batch.iter().filter_map(|request| request.position) {
-        turn.node.keyspace.prefetch_entry(DB, position);
     }
 }
 

@@ -57,8 +57,7 @@ impl Turn<'_> {
                 keyspace.prefetch_stripe(position);
                 keys.push(KeyAt { bytes, position, left });
             }
-            keys.iter().for_each(|key| keyspace.prefetch_slot(DB, key.position));
-            keys.iter().for_each(|key| keyspace.prefetch_entry(DB, key.position));
+            keyspace.prefetch(keys.iter().map(|key| (DB, key.position)));
             for key in &keys {
                 self.answer_key(key.bytes, key.position, wanted)
                     .map_err(|Contended| Paused::WithinKeys { left: key.left })?;

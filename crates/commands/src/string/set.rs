@@ -222,6 +222,9 @@ impl<'a> SetOptions<'a> {
         command: &'static str,
     ) -> Result<SetOptions<'a>, CommandError> {
         let mut options = SetOptions::default();
+        if words.is_empty() {
+            return Ok(options);
+        }
         let mut lifetime = Lifetime::Unsaid;
         while let Some(word) = words.next() {
             let unconditional = options.condition == Condition::None;

@@ -172,13 +172,9 @@ impl Segment {
         removed
     }
 
-    /// Replaces the pointer in an occupied slot; the tag stays. Writes nothing when it is the same, so that a read access does
-    /// not make the line of slots dirty.
-    #[inline]
+    /// Replaces the pointer in an occupied slot; the tag stays.
     pub(super) fn replace(self, slot: usize, pointer: NonNull<u8>) {
-        if let Some((tag, present)) = self.slot(slot)
-            && present != pointer
-        {
+        if let Some((tag, _)) = self.slot(slot) {
             self.set_word(slot, pack(tag, pointer));
         }
     }

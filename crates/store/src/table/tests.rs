@@ -41,7 +41,7 @@ fn check(table: &Table<Entry>, model: &BTreeMap<u64, i64>, order: fn(&[u8]) -> u
     assert_eq!(table.len(), model.len());
     for (key, value) in model {
         let key = key.to_le_bytes();
-        let at = table.find(order(&key), &key).expect("a key of the model is in the table");
+        let (at, _) = table.find(order(&key), &key).expect("a key of the model is in the table");
         assert_eq!(number(&table.entry(at)), *value);
     }
     let mut positions = Vec::new();
@@ -57,7 +57,7 @@ fn run(order: fn(&[u8]) -> u64, steps: &[(u8, u64)]) {
     for (action, id) in steps {
         let key = id.to_le_bytes();
         let within = order(&key);
-        match (action, table.find(within, &key)) {
+        match (action, table.find(within, &key).map(|(at, _)| at)) {
             (0..=4, None) => {
                 assert!(!model.contains_key(id));
                 table.insert(within, entry(&key, i64::from(*action)), &order);
@@ -78,7 +78,7 @@ fn run(order: fn(&[u8]) -> u64, steps: &[(u8, u64)]) {
     check(&table, &model, order);
     for id in model.keys().copied().collect::<Vec<_>>() {
         let key = id.to_le_bytes();
-        let at = table.find(order(&key), &key).expect("still there");
+        let (at, _) = table.find(order(&key), &key).expect("still there");
         table.remove(at);
         model.remove(&id);
         if id % 64 == 0 {
@@ -120,7 +120,7 @@ proptest! {
             if guard > 6000 { break; }
             for (insert, id) in moves.next().into_iter().flatten() {
                 let key = (1_000_000 + id).to_le_bytes();
-                match (insert, table.find(order(&key), &key)) {
+                match (insert, table.find(order(&key), &key).map(|(at, _)| at)) {
                     (true, None) => table.insert(order(&key), entry(&key, 2), &order),
                     (false, Some(at)) => drop(table.remove(at)),
                     _ => {}
