@@ -90,7 +90,7 @@ pub struct Keyspace<S: SideState> {
 }
 
 /// A stripe's lock on a cache line of its own.
-#[repr(align(128))]
+#[repr(C, align(128))]
 struct Cell<S> {
     stripe: Mutex<Stripe<S>>,
     /// When something may expire here: read without the lock, so that a stripe with nothing due costs a load.

@@ -39,13 +39,14 @@ pub enum Touch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongType;
 
-/// One numbered database's keys in one stripe.
+/// One numbered database's keys in one stripe. The root of the table comes first: every access to a key reads it.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct Db {
-    pub(crate) index: DbIndex,
-    pub(crate) expiries: Expiries,
     pub(crate) table: Table<Entry>,
+    pub(crate) index: DbIndex,
     pub(crate) wheel: Option<Box<Wheel>>,
+    pub(crate) expiries: Expiries,
 }
 
 /// The keys that have an expiry: how many, and the sum of their expiries, from which the average follows.
@@ -73,8 +74,9 @@ impl Expiries {
     }
 }
 
-/// What the lock protects.
+/// What the lock protects. Lock and table of database 0 share a cache line, so that one prefetch brings both.
 #[derive(Default)]
+#[repr(C)]
 pub struct Stripe<S> {
     /// Database 0, which nearly everybody uses, without a further step to reach it.
     pub(crate) zero: Db,
@@ -83,6 +85,9 @@ pub struct Stripe<S> {
     pub(crate) side: S,
     random: u32,
 }
+
+const _: () =
+    assert!(align_of::<Db>() + size_of::<Table<Entry>>() <= 64, "the table is not in the lock's cache line");
 
 impl<S: SideState> Stripe<S> {
     pub(crate) fn new(seed: u32) -> Stripe<S> {
