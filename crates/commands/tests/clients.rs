@@ -77,3 +77,24 @@ fn who_ends_its_own_connection_is_told_so_first() {
     assert_eq!(client.send(&mut worker, &kill), b":1\r\n");
     assert!(client.is_closed());
 }
+
+/// Its worker may notice later: in the process of a test it never does.
+#[test]
+fn who_was_sent_away_is_not_seen_again() {
+    let node = Node::new(Settings::default(), 1, 1);
+    let mut worker = node.worker(0);
+    let (other, mut client) = (node.connect(Protocol::Resp2), node.connect(Protocol::Resp2));
+    let id = other.state().id().to_string();
+    let listed = [&b"CLIENT"[..], b"LIST", b"ID", id.as_bytes()];
+    assert!(client.send(&mut worker, &encoded(&listed)).starts_with(b"$"));
+    let kill = encoded(&[b"CLIENT", b"KILL", b"ID", id.as_bytes()]);
+    assert_eq!(client.send(&mut worker, &kill), b":1\r\n");
+    assert_eq!(client.send(&mut worker, &encoded(&listed)), b"$0\r\n\r\n");
+    assert_eq!(client.send(&mut worker, &kill), b":0\r\n");
+    assert!(
+        client
+            .send(&mut worker, b"INFO clients\r\n")
+            .windows(20)
+            .any(|part| part == b"connected_clients:1\r")
+    );
+}

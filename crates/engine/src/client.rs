@@ -79,6 +79,8 @@ pub struct SharedClient {
     pub redirectable: AtomicBool,
     /// What it calls itself.
     pub names: Mutex<ClientNames>,
+    /// Whether the connection has been ended from outside. Its worker may have yet to notice; who ended it must not see it again.
+    ended: AtomicBool,
     /// The means to end the connection from outside.
     link: Box<dyn Link>,
 }
@@ -129,6 +131,7 @@ impl SharedClient {
             no_touch: AtomicBool::new(false),
             redirectable: AtomicBool::new(false),
             names: Mutex::default(),
+            ended: AtomicBool::new(false),
             link,
         }
     }
@@ -162,7 +165,14 @@ impl SharedClient {
 
     /// Ends the connection.
     pub fn disconnect(&self) {
+        self.ended.store(true, Ordering::Release);
         self.link.disconnect();
+    }
+
+    /// Whether [`SharedClient::disconnect`] has ended the connection, even if its worker has not noticed yet.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// When it last sent a request.

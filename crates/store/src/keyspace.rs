@@ -1,15 +1,13 @@
 //! The keyspace: all stripes, and what is asked of all of them together.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
-
-use parking_lot::Mutex;
 
 use crate::change::SideState;
 use crate::entry::{Block, Entry, SLOW_TO_FREE_BYTES};
 use crate::position::{Key, Position, Positioner, STRIPES};
 use crate::stripe::{Db, Moment, Stripe, StripeGuard};
+use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering};
 use crate::table::{Borrowed, Table};
 use crate::{DbIndex, UnixMillis};
 

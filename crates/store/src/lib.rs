@@ -13,6 +13,7 @@ mod keyspace;
 mod position;
 mod size_class;
 mod stripe;
+mod sync;
 pub mod table;
 mod time;
 mod wheel;

@@ -1,13 +1,12 @@
 //! A stripe: a lock with its part of the keyspace, and what can be done with keys while it is held.
 
-use parking_lot::MutexGuard;
-
 use crate::access::AccessPolicy;
 use crate::change::{Change, Effect, Event, SideState};
 use crate::entry::{Attributes, Entry, NewValue, Type};
 use crate::expire;
 use crate::keyspace::Keyspace;
 use crate::position::Key;
+use crate::sync::MutexGuard;
 use crate::table::{Borrowed, BorrowedMut, Location, Table};
 use crate::wheel::Wheel;
 use crate::{DbIndex, UnixMillis};

