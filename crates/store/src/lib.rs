@@ -12,6 +12,7 @@ mod expire;
 mod keyspace;
 mod position;
 mod size_class;
+mod slab;
 mod stripe;
 pub mod table;
 mod time;
@@ -27,6 +28,7 @@ pub use expire::ExpireProgress;
 pub use keyspace::{Flushed, Garbage, Keyspace, RandomKey};
 pub use position::{Key, POSITION_BITS, Position, Positioner, STRIPE_BITS, STRIPES};
 pub use size_class::size_class;
+pub use slab::slab_unused_bytes;
 pub use stripe::{Expiries, Moment, Stripe, StripeGuard, Touch, WrongType};
 pub use time::UnixMillis;
 
