@@ -30,6 +30,8 @@ mod span;
 #[cfg(test)]
 mod tests;
 
+use crate::size_class::size_class;
+
 use classes::{CLASSES, SLAB_MAX_BYTES, class_of, objects_of_class, size_of_class};
 use regions::{REGION_BYTES, Regions};
 use span::{List, Span};
@@ -180,7 +182,7 @@ impl Slab {
     }
 
     fn unused_bytes(&self) -> usize {
-        let held = self.regions_held.load(Ordering::Relaxed) * REGION_BYTES;
+        let held = self.regions_held.load(Ordering::Relaxed) * size_class(REGION_BYTES);
         let threads = THREADS.load(Ordering::Relaxed) as usize;
         let arenas = &self.arenas[..threads.min(ARENAS)];
         let used = |arena: &Arena| -> usize {

@@ -2,30 +2,33 @@
 //!
 //! A region costs the global allocator one aligned allocation, of which it may have to leave up to a span unused for the sake
 //! of the alignment; memory that is not touched is not resident. One free region is kept, so that a keyspace that breathes does
-//! not ask for it and return it all the time.
+//! not ask for it and return it all the time. Spans are taken from the region with the lowest number that has one, so that the
+//! last regions have a chance to become free.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::collections::BTreeSet;
 use std::ptr::NonNull;
 
 use super::SPAN_BYTES;
 use super::span::Span;
 
-/// Spans of a region. With the room for its alignment it takes 2 MiB.
-const REGION_SPANS: usize = 7;
-/// Bytes of a region. Exactly one of mimalloc's size classes.
+/// Spans of a region. With the room for its alignment it takes 4 MiB of addresses. The global allocator may map each region by
+/// itself, and Linux allows a process 65,530 mappings: at this size they do for 200 GiB.
+pub(super) const REGION_SPANS: usize = 14;
+/// Bytes of a region: one of mimalloc's size classes.
 pub(super) const REGION_BYTES: usize = REGION_SPANS * SPAN_BYTES;
 const LAYOUT: Layout = match Layout::from_size_align(REGION_BYTES, SPAN_BYTES) {
     Ok(layout) => layout,
     Err(_) => panic!("the alignment is a power of two"),
 };
-const ALL_FREE: u8 = (1 << REGION_SPANS) - 1;
+const ALL_FREE: u16 = (1 << REGION_SPANS) - 1;
 
 /// All regions of a slab.
 #[derive(Debug)]
 pub(super) struct Regions {
     regions: Vec<Region>,
-    /// Regions with free spans, and perhaps others that had some. Each at most once.
-    roomy: Vec<u32>,
+    /// Regions with free spans.
+    roomy: BTreeSet<u32>,
     /// Numbers not in use.
     vacant: Vec<u32>,
     /// Regions held, and those of them that are wholly free.
@@ -37,9 +40,7 @@ pub(super) struct Regions {
 struct Region {
     start: Option<NonNull<u8>>,
     /// A bit for each span that is free.
-    free: u8,
-    /// Whether `roomy` has it.
-    listed: bool,
+    free: u16,
 }
 
 // SAFETY: a region is plain memory, reached only through `Regions` and the spans that it has given away.
@@ -51,7 +52,7 @@ pub(super) struct Returned(NonNull<u8>);
 
 impl Regions {
     pub(super) const fn new() -> Regions {
-        Regions { regions: Vec::new(), roomy: Vec::new(), vacant: Vec::new(), held: 0, idle: 0 }
+        Regions { regions: Vec::new(), roomy: BTreeSet::new(), vacant: Vec::new(), held: 0, idle: 0 }
     }
 
     /// Number of regions held.
@@ -61,13 +62,16 @@ impl Regions {
 
     /// An empty span for an arena.
     pub(super) fn take(&mut self, arena: u32) -> Span {
-        let number = self.with_room();
+        let number = self.roomy.first().copied().unwrap_or_else(|| self.add());
         let region = &mut self.regions[number as usize];
         if region.free == ALL_FREE {
             self.idle -= 1;
         }
         let index = region.free.trailing_zeros() as usize;
         region.free &= region.free - 1;
+        if region.free == 0 {
+            self.roomy.remove(&number);
+        }
         let start = region.start.expect("a region with free spans has memory");
         // SAFETY: the index is below the region's number of spans.
         let start = unsafe { start.add(index * SPAN_BYTES) };
@@ -81,10 +85,7 @@ impl Regions {
         let region = &mut self.regions[number as usize];
         let start = region.start.expect("a region that has given a span away has memory");
         region.free |= 1 << ((at - start.addr().get()) / SPAN_BYTES);
-        if !region.listed {
-            region.listed = true;
-            self.roomy.push(number);
-        }
+        self.roomy.insert(number);
         if region.free != ALL_FREE {
             return None;
         }
@@ -94,30 +95,23 @@ impl Regions {
         }
         region.start = None;
         region.free = 0;
+        self.roomy.remove(&number);
         self.vacant.push(number);
         self.held -= 1;
         Some(Returned(start))
     }
 
-    /// The number of a region with a free span.
-    fn with_room(&mut self) -> u32 {
-        while let Some(number) = self.roomy.last().copied() {
-            let region = &mut self.regions[number as usize];
-            if region.free != 0 {
-                return number;
-            }
-            region.listed = false;
-            self.roomy.pop();
-        }
+    /// A new region, wholly free.
+    fn add(&mut self) -> u32 {
         let number = self.vacant.pop().unwrap_or_else(|| {
-            self.regions.push(Region { start: None, free: 0, listed: false });
+            self.regions.push(Region { start: None, free: 0 });
             u32::try_from(self.regions.len() - 1).expect("four billion regions")
         });
         // SAFETY: the layout's size is not zero.
         let start = unsafe { alloc(LAYOUT) };
         let start = NonNull::new(start).unwrap_or_else(|| handle_alloc_error(LAYOUT));
-        self.regions[number as usize] = Region { start: Some(start), free: ALL_FREE, listed: true };
-        self.roomy.push(number);
+        self.regions[number as usize] = Region { start: Some(start), free: ALL_FREE };
+        self.roomy.insert(number);
         self.held += 1;
         self.idle += 1;
         number
@@ -136,7 +130,7 @@ impl Drop for Regions {
 
 impl Drop for Returned {
     fn drop(&mut self) {
-        // SAFETY: allocated by `with_room` with this layout; all spans are free, and the region is forgotten.
+        // SAFETY: allocated by `add` with this layout; all spans are free, and the region is forgotten.
         unsafe { dealloc(self.0.as_ptr(), LAYOUT) }
     }
 }

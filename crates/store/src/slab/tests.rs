@@ -2,6 +2,7 @@ use std::sync::mpsc;
 
 use proptest::prelude::*;
 
+use super::regions::REGION_SPANS;
 use super::*;
 
 /// An object that owns itself, filled with a pattern that must still be there when it goes.
@@ -47,7 +48,7 @@ impl Drop for Lent<'_> {
 fn assert_returned(slab: &Slab) {
     let held = slab.regions_held.load(Ordering::Relaxed);
     assert!(held <= 1, "{held} regions");
-    assert_eq!(slab.unused_bytes(), held * REGION_BYTES);
+    assert_eq!(slab.unused_bytes(), held * size_class(REGION_BYTES));
 }
 
 /// The model: nobody's range may meet another's.
@@ -98,7 +99,7 @@ proptest! {
             }
             assert_disjoint(&lent);
             let used: usize = lent.iter().map(|object| size_of_class(class_of(object.size))).sum();
-            let held = slab.regions_held.load(Ordering::Relaxed) * REGION_BYTES;
+            let held = slab.regions_held.load(Ordering::Relaxed) * size_class(REGION_BYTES);
             prop_assert_eq!(held - slab.unused_bytes(), used);
         }
         drop(lent);
@@ -125,7 +126,7 @@ fn a_span_is_filled_to_the_last_object_and_emptied_in_any_order() {
 #[test]
 fn empty_regions_go_back_and_free_objects_are_used_first() {
     let slab = Box::new(Slab::new());
-    let region = 7 * objects_of_class(class_of(4000)) as usize;
+    let region = REGION_SPANS * objects_of_class(class_of(4000)) as usize;
     let mut lent: Vec<_> = (0..5 * region).map(|_| Lent::new(&slab, 4000, 1)).collect();
     assert_eq!(slab.regions_held.load(Ordering::Relaxed), 5);
     lent.truncate(2 * region);
