@@ -1,7 +1,7 @@
 //! The keyspace: keys, values and their expiry in numbered databases, cut into stripes that are locked one by one.
 //!
 //! This crate knows no client, no protocol, no socket and no clock: time comes in with every lock. `unsafe` is confined to
-//! [`mod@table`] and `entry`.
+//! [`mod@table`], `entry` and `slab`.
 
 #![deny(clippy::undocumented_unsafe_blocks)]
 

@@ -74,8 +74,9 @@ pub(crate) fn object_bytes(size: usize) -> usize {
     size_of_class(class_of(size))
 }
 
-/// Memory for a content of this size, which the slab takes, aligned to 8.
-#[inline]
+/// Memory for a content of this size, which the slab takes, aligned to 8. Not inlined, so that small entries do not carry its
+/// code about.
+#[inline(never)]
 pub(crate) fn allocate(size: usize) -> NonNull<u8> {
     SLAB.allocate(class_of(size))
 }
@@ -84,7 +85,7 @@ pub(crate) fn allocate(size: usize) -> NonNull<u8> {
 ///
 /// # Safety
 /// `object` came from [`allocate`] for a size of the same class, with the same provenance, and nobody uses it any more.
-#[inline]
+#[inline(never)]
 pub(crate) unsafe fn free(object: NonNull<u8>, size: usize) {
     // SAFETY: the caller's promises are passed on.
     unsafe { SLAB.free(object, class_of(size)) }
