@@ -27,8 +27,8 @@
 //! | 6 | fetched: read at least once since it was stored |
 //! | 7 | reserved for eviction |
 //!
-//! The allocation's size is always the size class of the content, so it can be computed again when the entry is freed and the
-//! content may be rewritten in place while its class stays the same.
+//! The allocation's size is always the class of the content ([`class_bytes`]), so it can be computed again when the entry is
+//! freed and the content may be rewritten in place while its class stays the same.
 #![expect(unsafe_code, reason = "one hand-packed allocation per key; see the table above")]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -38,6 +38,7 @@ use std::sync::Arc;
 
 use crate::UnixMillis;
 use crate::size_class::size_class;
+use crate::slab;
 use crate::table::Thin;
 
 mod length;
@@ -400,7 +401,7 @@ impl Entry {
     pub fn replace(&mut self, attributes: &Attributes, value: NewValue<'_>) {
         let flags = attributes.flags();
         let options = self.options_start();
-        if size_class(content_size(options, flags, &value)) == self.allocated_bytes() {
+        if class_bytes(content_size(options, flags, &value)) == class_bytes(self.content_bytes()) {
             drop(self.take_block());
             self.write(FLAGS, &[flags | self.byte(FLAGS) & TIMED]);
             self.write_rest(options, attributes, value);
@@ -480,7 +481,7 @@ impl Entry {
             Value::Block(block) => size_class(block.capacity()) + size_class(size_of::<Vec<u8>>() + 16),
             _ => 0,
         };
-        self.allocated_bytes() + block
+        class_bytes(self.content_bytes()) + block
     }
 
     /// Whether freeing takes long enough to be left to the background.
@@ -566,9 +567,9 @@ impl Entry {
         Some(unsafe { self.at(start).cast::<Block>().read() })
     }
 
-    /// Bytes of the allocation: the size class of the content.
+    /// Bytes in use, from the start of the allocation to the end of the value.
     #[inline]
-    fn allocated_bytes(&self) -> usize {
+    fn content_bytes(&self) -> usize {
         let start = self.value_start();
         let value = match self.encoding() {
             Encoding::Int | Encoding::Block => 8,
@@ -577,10 +578,14 @@ impl Entry {
                 len + size
             }
         };
-        size_class(start + value)
+        start + value
     }
 
+    #[inline]
     fn allocate(size: usize) -> Entry {
+        if slab::takes(size) {
+            return Entry { start: slab::allocate(size) };
+        }
         let layout = layout(size_class(size));
         // SAFETY: the layout's size is not zero: an entry has a header.
         let start = unsafe { alloc(layout) };
@@ -651,10 +656,14 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let layout = layout(self.allocated_bytes());
+        let size = self.content_bytes();
         drop(self.take_block());
+        if slab::takes(size) {
+            // SAFETY: allocated by `allocate` from the slab for a content of the same class, which this was the only handle to.
+            return unsafe { slab::free(self.start, size) };
+        }
         // SAFETY: allocated by `allocate` with this layout: the size class of the content.
-        unsafe { dealloc(self.start.as_ptr(), layout) }
+        unsafe { dealloc(self.start.as_ptr(), layout(size_class(size))) }
     }
 }
 
@@ -742,6 +751,12 @@ const fn optional_size(flags: u8) -> usize {
 #[inline]
 fn content_size(options: usize, flags: u8, value: &NewValue<'_>) -> usize {
     value_offset(options + optional_size(flags), value.encoding()) + value.size()
+}
+
+/// Bytes that a content of this size occupies.
+#[inline]
+fn class_bytes(size: usize) -> usize {
+    if slab::takes(size) { slab::object_bytes(size) } else { size_class(size) }
 }
 
 /// Where the value begins: behind the optional fields; a block's pointer at the next multiple of 8.

@@ -1,7 +1,7 @@
 //! The keyspace: keys, values and their expiry in numbered databases, cut into stripes that are locked one by one.
 //!
 //! This crate knows no client, no protocol, no socket and no clock: time comes in with every lock. `unsafe` is confined to
-//! [`mod@table`] and `entry`.
+//! [`mod@table`], `entry` and `slab`.
 
 #![deny(clippy::undocumented_unsafe_blocks)]
 
@@ -12,6 +12,7 @@ mod expire;
 mod keyspace;
 mod position;
 mod size_class;
+mod slab;
 mod stripe;
 mod sync;
 pub mod table;
@@ -28,6 +29,7 @@ pub use expire::ExpireProgress;
 pub use keyspace::{Flushed, Garbage, Keyspace, RandomKey};
 pub use position::{Key, POSITION_BITS, Position, Positioner, STRIPE_BITS, STRIPES};
 pub use size_class::size_class;
+pub use slab::slab_unused_bytes;
 pub use stripe::{Expiries, Moment, Stripe, StripeGuard, Touch, WrongType};
 pub use time::UnixMillis;
 

@@ -19,7 +19,7 @@ fn attributes() -> impl Strategy<Value = Attributes> {
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
-    let len = prop_oneof![0..60_usize, 240..260_usize, Just(4095), Just(4096), Just(70_000)];
+    let len = prop_oneof![0..60_usize, 100..300_usize, 300..4095_usize, Just(4095), Just(4096), Just(70_000)];
     (len, any::<u8>()).prop_map(|(len, fill)| vec![fill; len])
 }
 
@@ -127,6 +127,20 @@ fn sixteen_plus_hundred_bytes_with_a_time_to_live_fill_one_class_of_128() {
     assert_eq!(entry.memory_bytes(), 128);
     let small = Entry::new(&[b'k'; 16], 0, &Attributes::default(), NewValue::of(b"eight by"));
     assert_eq!(small.memory_bytes(), 32);
+}
+
+#[test]
+fn larger_entries_take_little_more_than_their_content() {
+    let mut last = 0;
+    for len in 106..BLOCK_MIN_BYTES {
+        let entry = Entry::new(&[b'k'; 16], 0, &Attributes::default(), NewValue::raw(&vec![b'v'; len]));
+        let (content, bytes) = (entry.content_bytes(), entry.memory_bytes());
+        assert!(bytes >= content.max(last) && bytes - content < 8 + content / 40, "{content} in {bytes}");
+        assert_eq!(class_bytes(bytes), bytes, "a class is its own class");
+        last = bytes;
+    }
+    let long_name = Entry::new(&[b'k'; 2000], 0, &Attributes::default(), NewValue::raw(&[b'v'; 4000]));
+    assert_eq!(long_name.memory_bytes(), size_class(5 + 3 + 2000 + 3 + 4000));
 }
 
 #[test]
