@@ -23,6 +23,9 @@ const WORDS: &[&str] = &[
     "ERROR",
     "CLIENT_ERROR",
     "SERVER_ERROR",
+    // As memcached answers shutdown and cache_memlimit.
+    "SERVER_ERROR:",
+    "MEMLIMIT_ADJUST_FAILED",
     "HD",
     "VA",
     "EN",
