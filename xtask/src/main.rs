@@ -15,8 +15,10 @@ const CI: &[Step] = &[
     ("tests", &["test", "--workspace"]),
 ];
 
-const GENERATE: &[Step] =
-    &[("generated documents", &["test", "-p", "larder-config", "-p", "larder-commands", "document"])];
+const GENERATE: &[Step] = &[(
+    "generated documents",
+    &["test", "-p", "larder-config", "-p", "larder-commands", "--test", "documents"],
+)];
 
 fn main() -> ExitCode {
     let wanted = std::env::args().nth(1).unwrap_or_default();

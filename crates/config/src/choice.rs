@@ -87,6 +87,18 @@ impl MaxmemoryPolicy {
 }
 
 choice! {
+    /// Whether something that a machine may lack is used.
+    Use {
+        /// Where it is to be had.
+        Auto = "auto",
+        /// Never.
+        No = "no",
+        /// Always: nothing else will do.
+        Yes = "yes",
+    }
+}
+
+choice! {
     /// Who may use something dangerous.
     EnableFor {
         /// Nobody.

@@ -23,7 +23,7 @@ mod table;
 mod value;
 mod words;
 
-pub use choice::{EnableFor, LogLevel, MaxmemoryPolicy};
+pub use choice::{EnableFor, LogLevel, MaxmemoryPolicy, Use};
 pub use directive::{Directive, Effect, Kind, Live, Unit, directive, names};
 pub use document::{render_example, render_markdown};
 pub use error::{ConfigError, Place, SetError, SettingError};

@@ -4,7 +4,7 @@
 //! rewrites `docs/config.md` and `config/larder.conf`. A summary says what the directive does, in its unit,
 //! and what 0 means.
 
-use crate::choice::{EnableFor, LogLevel, MaxmemoryPolicy};
+use crate::choice::{EnableFor, LogLevel, MaxmemoryPolicy, Use};
 use crate::directive::{Directive, Effect, Kind, Live, Unit, settings};
 use crate::error::SettingError;
 use crate::events::Events;
@@ -52,6 +52,10 @@ settings! {
 
         /// Threads that read and write for Redis's one thread of commands: `worker-threads` stands in its place.
         io_threads: u16 = "1", "io-threads", integer(1, 128), Immutable, Kept;
+
+        /// Serves clients by io_uring, which costs less than epoll and needs Linux 6.1; `auto` does where the system permits it,
+        /// and `yes` refuses to start where it does not.
+        io_uring: Use = "auto", "io-uring", Kind::Choice(Use::NAMES), Immutable, Works;
 
         /// How much is written to the log.
         loglevel: LogLevel = "notice", "loglevel", Kind::Choice(LogLevel::NAMES), Live, Works;

@@ -63,6 +63,8 @@ pub struct Identity {
     pub executable: String,
     /// Path of the configuration file, empty without one.
     pub config_file: String,
+    /// How the process waits for its clients.
+    pub multiplexing_api: &'static str,
 }
 
 /// A moment on both clocks.

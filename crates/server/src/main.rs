@@ -9,7 +9,6 @@ mod open_files;
 mod options;
 mod start;
 mod stream;
-mod wave;
 mod worker;
 
 use std::process::ExitCode;

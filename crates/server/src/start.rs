@@ -7,12 +7,13 @@ use std::thread;
 use std::time::Duration;
 
 use larder_commands::command_table;
-use larder_config::Settings;
+use larder_config::{Settings, Use};
 use larder_engine::{Identity, Node};
 use larder_store::{Garbage, Keyspace};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::driver::ring::Ring;
 use crate::host::Process;
 use crate::listener::{self, Dealer};
 use crate::log::Log;
@@ -30,9 +31,11 @@ pub(crate) fn serve(settings: Settings, config_file: String) -> io::Result<()> {
     let (keyspace, garbage) = Keyspace::new(settings.databases as usize, seed);
     free_in_background(garbage)?;
     let workers = worker_count(&settings);
+    let rings = rings(settings.io_uring, workers)?;
     let (process, stopped) = Process::new(&settings, log);
     let process = Arc::new(process);
-    let identity = identity(&process, config_file)?;
+    let multiplexing_api = if rings.is_empty() { "epoll" } else { "io_uring" };
+    let identity = identity(&process, config_file, multiplexing_api)?;
     let node = Arc::new(Node::new(
         keyspace,
         command_table(),
@@ -43,8 +46,9 @@ pub(crate) fn serve(settings: Settings, config_file: String) -> io::Result<()> {
     ));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut senders, mut threads) = (Vec::new(), Vec::new());
+    let mut rings = rings.into_iter();
     for index in 0..workers {
-        let (sender, thread) = worker::start(Arc::clone(&node), index, random_u64()?)?;
+        let (sender, thread) = worker::start(Arc::clone(&node), index, random_u64()?, rings.next())?;
         senders.push(sender);
         threads.push(thread);
     }
@@ -73,7 +77,7 @@ async fn run(
     if listeners.is_empty() {
         return Err(io::Error::other("Configured to not listen anywhere, exiting."));
     }
-    banner(settings, dealer.workers.len());
+    banner(settings, &dealer);
     dealer.node.note_startup_memory();
     let accepting = async {
         let mut tasks = Vec::new();
@@ -110,9 +114,11 @@ async fn join_all<F: Future<Output = ()> + Unpin>(mut futures: Vec<F>) {
     .await;
 }
 
-fn banner(settings: &Settings, workers: usize) {
+fn banner(settings: &Settings, dealer: &Dealer) {
+    let (workers, multiplexing_api) = (dealer.workers.len(), dealer.node.identity.multiplexing_api);
     tracing::info!("Larder {} starting, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
     tracing::info!("Server initialized: {workers} workers, {} databases", settings.databases);
+    tracing::info!("Serving clients by {multiplexing_api}");
     if settings.memcached_port != 0 {
         tracing::info!("Serving memcached on port {}", settings.memcached_port);
     }
@@ -150,7 +156,25 @@ fn worker_count(settings: &Settings) -> usize {
     }
 }
 
-fn identity(process: &Process, config_file: String) -> io::Result<Identity> {
+/// A ring for each worker, or none when epoll is to be used.
+fn rings(wanted: Use, workers: usize) -> io::Result<Vec<Ring>> {
+    if wanted == Use::No {
+        return Ok(Vec::new());
+    }
+    match Ring::probe().and_then(|()| (0..workers).map(|_| Ring::new()).collect()) {
+        Ok(rings) => Ok(rings),
+        Err(error) if wanted == Use::Yes => {
+            let text = format!("io_uring is not to be had here, and 'io-uring yes' asks for it: {error}");
+            Err(io::Error::new(error.kind(), text))
+        }
+        Err(error) => {
+            tracing::info!("io_uring is not to be had here ({error}): clients are served by epoll");
+            Ok(Vec::new())
+        }
+    }
+}
+
+fn identity(process: &Process, config_file: String, multiplexing_api: &'static str) -> io::Result<Identity> {
     let mut id = [0; 20];
     fill_random(&mut id)?;
     let path = |path: io::Result<std::path::PathBuf>| {
@@ -166,6 +190,7 @@ fn identity(process: &Process, config_file: String) -> io::Result<Identity> {
         } else {
             path(std::fs::canonicalize(config_file))
         },
+        multiplexing_api,
     })
 }
 

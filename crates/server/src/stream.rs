@@ -1,7 +1,7 @@
 //! A client's socket: TCP or unix.
 
 use std::io::{self, IoSlice};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -32,6 +32,14 @@ impl Accepted {
         match self {
             Accepted::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
             Accepted::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
+        }
+    }
+
+    /// The bare socket, on which operations wait.
+    pub(crate) fn into_blocking(self) -> io::Result<OwnedFd> {
+        match self {
+            Accepted::Tcp(stream) => stream.set_nonblocking(false).map(|()| stream.into()),
+            Accepted::Unix(stream) => stream.set_nonblocking(false).map(|()| stream.into()),
         }
     }
 }

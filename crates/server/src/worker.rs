@@ -1,8 +1,8 @@
 //! A worker: a thread with an event loop of its own that serves the connections dealt to it and expires its part of the keys.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use larder_commands::memcache;
 use larder_engine::{Client, Connection, ExpireTurn, Link, Node, Served, SharedClient, Worker, WorkerStats};
 use larder_resp::Output;
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_local};
 
-use crate::driver::{Conversation, Driver};
+use crate::driver::ring::Ring;
+use crate::driver::{Conversation, epoll, uring};
 use crate::listener::Seat;
 use crate::stream::Accepted;
-use crate::wave::Wave;
 
 /// How often a worker looks for keys whose time has come: well within the 100 ms in which they are to go.
 const EXPIRE_TICK: Duration = Duration::from_millis(20);
@@ -30,6 +30,23 @@ pub(crate) struct NewConnection {
     pub(crate) seat: Seat,
 }
 
+/// A new connection without its socket.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    address: String,
+    local_address: String,
+    protocol: WireProtocol,
+    seat: Seat,
+}
+
+impl NewConnection {
+    /// The socket, and the rest.
+    pub(crate) fn split(self) -> (Accepted, Arrival) {
+        let NewConnection { socket, address, local_address, protocol, seat } = self;
+        (socket, Arrival { address, local_address, protocol, seat })
+    }
+}
+
 /// What is spoken on a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WireProtocol {
@@ -39,12 +56,12 @@ pub(crate) enum WireProtocol {
     Memcached,
 }
 
-/// What the connections of one worker share; only its thread touches it.
+/// What everything on one worker's thread shares.
 pub(crate) struct Local {
     pub(crate) worker: RefCell<Worker>,
-    pub(crate) wave: Wave,
-    pub(crate) output: RefCell<Output>,
-    node: Arc<Node>,
+    pub(crate) node: Arc<Node>,
+    /// Set while work beside the connections only waits for its turn.
+    pub(crate) busy_beside: Cell<bool>,
     index: usize,
 }
 
@@ -52,72 +69,60 @@ impl Local {
     pub(crate) fn stats(&self) -> &WorkerStats {
         &self.node.stats[self.index]
     }
+
+    /// Enters a new client into the registry, for as long as what is returned beside its conversation lives.
+    pub(crate) fn register(
+        self: &Rc<Self>,
+        arrival: Arrival,
+        descriptor: i32,
+        link: Box<dyn Link>,
+    ) -> (Box<dyn Conversation>, Registered) {
+        let node = &self.node;
+        let id = node.next_client_id();
+        let now = node.host.time().now;
+        let mut shared = SharedClient::new(id, arrival.address, arrival.local_address, now, link);
+        shared.descriptor = descriptor;
+        let shared = Arc::new(shared);
+        node.clients.insert(id, Arc::clone(&shared));
+        self.stats().connections.add(1);
+        let conversation: Box<dyn Conversation> = match arrival.protocol {
+            WireProtocol::Resp => {
+                Box::new(Connection::new(Client::new(shared, node.settings().requirepass.is_empty())))
+            }
+            WireProtocol::Memcached => {
+                self.stats().memcache.connections_opened.add(1);
+                Box::new(memcache::Connection::new(shared, node))
+            }
+        };
+        let registered =
+            Registered { local: Rc::clone(self), id, protocol: arrival.protocol, _seat: arrival.seat };
+        (conversation, registered)
+    }
 }
 
-/// Starts the thread of a worker. It ends when the sender is dropped.
+/// Starts the thread of a worker, which drives its connections on the ring if it is given one. It ends when the sender is dropped.
 pub(crate) fn start(
     node: Arc<Node>,
     index: usize,
     seed: u64,
+    ring: Option<Ring>,
 ) -> std::io::Result<(mpsc::UnboundedSender<NewConnection>, thread::JoinHandle<()>)> {
     let (sender, receiver) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-        let local = Rc::new(Local {
-            worker: RefCell::new(Worker::new(Arc::clone(&node), index, seed)),
-            wave: Wave::default(),
-            output: RefCell::new(Output::default()),
-            node,
-            index,
-        });
-        LocalSet::new().block_on(&runtime, run(local, receiver));
+        let worker = RefCell::new(Worker::new(Arc::clone(&node), index, seed));
+        let local = Rc::new(Local { worker, node, busy_beside: Cell::new(false), index });
+        LocalSet::new().block_on(&runtime, run(local, receiver, ring));
     })?;
     Ok((sender, thread))
 }
 
-async fn run(local: Rc<Local>, mut connections: mpsc::UnboundedReceiver<NewConnection>) {
+async fn run(local: Rc<Local>, connections: mpsc::UnboundedReceiver<NewConnection>, ring: Option<Ring>) {
     spawn_local(expire(Rc::clone(&local)));
-    let serving = Rc::clone(&local);
-    spawn_local(async move { serving.wave.serve(&serving).await });
-    while let Some(connection) = connections.recv().await {
-        adopt(&local, connection);
+    match ring {
+        Some(ring) => uring::run(local, ring, connections).await,
+        None => epoll::run(local, connections).await,
     }
-}
-
-/// Takes over a connection; one that fails at once is dropped, which closes it.
-fn adopt(local: &Rc<Local>, connection: NewConnection) {
-    let Ok(stream) = connection.socket.register() else { return };
-    let node = &local.node;
-    let abort = Arc::new(OnceLock::new());
-    let link = Box::new(TaskLink { abort: Arc::clone(&abort) });
-    let id = node.next_client_id();
-    let now = node.host.time().now;
-    let mut shared = SharedClient::new(id, connection.address, connection.local_address, now, link);
-    shared.descriptor = stream.descriptor();
-    let shared = Arc::new(shared);
-    node.clients.insert(id, Arc::clone(&shared));
-    local.stats().connections.add(1);
-    let registered =
-        Registered { local: Rc::clone(local), id, protocol: connection.protocol, _seat: connection.seat };
-    let local = Rc::clone(local);
-    let task = match connection.protocol {
-        WireProtocol::Resp => {
-            let client = Client::new(shared, node.settings().requirepass.is_empty());
-            spawn_local(drive(local, registered, Driver::new(stream, Connection::new(client))))
-        }
-        WireProtocol::Memcached => {
-            local.stats().memcache.connections_opened.add(1);
-            let connection = memcache::Connection::new(shared, node);
-            spawn_local(drive(local, registered, Driver::new(stream, connection)))
-        }
-    };
-    // Nobody else sets it.
-    let _ = abort.set(task.abort_handle());
-}
-
-async fn drive<C: Conversation + 'static>(local: Rc<Local>, registered: Registered, driver: Rc<Driver<C>>) {
-    driver.run(&local).await;
-    drop(registered);
 }
 
 /// Removes keys whose time has come, a bounded number per turn, in the stripes that are this worker's to look after.
@@ -125,6 +130,7 @@ async fn expire(local: Rc<Local>) {
     let mut turn = ExpireTurn::default();
     loop {
         let more = turn.run(&mut local.worker.borrow_mut());
+        local.busy_beside.set(more);
         if more {
             tokio::task::yield_now().await;
         } else {
@@ -133,23 +139,10 @@ async fn expire(local: Rc<Local>) {
     }
 }
 
-/// Ends a connection by ending its task.
-struct TaskLink {
-    abort: Arc<OnceLock<AbortHandle>>,
-}
-
-impl Link for TaskLink {
-    fn disconnect(&self) {
-        if let Some(abort) = self.abort.get() {
-            abort.abort();
-        }
-    }
-}
-
-/// A client's entry in the registry: gone when its task is.
-struct Registered {
+/// A client's entry in the registry: gone when this is.
+pub(crate) struct Registered {
     local: Rc<Local>,
-    id: u64,
+    pub(crate) id: u64,
     protocol: WireProtocol,
     _seat: Seat,
 }

@@ -40,6 +40,7 @@ impl Node {
             process_id: std::process::id(),
             executable: String::new(),
             config_file: String::new(),
+            multiplexing_api: "none",
         };
         let host = Box::new(Arc::clone(&clock));
         let engine = larder_engine::Node::new(keyspace, command_table(), settings, identity, workers, host);

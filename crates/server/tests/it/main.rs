@@ -1,5 +1,7 @@
 //! The binary from outside: a process started with a command line, spoken to over its sockets, and ended by signals.
 //!
+//! All of it is done twice: here with clients served by epoll, and in `../it_uring` by io_uring.
+//!
 //! Every test starts servers of its own, on ports that were free a moment ago and in a temporary directory. None of them measures
 //! time; where a state is awaited there is a generous limit after which the test fails.
 //!
@@ -13,9 +15,13 @@
 mod client;
 mod command_line;
 mod damage;
+mod delivery;
 mod hostile_input;
 mod lifecycle;
 mod limits;
 mod races;
 mod server;
 mod siege;
+
+/// What the directive io-uring is for every server here.
+const IO_URING: &str = "no";

@@ -1,9 +1,11 @@
 //! A running server, and what can be seen of it from outside.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -51,6 +53,30 @@ pub(crate) struct Server {
     pub(crate) directory: Directory,
 }
 
+/// The words that make a server use the driver that is under test. Where there is no io_uring, nothing is: the process says so
+/// and ends.
+pub(crate) fn driver() -> [&'static str; 2] {
+    static TO_BE_HAD: OnceLock<bool> = OnceLock::new();
+    let words = ["--io-uring", crate::IO_URING];
+    let to_be_had = TO_BE_HAD.get_or_init(|| {
+        let directory = Directory::new();
+        let arguments = [&words[..], &["--port", "0", "--memcached-port", "0"]].concat();
+        wait(&mut command(&directory, &arguments).spawn().unwrap());
+        let said =
+            ["stdout", "stderr"].map(|name| fs::read_to_string(directory.file(name)).unwrap()).concat();
+        let missing = said.contains("io_uring is not to be had here");
+        if missing {
+            // Not captured, as what is printed is.
+            let _ = writeln!(std::io::stderr(), "SKIPPED, all of it: {said}");
+        }
+        !missing
+    });
+    if !to_be_had {
+        std::process::exit(0);
+    }
+    words
+}
+
 /// The binary with these arguments, its output in files of this directory.
 pub(crate) fn command(directory: &Directory, arguments: &[&str]) -> Command {
     let binary = std::env::var_os("LARDER").unwrap_or_else(|| env!("CARGO_BIN_EXE_larder").into());
@@ -77,6 +103,7 @@ impl Server {
             if !arguments.contains(&"--worker-threads") {
                 all.extend(["--worker-threads", "2"]);
             }
+            all.extend(driver());
             all.extend(arguments);
             let directory = Directory::new();
             let child = command(&directory, &all).spawn().unwrap();

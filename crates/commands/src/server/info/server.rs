@@ -19,7 +19,7 @@ pub(super) fn server(report: &mut Report, cx: &Context<'_>) {
     report.field("os", cx.node.host.system());
     report.field("arch_bits", usize::BITS);
     report.field("monotonic_clock", "POSIX clock_gettime");
-    report.field("multiplexing_api", "epoll");
+    report.field("multiplexing_api", identity.multiplexing_api);
     report.field("process_id", identity.process_id);
     report.field("process_supervised", "no");
     report.field("run_id", &identity.run_id);

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-use crate::worker::Local;
+use super::epoll::Shared;
 
 /// Most bytes read from one connection at once.
 const READ_MAX: usize = 64 * 1024;
@@ -19,16 +19,16 @@ const READ_MAX: usize = 64 * 1024;
 const BUFFER: usize = 4 * READ_MAX;
 
 /// A connection that has read something.
-pub(crate) trait Member {
+pub(super) trait Member {
     /// Executes what it has read, and answers.
-    fn serve(&self, local: &Local, input: &mut [u8]);
+    fn serve(&self, shared: &Shared, input: &mut [u8]);
 }
 
 /// A member, and where in the buffer its input lies.
 type Joined = (Rc<dyn Member>, Range<usize>);
 
 /// See the module's documentation.
-pub(crate) struct Wave {
+pub(super) struct Wave {
     buffer: RefCell<Box<[u8]>>,
     filled: Cell<usize>,
     members: RefCell<Vec<Joined>>,
@@ -49,24 +49,24 @@ impl Default for Wave {
 
 impl Wave {
     /// Executes each wave once its members have read. Never ends.
-    pub(crate) async fn serve(&self, local: &Local) {
+    pub(super) async fn serve(&self, shared: &Shared) {
         loop {
             self.begun.notified().await;
-            self.run(local);
+            self.run(shared);
         }
     }
 
     /// Gives `read` room for [`READ_MAX`] bytes. What it reads must be followed by [`Wave::join`] before the next call.
-    pub(crate) fn with_room<R>(&self, local: &Local, read: impl FnOnce(&mut [u8]) -> R) -> R {
+    pub(super) fn with_room<R>(&self, shared: &Shared, read: impl FnOnce(&mut [u8]) -> R) -> R {
         if BUFFER - self.filled.get() < READ_MAX {
-            self.run(local);
+            self.run(shared);
         }
         let start = self.filled.get();
         read(&mut self.buffer.borrow_mut()[start..start + READ_MAX])
     }
 
     /// Adds a connection that has just read so many bytes.
-    pub(crate) fn join(&self, member: Rc<dyn Member>, len: usize) {
+    pub(super) fn join(&self, member: Rc<dyn Member>, len: usize) {
         let start = self.filled.get();
         self.filled.set(start + len);
         let mut members = self.members.borrow_mut();
@@ -77,12 +77,12 @@ impl Wave {
     }
 
     /// Executes what has joined so far.
-    pub(crate) fn run(&self, local: &Local) {
-        local.worker.borrow_mut().prefetch();
+    pub(super) fn run(&self, shared: &Shared) {
+        shared.local.worker.borrow_mut().prefetch();
         let mut members = self.members.borrow_mut();
         let mut buffer = self.buffer.borrow_mut();
         for (member, input) in members.drain(..) {
-            member.serve(local, &mut buffer[input]);
+            member.serve(shared, &mut buffer[input]);
         }
         self.filled.set(0);
     }

@@ -1,0 +1,144 @@
+//! A connection apart from its socket: the conversation, input that is kept, and the limits on both directions.
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use larder_config::OutputBufferLimit;
+use larder_engine::Served;
+use larder_resp::Output;
+use larder_store::UnixMillis;
+
+use super::Conversation;
+use crate::worker::Local;
+
+/// A connection's own read buffer grows by at least so much.
+const TAIL_GROWTH_MIN: usize = 16 * 1024;
+/// ... and by at most so much at once, and at most as much as has come: what the request declares takes no memory.
+const TAIL_GROWTH_MAX: usize = 1 << 20;
+
+/// See the module's documentation.
+pub(super) struct Session {
+    pub(super) conversation: Box<dyn Conversation>,
+    /// Input that was read and not consumed.
+    tail: Vec<u8>,
+}
+
+impl Session {
+    pub(super) fn new(conversation: Box<dyn Conversation>) -> Session {
+        Session { conversation, tail: Vec::new() }
+    }
+
+    /// How many bytes are kept until more comes.
+    pub(super) fn kept(&self) -> usize {
+        self.tail.len()
+    }
+
+    /// Tells others how much of a request is kept until its end comes.
+    pub(super) fn note_kept(&self) {
+        self.conversation.shared().note_input(self.tail.len());
+    }
+
+    /// A client amid a long request or reply is not idle.
+    pub(super) fn note_active(&self, local: &Local) {
+        self.conversation.shared().note_active(local.worker.borrow().node.host.time().now);
+    }
+
+    pub(super) fn count_input(&self, local: &Local, bytes: usize) {
+        local.stats().input_bytes.add(bytes as u64);
+        self.conversation.shared().count_input(bytes);
+    }
+
+    pub(super) fn count_sent(&self, local: &Local, bytes: usize) {
+        local.stats().output_bytes.add(bytes as u64);
+        self.conversation.shared().count_sent(bytes);
+    }
+
+    /// Looks ahead at input that will be served soon.
+    pub(super) fn look_ahead(&self, local: &Local, input: &mut [u8]) {
+        self.conversation.look_ahead(&mut local.worker.borrow_mut(), input);
+    }
+
+    /// The kept input, with room to read more of a request that is known to need so many bytes; an error when the client has sent
+    /// more of an unfinished request than it may.
+    pub(super) fn tail_with_room(&mut self, local: &Local, needed: usize) -> io::Result<&mut Vec<u8>> {
+        if self.tail.len() as u64 > local.worker.borrow().settings().client_query_buffer_limit {
+            return Err(ErrorKind::OutOfMemory.into());
+        }
+        let growth_max = self.tail.len().clamp(TAIL_GROWTH_MIN, TAIL_GROWTH_MAX);
+        self.tail.reserve(needed.clamp(TAIL_GROWTH_MIN, growth_max));
+        Ok(&mut self.tail)
+    }
+
+    /// Serves input that came when none was kept, where it lies, and keeps what is not consumed.
+    pub(super) fn serve(&mut self, local: &Local, input: &mut [u8], output: &mut Output) -> Served {
+        let (consumed, served) = self.conversation.serve(&mut local.worker.borrow_mut(), input, output);
+        self.tail.extend_from_slice(&input[consumed..]);
+        served
+    }
+
+    /// Serves what was kept.
+    pub(super) fn serve_tail(&mut self, local: &Local, output: &mut Output) -> Served {
+        let mut tail = std::mem::take(&mut self.tail);
+        let (consumed, served) = self.conversation.serve(&mut local.worker.borrow_mut(), &mut tail, output);
+        if consumed < tail.len() {
+            tail.drain(..consumed);
+            if tail.capacity() > TAIL_GROWTH_MAX.max(4 * tail.len()) {
+                // The beginning of the next request does not keep the memory of a large one.
+                tail.shrink_to_fit();
+            }
+            self.tail = tail;
+        }
+        served
+    }
+}
+
+/// How long a client may still leave so much unread. Reading a little now and then does not put its end off.
+#[derive(Debug, Default)]
+pub(super) struct Grace {
+    until: Option<Instant>,
+}
+
+impl Grace {
+    /// Judges a client that has so many bytes of reply unread: an error when that is too much, or has been for too long; otherwise
+    /// until when it may stay like this, if that has an end.
+    pub(super) fn judge(&mut self, unsent: usize, limit: &OutputBufferLimit) -> io::Result<Option<Instant>> {
+        let unsent = unsent as u64;
+        if limit.hard_bytes > 0 && unsent > limit.hard_bytes {
+            return Err(ErrorKind::OutOfMemory.into());
+        }
+        if limit.soft_bytes == 0 || unsent <= limit.soft_bytes {
+            self.until = None;
+            return Ok(None);
+        }
+        let now = Instant::now();
+        let grace = Duration::from_secs(u64::from(limit.soft_seconds));
+        let until = *self.until.get_or_insert(now + grace);
+        if now >= until { Err(ErrorKind::TimedOut.into()) } else { Ok(Some(until)) }
+    }
+}
+
+/// How long it is until a time of day.
+pub(super) fn until(local: &Local, at: UnixMillis) -> Duration {
+    let now = local.worker.borrow().node.host.time().now;
+    Duration::from_millis(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grace_is_given_once() {
+        let limit = OutputBufferLimit { hard_bytes: 100, soft_bytes: 10, soft_seconds: 3600 };
+        let mut grace = Grace::default();
+        assert_eq!(grace.judge(10, &limit).unwrap(), None);
+        let until = grace.judge(11, &limit).unwrap();
+        assert!(until.is_some());
+        assert_eq!(grace.judge(100, &limit).unwrap(), until, "reading a little puts nothing off");
+        assert_eq!(grace.judge(101, &limit).unwrap_err().kind(), ErrorKind::OutOfMemory);
+        assert_eq!(grace.judge(0, &limit).unwrap(), None);
+        let at_once = OutputBufferLimit { soft_seconds: 0, ..limit };
+        assert_eq!(grace.judge(11, &at_once).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(grace.judge(usize::MAX, &OutputBufferLimit::default()).unwrap(), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! One connection on the ring: what it has sent, what it was answered, and what comes next.
+
+use std::io;
+use std::time::Instant;
+
+use larder_engine::Served;
+use larder_resp::Output;
+
+use crate::driver::Conversation;
+use crate::driver::session::{Grace, Session};
+use crate::worker::{Local, Registered};
+
+/// Input that is kept while none may be executed; with more, no more is received.
+const KEPT_MAX: usize = 64 * 1024;
+
+/// See the module's documentation.
+pub(super) struct Peer {
+    pub(super) session: Session,
+    /// Tells it from others that had or will have its key.
+    pub(super) ticket: u64,
+    /// What it does once it has taken its replies. `NeedInput(0)` means that as much has come as was needed.
+    pub(super) stage: Served,
+    /// Replies that the ring has not been given yet.
+    pub(super) output: Output,
+    /// Bytes of reply that the ring has been given and the socket has not taken.
+    pub(super) unsent: usize,
+    /// Whether others have been told of unsent replies.
+    pub(super) behind: bool,
+    /// Nothing more will come.
+    pub(super) eof: bool,
+    /// Nothing more is to be received for now.
+    pub(super) paused: bool,
+    /// When a timer of it fires.
+    pub(super) due: Option<Instant>,
+    /// Set while input of it waits in the wave.
+    in_wave: bool,
+    grace: Grace,
+    _registered: Registered,
+}
+
+impl Peer {
+    pub(super) fn new(conversation: Box<dyn Conversation>, registered: Registered, ticket: u64) -> Peer {
+        Peer {
+            session: Session::new(conversation),
+            ticket,
+            stage: Served::NeedInput(1),
+            output: Output::default(),
+            unsent: 0,
+            behind: false,
+            eof: false,
+            paused: false,
+            due: None,
+            in_wave: false,
+            grace: Grace::default(),
+            _registered: registered,
+        }
+    }
+
+    /// Counts input that joins the wave, and looks ahead at it if it begins with a request.
+    pub(super) fn note_arrival(&mut self, local: &Local, input: &mut [u8]) {
+        self.session.count_input(local, input.len());
+        if !self.in_wave && self.may_execute() && self.session.kept() == 0 {
+            self.session.look_ahead(local, input);
+        }
+        self.in_wave = true;
+    }
+
+    /// Serves input, or keeps it when none may be executed now; an error when that becomes too much.
+    pub(super) fn take_in(&mut self, local: &Local, input: &mut [u8], output: &mut Output) -> io::Result<()> {
+        self.in_wave = false;
+        if self.stage == Served::Close {
+            return Ok(());
+        }
+        if self.may_execute() && self.session.kept() == 0 {
+            self.stage = self.session.serve(local, input, output);
+            self.session.note_kept();
+            return Ok(());
+        }
+        let needed = if let Served::NeedInput(needed) = self.stage { needed } else { 0 };
+        self.session.tail_with_room(local, needed.max(input.len()))?.extend_from_slice(input);
+        self.session.note_kept();
+        self.session.note_active(local);
+        if matches!(self.stage, Served::NeedInput(_)) {
+            self.stage = Served::NeedInput(needed.saturating_sub(input.len()));
+        }
+        if self.can_go_on() && self.stage != Served::Again {
+            self.go_on(local, output);
+        }
+        Ok(())
+    }
+
+    /// Whether kept input or a request that goes on later can be worked on now.
+    pub(super) fn can_go_on(&self) -> bool {
+        self.unsent == 0 && matches!(self.stage, Served::Again | Served::NeedInput(0))
+    }
+
+    /// Works on what was kept.
+    pub(super) fn go_on(&mut self, local: &Local, output: &mut Output) {
+        self.stage = self.session.serve_tail(local, output);
+        self.session.note_kept();
+    }
+
+    /// Whether so much input waits that no more is to be received.
+    pub(super) fn has_kept_enough(&self) -> bool {
+        !self.paused && !self.may_execute() && self.session.kept() >= KEPT_MAX
+    }
+
+    /// Judges how much it leaves unread; see [`Grace::judge`].
+    pub(super) fn judge(&mut self, local: &Local) -> io::Result<Option<Instant>> {
+        self.behind = true;
+        self.session.conversation.shared().note_output(self.unsent);
+        let limit = local.worker.borrow().settings().client_output_buffer_limit.normal;
+        self.grace.judge(self.unsent, &limit)
+    }
+
+    /// Notes that it has read what was left unread.
+    pub(super) fn catch_up(&mut self, local: &Local) {
+        self.behind = false;
+        self.grace = Grace::default();
+        self.session.conversation.shared().note_output(0);
+        self.session.note_active(local);
+    }
+
+    /// The output that replies go to: its own if it has one, or an empty one of those that are kept.
+    pub(super) fn output_from(&mut self, outputs: &mut Vec<Output>) -> Output {
+        if self.output.is_empty() { outputs.pop().unwrap_or_default() } else { self.output.take() }
+    }
+
+    /// Takes that output back, or keeps it for others when it is empty.
+    pub(super) fn put_output(&mut self, output: Output, outputs: &mut Vec<Output>) {
+        if output.is_empty() { super::keep_output(outputs, output) } else { self.output = output }
+    }
+
+    /// Whether new requests may be executed.
+    fn may_execute(&self) -> bool {
+        self.unsent == 0 && matches!(self.stage, Served::NeedInput(_))
+    }
+}
