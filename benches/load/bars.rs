@@ -75,8 +75,8 @@ impl Verdict {
 type Row = (&'static str, Measure, [f64; 4]);
 
 const ROWS: [Row; 8] = [
-    // Against pogocache 1.00 is wanted of Larder's io_uring driver; its epoll driver is allowed 1.10.
-    ("get-set", Measure::Cpu, [0.90, 0.90, 0.85, 1.10]),
+    // Against pogocache 1.00 is wanted of the io_uring driver, which is what runs by itself; `--io-uring no` would be allowed 1.10.
+    ("get-set", Measure::Cpu, [0.90, 0.90, 0.85, 1.00]),
     ("get-set-p16", Measure::Cpu, [0.50, 0.50, 0.60, 0.75]),
     ("set-p16", Measure::Cpu, [0.55, 0.55, 0.60, 0.70]),
     ("get-10k", Measure::Cpu, [0.70, 0.70, 0.95, 1.00]),
@@ -163,6 +163,6 @@ mod tests {
         let found: Vec<_> =
             verdicts.iter().map(|verdict| (verdict.peer.as_str(), verdict.is_met())).collect();
         assert_eq!(found, [("valkey", true), ("pogocache-uring", false)]);
-        assert!((verdicts[1].ratio.median - 1.2).abs() < 1e-9 && verdicts[1].bar.at_most == 1.10);
+        assert!((verdicts[1].ratio.median - 1.2).abs() < 1e-9 && verdicts[1].bar.at_most == 1.00);
     }
 }

@@ -89,7 +89,7 @@ struct Options {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     only: Vec<String>,
 
-    /// Rounds; memory works take one, latency works at most three.
+    /// Rounds; memory works take one, latency works at most five.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 

@@ -23,7 +23,7 @@ use crate::work::{
 };
 
 /// An event of minutes is not repeated as often as a cell of seconds.
-const LATENCY_ROUNDS_MAX: u32 = 3;
+const LATENCY_ROUNDS_MAX: u32 = 5;
 
 /// How large and how long a run is.
 #[derive(Clone, Debug)]

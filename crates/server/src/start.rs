@@ -73,6 +73,8 @@ async fn run(
     process: &Process,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
+    // Before anybody is told that the server is ready, and may send one.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let listeners = listener::bind(settings)?;
     if listeners.is_empty() {
         return Err(io::Error::other("Configured to not listen anywhere, exiting."));
@@ -94,7 +96,6 @@ async fn run(
             tokio::time::sleep(UPKEEP).await;
         }
     };
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         () = accepting => {}
         () = upkeep => {}
