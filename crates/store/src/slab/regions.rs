@@ -4,7 +4,7 @@
 //! of the alignment; memory that is not touched is not resident. mimalloc maps blocks of such an alignment by themselves and
 //! not within its arenas, for which it asks for huge pages: a region is made of small pages unless the system gives huge ones
 //! unasked. That saves what the partly used spans of all classes would take in whole huge pages, and costs misses of the TLB:
-//! 1.3 to 1.7 times the time of an overwrite where entries are read at random without prefetching (`benches/entry.rs`), nothing
+//! 1.3 to 1.7 times the time of an overwrite where entries are read at random without prefetching (`crates/store/benches/entry.rs`), nothing
 //! that could be measured in a server, which prefetches. One free region is kept, so that a keyspace that breathes does not ask
 //! for it and return it all the time. Spans are taken from the region with the lowest number that has one, so that the last
 //! regions have a chance to become free.
