@@ -26,6 +26,11 @@ const UPKEEP: Duration = Duration::from_millis(100);
 pub(crate) fn serve(settings: Settings, config_file: String) -> io::Result<()> {
     // Before there is a log, only standard error can say why there is none.
     let log = Log::start(&settings).inspect_err(|error| options::complain(&error.to_string()))?;
+    if settings.disable_thp
+        && let Err(error) = rustix::thread::disable_transparent_huge_pages(true)
+    {
+        tracing::warn!("Huge pages cannot be disabled: {error}");
+    }
     let settings = with_room_for_clients(settings);
     let seed = random_u64()?;
     let (keyspace, garbage) = Keyspace::new(settings.databases as usize, seed);
