@@ -20,13 +20,13 @@ def main():
     # What follows the typed words is the hint.
     terminal.type("set ", r"key value .*\[NX\|XX")
     terminal.type("k ", r"value .*\[NX\|XX")
-    terminal.type("v\r", r"OK")
-    terminal.type("get k\r", r'"v"')
+    terminal.run("v", r"OK")
+    terminal.run("get k", r'"v"')
     terminal.type("config set ", r"parameter value")
     terminal.type("\x15" + "bitfield ", r"key .*GET encoding offset")
-    terminal.type("\x15" + "help lcs\r", r"since: 7\.0\.0")
-    terminal.type("help @string\r", r"GETRANGE|getrange")
-    terminal.type("hello 3\r", r'"proto" => \(integer\) 3')
+    terminal.run("\x15" + "help lcs", r"since: 7\.0\.0")
+    terminal.run("help @string", r"GETRANGE|getrange")
+    terminal.run("hello 3", r'"proto" => \(integer\) 3')
     terminal.type("select 1\r", r"127\.0\.0\.1:\d+\[1\]> ")
     # Completion: a tab after the first letters.
     terminal.type("getde\t", r"getdel|GETDEL")
@@ -64,6 +64,10 @@ class Terminal:
         self.shown = ""
         os.write(self.screen, keys.encode())
         self.expect(expected)
+
+    def run(self, command, expected):
+        """Waits for the next prompt too: what is typed before it is lost."""
+        self.type(command + "\r", rf"(?s)(?:{expected}).*127\.0\.0\.1:\d+> ")
 
     def expect(self, pattern):
         deadline = time.monotonic() + SECONDS
