@@ -63,9 +63,10 @@ impl Connection {
         Connection { client, parser: RequestParser::default(), pending: None }
     }
 
-    /// Looks ahead: hashes the keys of the requests at the start of `input`, which [`Connection::serve`] will be called with soon,
-    /// and asks the processor for their stripes. The caller goes on with [`Worker::prefetch`] once it has looked ahead on all
-    /// connections that are ready, so that the memory latencies of different clients overlap. Changes nothing.
+    /// Looks ahead at `input`, which [`Connection::serve`] will be called with soon: if it is a single request, hashes its keys and
+    /// asks the processor for their stripes. (A pipeline overlaps its own latencies.) The caller goes on with [`Worker::prefetch`]
+    /// once it has looked ahead on all connections that are ready, so that the memory latencies of different clients overlap.
+    /// Changes nothing.
     pub fn look_ahead(&self, worker: &mut Worker, input: &mut [u8]) {
         if self.pending.is_none() && !self.parser.is_partial() {
             turn::look_ahead(worker, self.client.db, input);

@@ -73,21 +73,16 @@ impl Connection {
         &self.shared
     }
 
-    /// Looks ahead, as `larder_engine::Connection::look_ahead` does: notes the keys of the requests at the start of `input`.
+    /// Looks ahead, as `larder_engine::Connection::look_ahead` does: notes the key of a request that is all of `input`.
     pub fn look_ahead(&self, worker: &mut Worker, input: &[u8]) {
-        /// Requests of one client that are looked at: a longer pipeline overlaps its own latencies.
-        const REQUESTS_MAX: usize = 2;
         if self.swallow > 0 || self.admission == Admission::Needed {
             return;
         }
-        let limits = limits(worker.settings());
-        let mut start = 0;
-        for _ in 0..REQUESTS_MAX {
-            let Parsed::Request { command, end } = parse(&input[start..], &limits) else { return };
-            if let Some(position) = position(&worker.node.keyspace, &command) {
-                worker.will_need(DB, position);
-            }
-            start += end;
+        if let Parsed::Request { command, end } = parse(input, &limits(worker.settings()))
+            && end == input.len()
+            && let Some(position) = position(&worker.node.keyspace, &command)
+        {
+            worker.will_need(DB, position);
         }
     }
 

@@ -16,7 +16,7 @@ use larder_resp::Output;
 
 /// A protocol's state machine.
 pub(crate) trait Conversation {
-    /// Notes the keys of the requests at the start of the input; see `larder_engine::Connection::look_ahead`.
+    /// Notes the keys of input that is a single request; see `larder_engine::Connection::look_ahead`.
     fn look_ahead(&self, worker: &mut Worker, input: &mut [u8]);
     /// Works on input; see `larder_engine::Connection::serve`.
     fn serve(&mut self, worker: &mut Worker, input: &mut [u8], output: &mut Output) -> (usize, Served);
