@@ -37,6 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const UNSAFE_FILES: &[&str] = &[
     "crates/server/src/driver/ring/mod.rs",
     "crates/server/src/memory.rs",
+    "crates/server/src/memory/reserve.rs",
     "crates/store/src/entry.rs",
     "crates/store/src/slab.rs",
     "crates/store/src/slab/regions.rs",

@@ -8,12 +8,16 @@
 //! the difference from `used_memory_rss`.
 #![expect(unsafe_code, reason = "a global allocator is an unsafe trait")]
 
+mod reserve;
+
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use larder_store::{size_class, slab_unused_bytes};
 use mimalloc::MiMalloc;
+
+pub(crate) use reserve::use_huge_pages;
 
 /// A thread moves what it has counted to the common sum when it exceeds this many bytes in either direction.
 const SLACK: i64 = 64 * 1024;

@@ -17,7 +17,7 @@ use crate::driver::ring::Ring;
 use crate::host::Process;
 use crate::listener::{self, Dealer};
 use crate::log::Log;
-use crate::{open_files, options, worker};
+use crate::{memory, open_files, options, worker};
 
 /// How often the offset between the steady clock and the time of day is renewed, and slow upkeep is done.
 const UPKEEP: Duration = Duration::from_millis(100);
@@ -26,11 +26,7 @@ const UPKEEP: Duration = Duration::from_millis(100);
 pub(crate) fn serve(settings: Settings, config_file: String) -> io::Result<()> {
     // Before there is a log, only standard error can say why there is none.
     let log = Log::start(&settings).inspect_err(|error| options::complain(&error.to_string()))?;
-    if settings.disable_thp
-        && let Err(error) = rustix::thread::disable_transparent_huge_pages(true)
-    {
-        tracing::warn!("Huge pages cannot be disabled: {error}");
-    }
+    choose_pages(&settings)?;
     let settings = with_room_for_clients(settings);
     let seed = random_u64()?;
     let (keyspace, garbage) = Keyspace::new(settings.databases as usize, seed);
@@ -135,6 +131,16 @@ fn banner(settings: &Settings, dealer: &Dealer) {
         0 => tracing::info!("Ready to accept connections"),
         port => tracing::info!("Ready to accept connections tcp on port {port}"),
     }
+}
+
+fn choose_pages(settings: &Settings) -> io::Result<()> {
+    if !settings.disable_thp {
+        return memory::use_huge_pages();
+    }
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::warn!("Huge pages cannot be disabled: {error}");
+    }
+    Ok(())
 }
 
 /// Frees what takes long on a thread of its own.

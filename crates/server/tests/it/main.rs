@@ -17,6 +17,7 @@ mod command_line;
 mod damage;
 mod delivery;
 mod hostile_input;
+mod huge_pages;
 mod lifecycle;
 mod limits;
 mod races;
