@@ -1,12 +1,12 @@
 //! The rows that measure a probe's latency during an event, and in the same run without it.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use crate::client::{self, Operation, Pass, Plan, Shape};
-use crate::control::Control;
 use crate::cpu;
+use crate::expiry;
 use crate::interrupt;
 use crate::measure::CpuTime;
 use crate::peers::Server;
@@ -22,36 +22,32 @@ const EVENT: &str = "event";
 /// The same writes, to keys that are there already.
 const OVERWRITE: &str = "same load, no growth";
 
-const QUIET_TIME: Duration = Duration::from_secs(4);
+/// How long the probe is alone before an event.
+pub(crate) const QUIET_TIME: Duration = Duration::from_secs(4);
 
 /// Events that are over in no time are watched a little longer, since their work may come after the reply.
-const AFTERMATH: Duration = Duration::from_secs(3);
-
-/// How long expired keys may stay before we stop counting.
-const EXPIRY_LAG_MAX: Duration = Duration::from_secs(30);
-
-/// How often the keys left are counted.
-const COUNT_INTERVAL: Duration = Duration::from_millis(50);
+pub(crate) const AFTERMATH: Duration = Duration::from_secs(3);
 
 /// Longest time spent scanning.
 const SCAN_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// Whether the server has what the work needs.
 pub(crate) fn is_offered(server: &Server, work: &LatencyWork) -> bool {
-    work.event != Event::Scan || server.peer.kind.wire() == Wire::Resp
+    !matches!(work.event, Event::Scan | Event::ExpireRamp) || server.peer.kind.wire() == Wire::Resp
 }
 
 /// Runs the event on a server that has just been started.
 pub(crate) fn cell(server: &Server, work: &LatencyWork, round: u32) -> Result<LatencyCell> {
     let data = Data { prefix: *b"key1", keys: work.keys, size: ValueSize::Fixed(100) };
-    if work.event != Event::Fill && work.event != Event::ExpireStorm {
+    if matches!(work.event, Event::Flushall | Event::Scan) {
         cpu::load_data(server, data, Life::Unbounded)?;
     }
     let mut probe = Probe::start(server, data)?;
     let facts = match work.event {
         Event::Fill => fill(server, data, &mut probe),
         Event::Flushall => flushall(server, &mut probe),
-        Event::ExpireStorm => expire_storm(server, data, &mut probe),
+        Event::ExpireStorm => expiry::storm(server, data, &mut probe),
+        Event::ExpireRamp => expiry::ramp(server, data, &mut probe),
         Event::Scan => scan(server, data, &mut probe),
     }?;
     Ok(LatencyCell {
@@ -65,7 +61,7 @@ pub(crate) fn cell(server: &Server, work: &LatencyWork, round: u32) -> Result<La
 }
 
 /// What the event costs the server, without what the probe costs it anyway.
-struct Cost {
+pub(crate) struct Cost {
     pid: u32,
     probe_share: f64,
     begun: (CpuTime, Instant),
@@ -73,7 +69,7 @@ struct Cost {
 
 impl Cost {
     /// Watches the probe alone for a while, then lets the event begin.
-    fn after_quiet(server: &Server, probe: &mut Probe) -> Result<Self> {
+    pub(crate) fn after_quiet(server: &Server, probe: &mut Probe) -> Result<Self> {
         let (pid, started_at) = (server.pid(), Instant::now());
         let before = CpuTime::of(pid)?;
         quiet(probe)?;
@@ -92,7 +88,7 @@ impl Cost {
         Ok((used - self.probe_share * self.seconds()).max(0.0))
     }
 
-    fn fact(&self) -> Result<Fact> {
+    pub(crate) fn fact(&self) -> Result<Fact> {
         Ok(fact("server CPU ms", self.cpu_seconds()? * 1e3))
     }
 }
@@ -140,62 +136,6 @@ fn flushall(server: &Server, probe: &mut Probe) -> Result<Vec<Fact>> {
     Ok(vec![fact("reply ms", reply_seconds * 1e3), cost])
 }
 
-fn expire_storm(server: &Server, data: Data, probe: &mut Probe) -> Result<Vec<Fact>> {
-    let unix_time = || SystemTime::UNIX_EPOCH.elapsed().context("the clock stands before 1970");
-    // The second in which all keys end has to be named before the first is written: a tenth of them tells how long
-    // all will take, and twice that is left.
-    let started_at = Instant::now();
-    cpu::load_data(server, Data { keys: data.keys / 10, ..data }, Life::Unbounded)?;
-    let filling = started_at.elapsed() * 20;
-    let end = (unix_time()? + filling + QUIET_TIME).as_secs() + 2;
-    cpu::load_data(server, data, Life::UntilUnixSecond(end))?;
-    let rest = Duration::from_secs(end).checked_sub(unix_time()?).filter(|rest| *rest > QUIET_TIME);
-    let Some(rest) = rest else { bail!("filling it took more than {filling:?}, twice what was expected") };
-    let mut control = server.control()?;
-    let stored = control.count()?;
-    ensure!(stored == data.keys, "it counts {stored} keys, {} were stored", data.keys);
-    interrupt::sleep(rest - QUIET_TIME)?;
-    let cost = Cost::after_quiet(server, probe)?;
-    let lag = watch_expiry(&mut control, data.keys, Duration::from_secs(end))?;
-    interrupt::sleep(AFTERMATH)?;
-    let mut facts = vec![cost.fact()?];
-    probe.pause();
-    facts.extend(lag.half.map(|lag| fact("half gone after s", lag.as_secs_f64())));
-    facts.extend(lag.all.map(|lag| fact("all gone after s", lag.as_secs_f64())));
-    if lag.left > 0 {
-        facts
-            .push(fact(&format!("keys still counted after {} s", EXPIRY_LAG_MAX.as_secs()), lag.left as f64));
-    }
-    Ok(facts)
-}
-
-/// How long expired keys were still counted.
-struct Lag {
-    half: Option<Duration>,
-    all: Option<Duration>,
-    left: u64,
-}
-
-fn watch_expiry(control: &mut Control, keys: u64, end: Duration) -> Result<Lag> {
-    let mut lag = Lag { half: None, all: None, left: keys };
-    loop {
-        interrupt::sleep(COUNT_INTERVAL)?;
-        let left = control.count()?;
-        let late = SystemTime::UNIX_EPOCH.elapsed()?.saturating_sub(end);
-        lag.left = left;
-        if left <= keys / 2 {
-            lag.half.get_or_insert(late);
-        }
-        if left == 0 {
-            lag.all = Some(late);
-            return Ok(lag);
-        }
-        if late > EXPIRY_LAG_MAX {
-            return Ok(lag);
-        }
-    }
-}
-
 fn scan(server: &Server, data: Data, probe: &mut Probe) -> Result<Vec<Fact>> {
     let mut control = server.control()?;
     let cost = Cost::after_quiet(server, probe)?;
@@ -226,7 +166,8 @@ fn scan(server: &Server, data: Data, probe: &mut Probe) -> Result<Vec<Fact>> {
     ])
 }
 
-fn fact(name: &str, value: f64) -> Fact {
+/// A figure beside the latencies.
+pub(crate) fn fact(name: &str, value: f64) -> Fact {
     Fact { name: name.to_owned(), value }
 }
 

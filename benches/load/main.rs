@@ -6,6 +6,7 @@ mod bars;
 mod client;
 mod control;
 mod cpu;
+mod expiry;
 mod foreign;
 mod interrupt;
 mod latency;

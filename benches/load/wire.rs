@@ -9,6 +9,9 @@ use std::fmt;
 /// Digits of a key's number.
 pub(crate) const KEY_DIGITS: usize = 12;
 
+/// Digits of a moment in milliseconds since 1970, until the year 2286.
+const UNIX_MILLIS_DIGITS: usize = 13;
+
 /// Length of every key's name.
 pub(crate) const KEY_BYTES: usize = 16;
 
@@ -33,6 +36,32 @@ pub(crate) enum Life {
     Seconds(u32),
     /// Until this Unix second.
     UntilUnixSecond(u64),
+    /// Until a moment of its own: more and more keys end per second. Not over memcached's protocol, which knows no milliseconds.
+    Ramp(Ramp),
+}
+
+/// Keys that end one after the other, in the order of their numbers, at a rate that grows evenly from nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ramp {
+    /// When the first ends, in milliseconds since 1970.
+    pub(crate) from_unix_millis: u64,
+    /// When the last does, in milliseconds after the first.
+    pub(crate) millis: u64,
+    /// How many there are.
+    pub(crate) keys: u64,
+}
+
+impl Ramp {
+    /// When key `number` ends, in milliseconds after the first.
+    pub(crate) fn end_of(self, number: u64) -> f64 {
+        self.millis as f64 * (number as f64 / self.keys as f64).sqrt()
+    }
+
+    /// Keys that end per second, so many milliseconds after the first.
+    pub(crate) fn keys_per_second(self, millis: f64) -> f64 {
+        let share = millis.min(self.millis as f64) / self.millis as f64;
+        2.0 * share * self.keys as f64 / (self.millis as f64 / 1e3)
+    }
 }
 
 /// How long the value of a key is. A size is a function of the key, so that a reply can be checked without
@@ -241,6 +270,11 @@ impl Requests {
         } else {
             out.extend_from_slice(&self.set_tail);
         }
+        if let Life::Ramp(ramp) = self.life {
+            let end = ramp.from_unix_millis + ramp.end_of(number) as u64;
+            let digits = out.len() - b"\r\n".len() - UNIX_MILLIS_DIGITS..out.len() - b"\r\n".len();
+            write_digits(&mut out[digits], end);
+        }
     }
 
     fn append_set_tail(&self, out: &mut Vec<u8>, value_at: usize, size: u32) {
@@ -248,6 +282,8 @@ impl Requests {
             Life::Unbounded => 0,
             Life::Seconds(seconds) => u64::from(seconds),
             Life::UntilUnixSecond(second) => second,
+            // The digits of each key's own moment take its place.
+            Life::Ramp(ramp) => ramp.from_unix_millis,
         };
         let value = &self.values[value_at..value_at + size as usize];
         match self.wire {
@@ -258,6 +294,7 @@ impl Requests {
                     Life::Unbounded => None,
                     Life::Seconds(_) => Some("EX"),
                     Life::UntilUnixSecond(_) => Some("EXAT"),
+                    Life::Ramp(_) => Some("PXAT"),
                 };
                 if let Some(option) = option {
                     let digits = expires.to_string();
@@ -279,9 +316,13 @@ impl Requests {
 /// Writes `number` into `place`, padded with zeros.
 fn write_digits(place: &mut [u8], number: u64) {
     let mut rest = number;
-    for pair in place.rchunks_exact_mut(2) {
+    let mut pairs = place.rchunks_exact_mut(2);
+    for pair in &mut pairs {
         pair.copy_from_slice(&TWO_DIGITS[(rest % 100) as usize]);
         rest /= 100;
+    }
+    if let [first] = pairs.into_remainder() {
+        *first = b'0' + (rest % 10) as u8;
     }
 }
 
@@ -343,8 +384,23 @@ mod tests {
             resp(Life::UntilUnixSecond(1_700_000_000)),
             "*5\r\n$3\r\nSET\r\n$16\r\nkey1000000000007\r\n$3\r\nVAL\r\n$4\r\nEXAT\r\n$10\r\n1700000000\r\n"
         );
+        let ramp = Ramp { from_unix_millis: 1_700_000_000_000, millis: 4_000, keys: 28 };
+        assert_eq!(
+            resp(Life::Ramp(ramp)),
+            "*5\r\n$3\r\nSET\r\n$16\r\nkey1000000000007\r\n$3\r\nVAL\r\n$4\r\nPXAT\r\n$13\r\n1700000002000\r\n"
+        );
         let memcached = set_without_value(Wire::MemcachedText, Life::Seconds(60));
         assert_eq!(memcached, "set key1000000000007 0 60 3\r\nVAL\r\n");
+    }
+
+    #[test]
+    fn a_ramp_ends_as_many_keys_as_there_are() {
+        let ramp = Ramp { from_unix_millis: 0, millis: 5_000, keys: 5_000_000 };
+        assert_eq!([ramp.end_of(0), ramp.end_of(5_000_000)], [0.0, 5_000.0]);
+        assert_eq!(ramp.keys_per_second(5_000.0), 2e6);
+        // A quarter of them in the first half of the time, and twice that rate at its end.
+        assert_eq!([ramp.end_of(1_250_000), ramp.keys_per_second(2_500.0)], [2_500.0, 1e6]);
+        assert_eq!(ramp.keys_per_second(9_000.0), 2e6);
     }
 
     #[test]

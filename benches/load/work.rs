@@ -15,7 +15,7 @@ pub(crate) enum Choice {
     All,
     /// The four rows that measure CPU time per command.
     Cpu,
-    /// The four rows that measure a probe's latency during an event.
+    /// The five rows that measure a probe's latency during an event.
     Latency,
     /// GET:SET 10:1, 100-byte values, 1 M keys, 50 connections, no pipeline.
     GetSet,
@@ -36,6 +36,8 @@ pub(crate) enum Choice {
     Flushall,
     /// A probe's latency while 5 M keys expire in the same second, and how late they go.
     ExpireStorm,
+    /// A probe's latency while keys expire at a rate that grows to 2 M a second, and up to which rate none is late.
+    ExpireRamp,
     /// A probe's latency while 10 M keys are scanned, and the CPU time of a SCAN call.
     Scan,
 }
@@ -155,6 +157,8 @@ pub(crate) enum Event {
     Flushall,
     /// All keys expire in one second.
     ExpireStorm,
+    /// More and more keys expire a second.
+    ExpireRamp,
     /// All keys are listed, ten a call.
     Scan,
 }
@@ -171,10 +175,11 @@ pub(crate) struct LatencyWork {
 }
 
 /// The rows that measure a probe's latency during an event.
-pub(crate) const LATENCY_WORKS: [LatencyWork; 4] = [
+pub(crate) const LATENCY_WORKS: [LatencyWork; 5] = [
     LatencyWork { name: "fill", event: Event::Fill, keys: 20_000_000 },
     LatencyWork { name: "flushall", event: Event::Flushall, keys: 10_000_000 },
     LatencyWork { name: "expire-storm", event: Event::ExpireStorm, keys: 5_000_000 },
+    LatencyWork { name: "expire-ramp", event: Event::ExpireRamp, keys: 5_000_000 },
     LatencyWork { name: "scan", event: Event::Scan, keys: 10_000_000 },
 ];
 
