@@ -28,16 +28,17 @@ impl<S: SideState> StripeGuard<'_, S> {
         let (dbs, side) = self.stripe.dbs_mut();
         for db in dbs {
             let Some(mut wheel) = db.wheel.take() else { continue };
-            if left == 0 {
-                progress = ExpireProgress::More;
-            } else {
-                let mut expirer = Expirer { keyspace, stripe, side: &mut *side, db };
-                let outcome = wheel.advance(now, left, |fragment, now| {
-                    left = left.saturating_sub(1);
-                    expirer.judge(fragment, now)
-                });
-                if outcome == Progress::More {
+            let mut expirer = Expirer { keyspace, stripe, side: &mut *side, db };
+            loop {
+                let group = expirer.prefetch(wheel.coming_up(now)).min(left);
+                left -= group;
+                let outcome = wheel.advance(now, group, |fragment, now| expirer.judge(fragment, now));
+                if outcome == Progress::Done {
+                    break;
+                }
+                if left == 0 {
                     progress = ExpireProgress::More;
+                    break;
                 }
             }
             if !db.table.is_empty() {
@@ -73,6 +74,14 @@ struct Expirer<'a, S: SideState> {
 }
 
 impl<S: SideState> Expirer<'_, S> {
+    /// Asks for the keys of fragments all at once, so that the latencies of memory overlap; returns how many they are.
+    fn prefetch(&self, fragments: &[u32]) -> usize {
+        let positions = fragments.iter().map(|fragment| u64::from(*fragment) << 32);
+        positions.clone().for_each(|within| self.db.table.prefetch_slot(within));
+        positions.for_each(|within| self.db.table.prefetch_entry(within));
+        fragments.len()
+    }
+
     /// Removes the keys of a fragment that are due. A tag may lead to another key that is due as well: all the better.
     fn judge(&mut self, fragment: u32, now: UnixMillis) -> Verdict {
         let due = |entry: &Entry| entry.expires_at().is_some_and(|at| at <= now);

@@ -114,6 +114,13 @@ impl Wheel {
         Some(self.epoch.saturating_add(millis))
     }
 
+    /// Moves time to `now` and tells some of the fragments that `advance` will ask about next, all of them when there are few; none if
+    /// nothing has come up. For prefetching.
+    pub(crate) fn coming_up(&mut self, now: UnixMillis) -> &[u32] {
+        self.turn_to(self.millis_since_epoch(now) >> TICK_BITS);
+        self.due.last().map_or(&[], Chain::first_block)
+    }
+
     /// Moves time to `now` and asks `judge` about what came up, `limit` fragments at most, due and cascading
     /// ones alike. A fragment whose verdict is a later time is put in its new place.
     ///

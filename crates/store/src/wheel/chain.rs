@@ -38,6 +38,13 @@ impl Chain {
         self.len = self.len.checked_add(1).expect("a chain of 2^32 nodes is 18 GiB");
     }
 
+    /// The fragments of the first block, the last of which pops first.
+    pub(super) fn first_block(&self) -> &[u32] {
+        let Some(head) = &self.head else { return &[] };
+        let last = self.len as usize - 1;
+        &head.fragments[..=last % BLOCK_FRAGMENTS]
+    }
+
     pub(super) fn pop(&mut self) -> Option<u32> {
         let len = self.len.checked_sub(1)?;
         let index = len as usize % BLOCK_FRAGMENTS;
@@ -77,11 +84,13 @@ mod tests {
         (0..100).for_each(|fragment| chain.push(fragment));
         assert_eq!(chain.block_bytes(), 8 * 64);
         for fragment in (0..100).rev() {
+            assert_eq!(chain.first_block().last(), Some(&fragment));
+            assert_eq!(chain.first_block().len() as u32, fragment % 14 + 1);
             assert_eq!(chain.pop(), Some(fragment));
             let blocks = std::iter::successors(chain.head.as_ref(), |block| block.next.as_ref()).count();
             assert_eq!(chain.block_bytes(), blocks * 64);
         }
-        assert_eq!(chain.pop(), None);
+        assert_eq!((chain.pop(), chain.first_block()), (None, &[][..]));
         assert!(chain.head.is_none());
     }
 }
