@@ -6,8 +6,8 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use larder_store::{
-    AccessPolicy, Attributes, Change, DbIndex, Event, Keyspace, Moment, NewValue, Position, SideState, Touch,
-    UnixMillis,
+    AccessPolicy, Attributes, Change, DbIndex, Event, ExpireProgress, Keyspace, Moment, NewValue, Position,
+    STRIPES, SideState, Touch, UnixMillis,
 };
 
 /// The allocator that the server has.
@@ -48,9 +48,13 @@ fn batch(names: &[[u8; 16]], count: &mut usize, mut work: impl FnMut(&[u8])) {
 }
 
 fn put(keyspace: &Keys, name: &[u8], value: &[u8]) {
+    put_until(keyspace, name, value, None);
+}
+
+fn put_until(keyspace: &Keys, name: &[u8], value: &[u8], expires_at: Option<UnixMillis>) {
     let key = keyspace.key(name);
     let mut stripe = keyspace.lock(key.position.stripe(), MOMENT);
-    stripe.put(DB, key, &Attributes::default(), NewValue::raw(value), SET);
+    stripe.put(DB, key, &Attributes::expiring(expires_at), NewValue::raw(value), SET);
 }
 
 fn delete(keyspace: &Keys, name: &[u8]) {
@@ -104,6 +108,14 @@ fn keys(criterion: &mut Criterion) {
     let keyspace = filled(100);
     group.throughput(Throughput::Elements(KEYS as u64));
     group.bench_function("scan", |bencher| bencher.iter(|| assert_eq!(walk(&keyspace), KEYS)));
+    group.sample_size(20);
+    group.bench_function("expire", |bencher| {
+        bencher.iter_batched(
+            all_ending,
+            |keyspace| assert!(expired(keyspace).is_empty()),
+            BatchSize::PerIteration,
+        );
+    });
     group.finish();
 }
 
@@ -145,6 +157,29 @@ fn walk(keyspace: &Keys) -> usize {
         });
     }
     visited
+}
+
+/// Every key ends in the same millisecond.
+fn all_ending() -> Keys {
+    let (keyspace, _) = Keyspace::new(1, 0x5EED);
+    let end = Some(MOMENT.now.saturating_add(1000));
+    for number in 0..KEYS {
+        put_until(&keyspace, &name(number), &[b'v'; 100], end);
+    }
+    keyspace
+}
+
+/// Removes what is due two seconds later, as workers do: some nodes of a stripe at a time.
+fn expired(keyspace: Keys) -> Keys {
+    let later = Moment { now: MOMENT.now.saturating_add(2000), ..MOMENT };
+    let mut more = true;
+    while more {
+        more = false;
+        for stripe in 0..STRIPES {
+            more |= keyspace.lock(stripe, later).expire_due(64) == ExpireProgress::More;
+        }
+    }
+    keyspace
 }
 
 criterion_group!(benches, keys);
