@@ -122,3 +122,17 @@ pub fn check_settings(settings: &Settings) {
         }
     }
 }
+
+/// A file that is rewritten says what is in force, and has nothing to be rewritten any more.
+pub fn check_rewriting(text: &str, settings: &Settings) {
+    let rewritten = settings.rewrite(text);
+    assert_eq!(settings.rewrite(&rewritten), rewritten);
+    // What is included, and whoever is declared a user, may say something else after it.
+    if has_none_of(text.as_bytes(), &["include", "user"]) {
+        let mut no_file = |_: &str| Err("nothing is included".to_owned());
+        let again = Settings::load(&rewritten, "rewritten.conf", &mut no_file).expect("it was read before");
+        for directive in DIRECTIVES {
+            assert_eq!(again.value(directive), settings.value(directive), "{}", directive.name);
+        }
+    }
+}

@@ -14,6 +14,7 @@ mod string;
 
 pub use document::render_markdown;
 use larder_engine::CommandTable;
+pub use server::COMPATIBLE_VERSION;
 
 /// The table of all commands.
 ///

@@ -1,6 +1,7 @@
 //! All commands of a node, found by name.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use foldhash::fast::FixedState;
@@ -18,6 +19,29 @@ struct Name([u8; NAME_MAX]);
 pub struct CommandTable {
     rows: Vec<Row>,
     by_name: HashMap<Name, u32, FixedState>,
+    /// Commands that no name leads to any more.
+    disabled: Vec<u32>,
+}
+
+/// Why a command cannot have another name. The texts are the peer's, but for the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenameError {
+    /// There is no command of the old name.
+    NoSuchCommand,
+    /// There is a command of the new name.
+    NameTaken,
+    /// The new name is longer than names are.
+    NameTooLong,
+}
+
+impl fmt::Display for RenameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSuchCommand => "No such command in rename-command",
+            Self::NameTaken => "Target command name already exists",
+            Self::NameTooLong => "The target command name is longer than 32 bytes",
+        })
+    }
 }
 
 /// A row with its number; subcommands are rows of their own.
@@ -56,7 +80,7 @@ impl CommandTable {
     /// Two rows have the same name.
     #[must_use]
     pub fn new(families: &[&'static [Command]]) -> CommandTable {
-        let mut table = CommandTable { rows: Vec::new(), by_name: HashMap::default() };
+        let mut table = CommandTable { rows: Vec::new(), by_name: HashMap::default(), disabled: Vec::new() };
         for command in families.iter().flat_map(|family| family.iter()) {
             table.add(command, None);
             for subcommand in command.subcommands {
@@ -72,9 +96,17 @@ impl CommandTable {
         &self.rows
     }
 
-    /// The commands, without subcommands.
+    /// The rows of commands and subcommands that can be called.
+    pub fn callable(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| {
+            let command = row.container.unwrap_or(row.command);
+            !self.disabled.iter().any(|index| std::ptr::eq(self.rows[*index as usize].command, command))
+        })
+    }
+
+    /// The commands that can be called, without subcommands.
     pub fn commands(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(|row| row.container.is_none())
+        self.callable().filter(|row| row.container.is_none())
     }
 
     /// The command of a name; case does not matter.
@@ -97,6 +129,34 @@ impl CommandTable {
         let first = container.index as usize + 1;
         let subcommands = &self.rows[first..first + container.command.subcommands.len()];
         subcommands.iter().find(|row| row.command.is_named(name))
+    }
+
+    /// Has clients find a command under another name instead of its own, or under none when that is empty.
+    ///
+    /// Replies and statistics keep the name of its row.
+    ///
+    /// # Errors
+    /// There is no such command, or the name cannot be given to it.
+    pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), RenameError> {
+        let row = *self.find(from).ok_or(RenameError::NoSuchCommand)?;
+        let name = Name::of(to).ok_or(RenameError::NameTooLong)?;
+        if !to.is_empty() && !to.eq_ignore_ascii_case(from) && self.by_name.contains_key(&name) {
+            return Err(RenameError::NameTaken);
+        }
+        let own = row.index..=row.index + row.command.subcommands.len() as u32;
+        self.by_name.retain(|_, index| !own.contains(index));
+        if to.is_empty() {
+            self.disabled.push(row.index);
+            return Ok(());
+        }
+        self.by_name.insert(name, row.index);
+        for (index, subcommand) in own.skip(1).zip(row.command.subcommands) {
+            // One that is too long is found by its container all the same.
+            if let Some(name) = Name::of(&[to, b"|", subcommand.name.as_bytes()].concat()) {
+                self.by_name.insert(name, index);
+            }
+        }
+        Ok(())
     }
 
     fn add(&mut self, command: &'static Command, container: Option<&'static Command>) {
@@ -128,5 +188,53 @@ impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let halves = self.0.as_chunks::<8>().0;
         state.write_u64(u64::from_le_bytes(halves[0]) ^ u64::from_le_bytes(halves[1]).rotate_left(29));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAMILY: &[Command] = &[
+        Command { name: "get", ..Command::PLAIN },
+        Command { name: "set", ..Command::PLAIN },
+        Command {
+            name: "config",
+            subcommands: &[Command { name: "get", ..Command::PLAIN }],
+            ..Command::PLAIN
+        },
+    ];
+
+    fn found(table: &CommandTable, name: &str) -> Option<&'static str> {
+        table.find(name.as_bytes()).map(|row| row.command.name)
+    }
+
+    #[test]
+    fn a_renamed_command_has_its_new_name_only() {
+        let mut table = CommandTable::new(&[FAMILY]);
+        table.rename(b"GET", b"Fetch").unwrap();
+        assert_eq!((found(&table, "get"), found(&table, "FETCH")), (None, Some("get")));
+        table.rename(b"set", b"get").unwrap();
+        table.rename(b"fetch", b"FETCH").unwrap();
+        assert_eq!((found(&table, "get"), found(&table, "fetch")), (Some("set"), Some("get")));
+        table.rename(b"fetch", b"").unwrap();
+        assert_eq!((found(&table, "fetch"), found(&table, "")), (None, None));
+        table.rename(b"config", b"setup").unwrap();
+        assert!(table.find_full(b"config|get").is_none());
+        assert_eq!(table.find_full(b"SETUP|GET").unwrap().full_name(), "config|get");
+        let names = |table: &CommandTable| table.callable().map(Row::full_name).collect::<Vec<_>>().join(" ");
+        assert_eq!(names(&table), "set config config|get");
+        table.rename(b"setup", b"").unwrap();
+        assert_eq!(names(&table), "set");
+    }
+
+    #[test]
+    fn names_that_cannot_be_given_change_nothing() {
+        let mut table = CommandTable::new(&[FAMILY]);
+        assert_eq!(table.rename(b"nosuch", b"x"), Err(RenameError::NoSuchCommand));
+        assert_eq!(table.rename(b"config|get", b"x"), Err(RenameError::NoSuchCommand));
+        assert_eq!(table.rename(b"get", b"SET"), Err(RenameError::NameTaken));
+        assert_eq!(table.rename(b"get", &[b'x'; 33]), Err(RenameError::NameTooLong));
+        assert_eq!((found(&table, "get"), found(&table, "set")), (Some("get"), Some("set")));
     }
 }

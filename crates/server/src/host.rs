@@ -1,5 +1,8 @@
 //! What the engine asks of the process: clocks, memory, the end.
 
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::log::Log;
+use crate::options::reason;
 use crate::{memory, open_files};
 
 /// The process, as the engine sees it.
@@ -62,21 +66,24 @@ impl Host for Process {
         self.stop.send_replace(true);
     }
 
-    fn apply(&self, settings: &Settings) -> Result<(), String> {
-        let mut dir = self.dir.lock();
-        if *dir != settings.dir {
-            let found = std::fs::read_dir(&settings.dir).map_err(|error| refused("dir", reason(&error)))?;
-            drop(found);
-        }
+    fn apply(&self, settings: &mut Settings) -> Result<(), String> {
         open_files::make_room(settings.maxclients).map_err(|room| {
             let text = format!(
                 "The operating system is not able to handle the specified number of clients, try with {room}"
             );
             refused("maxclients", text)
         })?;
+        let mut dir = self.dir.lock();
+        if *dir != settings.dir {
+            settings.dir = enter(&settings.dir).map_err(|reason| refused("dir", reason))?;
+            dir.clone_from(&settings.dir);
+        }
         self.log.set_level(settings.loglevel);
-        dir.clone_from(&settings.dir);
         Ok(())
+    }
+
+    fn rewrite_file(&self, path: &str, change: &dyn Fn(&str) -> String) -> Result<(), String> {
+        rewrite(Path::new(path), change).map_err(|error| reason(&error))
     }
 
     fn used_memory(&self) -> u64 {
@@ -125,8 +132,29 @@ fn refused(name: &str, reason: impl std::fmt::Display) -> String {
     format!("CONFIG SET failed (possibly related to argument '{name}') - {reason}")
 }
 
-/// The system's own words, without its number.
-fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
+/// Makes a directory the one in which relative paths begin, and returns its absolute path; or says why not.
+pub(crate) fn enter(dir: &str) -> Result<String, String> {
+    std::env::set_current_dir(dir).map_err(|error| reason(&error))?;
+    let entered = std::env::current_dir().map_err(|error| reason(&error))?;
+    Ok(entered.display().to_string())
+}
+
+/// The new text is written beside the old one, with its permissions, and takes its name when it is on disk. A file that is not
+/// there counts as empty.
+fn rewrite(path: &Path, change: &dyn Fn(&str) -> String) -> io::Result<()> {
+    let (old, permissions) = match fs::read_to_string(path) {
+        Ok(text) => (text, Some(fs::metadata(path)?.permissions())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (String::new(), None),
+        Err(error) => return Err(error),
+    };
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::Builder::new().prefix(".larder-").suffix(".conf").tempfile_in(directory)?;
+    file.write_all(change(&old).as_bytes())?;
+    if let Some(permissions) = permissions {
+        file.as_file().set_permissions(permissions)?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The name, too, is to survive a loss of power.
+    File::open(directory)?.sync_all()
 }

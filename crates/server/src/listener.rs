@@ -30,7 +30,7 @@ pub(crate) enum Listener {
     /// An address and port.
     Tcp(TcpListener, WireProtocol),
     /// A socket file.
-    Unix(UnixListener, String),
+    Unix(UnixListener, String, WireProtocol),
 }
 
 /// Binds everything that the settings ask for.
@@ -58,8 +58,12 @@ pub(crate) fn bind(settings: &Settings) -> io::Result<Vec<Listener>> {
             }
         }
     }
-    if !settings.unixsocket.is_empty() {
-        listeners.push(bind_unix(&settings.unixsocket, settings.unixsocketperm)?);
+    let wanted = [
+        (&settings.unixsocket, settings.unixsocketperm, WireProtocol::Resp),
+        (&settings.memcached_unixsocket, settings.memcached_unixsocketperm, WireProtocol::Memcached),
+    ];
+    for (path, mode, protocol) in wanted.into_iter().filter(|(path, ..)| !path.is_empty()) {
+        listeners.push(Listener::Unix(bind_unix(path, mode)?, path.clone(), protocol));
     }
     Ok(listeners)
 }
@@ -82,7 +86,7 @@ fn bind_tcp(address: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn bind_unix(path: &str, mode: u32) -> io::Result<Listener> {
+fn bind_unix(path: &str, mode: u32) -> io::Result<UnixListener> {
     use std::os::unix::fs::PermissionsExt as _;
     // A file left by a server that was killed; anything else at this path makes bind fail.
     match std::fs::symlink_metadata(path) {
@@ -96,7 +100,7 @@ fn bind_unix(path: &str, mode: u32) -> io::Result<Listener> {
     if mode != 0 {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
-    Ok(Listener::Unix(listener, path.to_owned()))
+    Ok(listener)
 }
 
 /// Hands accepted connections to the workers, each in turn.
@@ -122,7 +126,9 @@ impl Dealer {
         loop {
             let accepted = match listener {
                 Listener::Tcp(listener, protocol) => accept_tcp(listener, *protocol, &self.seat).await,
-                Listener::Unix(listener, path) => accept_unix(listener, path, &self.seat).await,
+                Listener::Unix(listener, path, protocol) => {
+                    accept_unix(listener, path, *protocol, &self.seat).await
+                }
             };
             match accepted {
                 Ok(connection) => self.deal(connection),
@@ -186,13 +192,18 @@ async fn accept_tcp(
     })
 }
 
-async fn accept_unix(listener: &UnixListener, path: &str, seat: &Seat) -> io::Result<NewConnection> {
+async fn accept_unix(
+    listener: &UnixListener,
+    path: &str,
+    protocol: WireProtocol,
+    seat: &Seat,
+) -> io::Result<NewConnection> {
     let (stream, _) = listener.accept().await?;
     Ok(NewConnection {
         socket: Accepted::Unix(stream.into_std()?),
         address: format!("{path}:0"),
         local_address: format!("{path}:0"),
-        protocol: WireProtocol::Resp,
+        protocol,
         seat: Seat::clone(seat),
     })
 }

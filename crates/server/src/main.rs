@@ -9,13 +9,14 @@ mod open_files;
 mod options;
 mod start;
 mod stream;
+mod supervision;
 mod worker;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match options::settings(std::env::args().skip(1)) {
-        Ok(options::Wanted::Serve(settings, config_file)) => match start::serve(*settings, config_file) {
+    match options::read(std::env::args_os()) {
+        Ok(options::Wanted::Serve(start)) => match start::serve(*start) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 tracing::error!("{error}");

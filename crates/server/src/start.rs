@@ -6,9 +6,8 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 
-use larder_commands::command_table;
 use larder_config::{Settings, Use};
-use larder_engine::{Identity, Node};
+use larder_engine::{CommandTable, Identity, Node};
 use larder_store::{Garbage, Keyspace};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -17,15 +16,42 @@ use crate::driver::ring::Ring;
 use crate::host::Process;
 use crate::listener::{self, Dealer};
 use crate::log::Log;
-use crate::{memory, open_files, options, worker};
+use crate::options::{self, Start};
+use crate::supervision::{Supervision, become_user};
+use crate::{host, memory, open_files, worker};
 
 /// How often the offset between the steady clock and the time of day is renewed, and slow upkeep is done.
 const UPKEEP: Duration = Duration::from_millis(100);
 
 /// Serves until a signal or SHUTDOWN ends it.
-pub(crate) fn serve(settings: Settings, config_file: String) -> io::Result<()> {
+pub(crate) fn serve(start: Start) -> io::Result<()> {
+    let Start { mut settings, config_file, commands, user } = start;
     // Before there is a log, only standard error can say why there is none.
-    let log = Log::start(&settings).inspect_err(|error| options::complain(&error.to_string()))?;
+    let (supervision, log) =
+        detach(&mut settings, user).inspect_err(|error| options::complain(&error.to_string()))?;
+    supervision.write_pid_file();
+    let served = serve_detached(settings, config_file, commands, log, &supervision);
+    supervision.end();
+    served
+}
+
+/// Becomes who and what the settings ask for, while there is one thread, and begins the log.
+fn detach(settings: &mut Settings, user: Option<String>) -> io::Result<(Supervision, Log)> {
+    if let Some(user) = user {
+        become_user(&user).map_err(io::Error::other)?;
+    }
+    settings.dir = host::enter(&settings.dir).map_err(io::Error::other)?;
+    let supervision = Supervision::begin(settings).map_err(io::Error::other)?;
+    Ok((supervision, Log::start(settings)?))
+}
+
+fn serve_detached(
+    settings: Settings,
+    config_file: String,
+    commands: CommandTable,
+    log: Log,
+    supervision: &Supervision,
+) -> io::Result<()> {
     choose_pages(&settings)?;
     let settings = with_room_for_clients(settings);
     let seed = random_u64()?;
@@ -39,7 +65,7 @@ pub(crate) fn serve(settings: Settings, config_file: String) -> io::Result<()> {
     let identity = identity(&process, config_file, multiplexing_api)?;
     let node = Arc::new(Node::new(
         keyspace,
-        command_table(),
+        commands,
         settings.clone(),
         identity,
         workers,
@@ -54,14 +80,16 @@ pub(crate) fn serve(settings: Settings, config_file: String) -> io::Result<()> {
         threads.push(thread);
     }
     let dealer = Dealer::new(Arc::clone(&node), senders);
-    runtime.block_on(run(&settings, dealer, &process, stopped))?;
+    runtime.block_on(run(&settings, dealer, &process, stopped, supervision))?;
     tracing::info!("User requested shutdown, leaving");
     for thread in threads {
         // A worker's panic has ended the process already.
         let _ = thread.join();
     }
-    if !settings.unixsocket.is_empty() {
-        let _ = std::fs::remove_file(&settings.unixsocket);
+    for path in
+        [&settings.unixsocket, &settings.memcached_unixsocket].into_iter().filter(|path| !path.is_empty())
+    {
+        let _ = std::fs::remove_file(path);
     }
     tracing::info!("Larder is now ready to exit, bye bye...");
     Ok(())
@@ -73,6 +101,7 @@ async fn run(
     dealer: Dealer,
     process: &Process,
     mut stopped: watch::Receiver<bool>,
+    supervision: &Supervision,
 ) -> io::Result<()> {
     // Before anybody is told that the server is ready, and may send one.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -81,6 +110,7 @@ async fn run(
         return Err(io::Error::other("Configured to not listen anywhere, exiting."));
     }
     banner(settings, &dealer);
+    supervision.ready();
     dealer.node.note_startup_memory();
     let accepting = async {
         let mut tasks = Vec::new();
@@ -121,11 +151,22 @@ fn banner(settings: &Settings, dealer: &Dealer) {
     tracing::info!("Larder {} starting, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
     tracing::info!("Server initialized: {workers} workers, {} databases", settings.databases);
     tracing::info!("Serving clients by {multiplexing_api}");
+    if let Some(names) = options::without_effect(settings) {
+        tracing::warn!("Directives that are set and have no effect: {names} (docs/config.md says why)");
+    }
+    if settings.appendonly {
+        tracing::warn!(
+            "appendonly is yes, but nothing is written to disk yet: what is in memory goes with the process"
+        );
+    }
     if settings.memcached_port != 0 {
         tracing::info!("Serving memcached on port {}", settings.memcached_port);
     }
     if !settings.unixsocket.is_empty() {
         tracing::info!("Serving RESP on {}", settings.unixsocket);
+    }
+    if !settings.memcached_unixsocket.is_empty() {
+        tracing::info!("Serving memcached on {}", settings.memcached_unixsocket);
     }
     match settings.port {
         0 => tracing::info!("Ready to accept connections"),
@@ -197,11 +238,7 @@ fn identity(process: &Process, config_file: String, multiplexing_api: &'static s
         started_at: larder_engine::Host::time(process).now,
         process_id: std::process::id(),
         executable: path(std::env::current_exe()),
-        config_file: if config_file.is_empty() {
-            config_file
-        } else {
-            path(std::fs::canonicalize(config_file))
-        },
+        config_file,
         multiplexing_api,
     })
 }

@@ -7,7 +7,7 @@ use super::item::Lifetime;
 use super::turn::{DB, Turn};
 
 /// The memcached whose protocol this is: clients decide by it what they may send.
-pub(super) const VERSION: &str = "1.6.45";
+pub const VERSION: &str = "1.6.45";
 
 impl Turn<'_> {
     /// Empties the database, now or at a time; another time said before is forgotten. A date that has passed means now, because
