@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use larder_config::{DIRECTIVES, Settings};
+use larder_config::{DIRECTIVES, Rewrite, Settings};
 use larder_engine::Worker;
 use larder_resp::Protocol;
 use larder_testkit::{Client, Node, Value};
@@ -125,8 +125,8 @@ pub fn check_settings(settings: &Settings) {
 
 /// A file that is rewritten says what is in force, and has nothing to be rewritten any more.
 pub fn check_rewriting(text: &str, settings: &Settings) {
-    let rewritten = settings.rewrite(text);
-    assert_eq!(settings.rewrite(&rewritten), rewritten);
+    let rewritten = settings.rewrite(text, Rewrite::Needed);
+    assert_eq!(settings.rewrite(&rewritten, Rewrite::Needed), rewritten);
     // What is included, and whoever is declared a user, may say something else after it.
     if has_none_of(text.as_bytes(), &["include", "user"]) {
         let mut no_file = |_: &str| Err("nothing is included".to_owned());

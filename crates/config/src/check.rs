@@ -1,5 +1,6 @@
 //! What single directives ask of values that their kind accepts: the last column of the table.
 
+use crate::choice::OomScoreAdj;
 use crate::error::SettingError;
 
 type Checked<T> = Result<T, SettingError>;
@@ -10,8 +11,8 @@ pub(crate) fn within_hertz(hz: u32) -> Checked<u32> {
 }
 
 /// Two words mean the same; Redis shows the first of them.
-pub(crate) fn one_name_for_relative(name: &'static str) -> Checked<&'static str> {
-    Ok(if name == "relative" { "yes" } else { name })
+pub(crate) fn one_name_for_relative(mode: OomScoreAdj) -> Checked<OomScoreAdj> {
+    Ok(if mode == OomScoreAdj::Relative { OomScoreAdj::Yes } else { mode })
 }
 
 pub(crate) fn saves_or_does_not(flags: Vec<&'static str>) -> Checked<Vec<&'static str>> {
@@ -67,6 +68,7 @@ pub(crate) fn without_primary(primary: Vec<String>) -> Checked<Vec<String>> {
     match primary.as_slice() {
         [] => Ok(primary),
         [no, one] if no.eq_ignore_ascii_case("no") && one.eq_ignore_ascii_case("one") => Ok(Vec::new()),
+        [_, port] if port.parse::<u16>().is_err() => Err(SettingError::Refused("Invalid primary port")),
         [_, _] => Err(SettingError::Refused("there is no replication yet: only 'no one' is accepted")),
         _ => Err(SettingError::WrongNumberOfArguments),
     }

@@ -99,6 +99,34 @@ choice! {
 }
 
 choice! {
+    /// Whether the kernel's readiness to end the process when memory is short is adjusted.
+    OomScoreAdj {
+        /// It stays as it was at the start.
+        No = "no",
+        /// By so much.
+        Yes = "yes",
+        /// The same.
+        Relative = "relative",
+        /// To so much.
+        Absolute = "absolute",
+    }
+}
+
+choice! {
+    /// Who started the process and waits to hear that it serves.
+    Supervised {
+        /// Upstart, by a signal.
+        Upstart = "upstart",
+        /// systemd, by its socket.
+        Systemd = "systemd",
+        /// Whichever of them the environment shows.
+        Auto = "auto",
+        /// Nobody.
+        No = "no",
+    }
+}
+
+choice! {
     /// Who may use something dangerous.
     EnableFor {
         /// Nobody.

@@ -1,6 +1,6 @@
 //! Reading configuration files and the command line.
 
-use crate::directive::{Directive, directive};
+use crate::directive::{Directive, Kind, directive};
 use crate::error::{ConfigError, Place, SettingError};
 use crate::table::Settings;
 use crate::value::{self, Source};
@@ -98,6 +98,8 @@ impl Settings {
     ) -> Result<(), SettingError> {
         let parts;
         let words = match arguments {
+            // These say themselves what they take.
+            [] if matches!(directive.kind, Kind::Flags(_)) => arguments,
             [] => return Err(SettingError::WrongNumberOfArguments),
             [one] if directive.kind.takes_words() => {
                 parts = value::words(one);

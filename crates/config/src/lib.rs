@@ -29,7 +29,7 @@ mod users;
 mod value;
 mod words;
 
-pub use choice::{EnableFor, LogLevel, MaxmemoryPolicy, Use};
+pub use choice::{EnableFor, LogLevel, MaxmemoryPolicy, OomScoreAdj, Supervised, Use};
 pub use directive::{Directive, Effect, Kind, Live, Unit, directive, names};
 pub use document::{render_example, render_markdown};
 pub use error::{ConfigError, Place, SetError, SettingError};
@@ -38,6 +38,7 @@ pub use file::Surroundings;
 pub use memcached::{Memcached, memcached_arguments};
 pub use memory::{MemoryOrPercent, parse as parse_memory};
 pub use output_buffer::{OutputBufferLimit, OutputBufferLimits};
+pub use rewrite::Rewrite;
 pub use save::{SavePoint, SavePoints};
 pub use set::Client;
 pub use table::{DIRECTIVES, Settings};

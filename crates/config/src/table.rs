@@ -5,7 +5,7 @@
 //! and what 0 means.
 
 use crate::check;
-use crate::choice::{EnableFor, LogLevel, MaxmemoryPolicy, Use};
+use crate::choice::{EnableFor, LogLevel, MaxmemoryPolicy, OomScoreAdj, Supervised, Use};
 use crate::directive::{Directive, Effect, Kind, Live, Unit, settings};
 use crate::events::Events;
 use crate::memory::MemoryOrPercent;
@@ -16,13 +16,13 @@ use crate::value::{Value, initial};
 settings! {
     "Network" {
         /// TCP port of the Redis protocol; 0 opens none.
-        port: u16 = "6379", "port", integer(0, 65_535), Immutable, Works;
+        port: u16 = "6379", "port", integer(0, 65_535), Live, Works;
 
         /// TCP port of the memcached protocol; 0 opens none.
-        memcached_port: u16 = "11211", "memcached-port", integer(0, 65_535), Immutable, Works;
+        memcached_port: u16 = "11211", "memcached-port", integer(0, 65_535), Live, Works;
 
         /// Addresses to listen on, `*` for all; one that begins with `-` may be missing on this machine.
-        bind: Vec<String> = "* -::*", "bind", ADDRESSES, Immutable, Works;
+        bind: Vec<String> = "* -::*", "bind", ADDRESSES, Live, Works;
 
         /// Refuses clients from other machines while there is no password.
         protected_mode: bool = "yes", "protected-mode", Kind::YesNo, Live, Works;
@@ -103,7 +103,7 @@ settings! {
 
         /// Who started the process and is told when it serves: `systemd` tells that, `auto` does where systemd asks to be told, and
         /// `upstart` raises the signal STOP, which it takes for an answer.
-        supervised: &'static str = "no", "supervised", SUPERVISED, Immutable, Works;
+        supervised: Supervised = "no", "supervised", Kind::Choice(Supervised::NAMES), Immutable, Works;
 
         /// Writes the log to the system's log as well; it does not yet.
         syslog_enabled: bool = "no", "syslog-enabled", Kind::YesNo, Immutable, Kept;
@@ -155,11 +155,12 @@ settings! {
         /// Where the node runs, for clients that prefer what is near; INFO does not show it yet.
         availability_zone: String = "", "availability-zone", Kind::Text, Live, Kept;
 
-        /// Moves the process towards or away from what the kernel kills when memory is short; it is left where it is.
-        oom_score_adj: &'static str = "no", "oom-score-adj", OOM_SCORE_ADJ, Live, Kept, then check::one_name_for_relative;
+        /// Adjusts how readily the kernel ends the process when memory is short: `yes` and `relative` by so much, `absolute` to so much.
+        oom_score_adj: OomScoreAdj =
+            "no", "oom-score-adj", Kind::Choice(OomScoreAdj::NAMES), Live, Works, then check::one_name_for_relative;
 
-        /// By how much: as primary, as replica, as a child that saves.
-        oom_score_adj_values: [i16; 3] = "0 200 800", "oom-score-adj-values", Kind::Scores, Live, Kept;
+        /// The adjustment, from -2000 to 2000: as primary, as replica, as a child that saves. There are only primaries yet.
+        oom_score_adj_values: [i16; 3] = "0 200 800", "oom-score-adj-values", Kind::Scores, Live, Works;
 
         /// Processors for the threads that serve clients; the system chooses.
         server_cpulist: String = "", "server_cpulist" | "server-cpulist", Kind::Text, Immutable, Kept;
@@ -718,10 +719,8 @@ const LONG: u64 = i64::MAX as u64;
 const ENABLE: Kind = Kind::Choice(EnableFor::NAMES);
 const ADDRESSES: Kind = Kind::Words { most: 16, too_many: "Too many bind addresses specified." };
 const PRIMARY: Kind = Kind::Words { most: 2, too_many: "wrong number of arguments" };
-const SUPERVISED: Kind = Kind::Choice(&["upstart", "systemd", "auto", "no"]);
 const FACILITY: Kind =
     Kind::Choice(&["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"]);
-const OOM_SCORE_ADJ: Kind = Kind::Choice(&["no", "yes", "relative", "absolute"]);
 const SHUTDOWN: Kind = Kind::Flags(&["default", "save", "nosave", "now", "force"]);
 const DISKLESS_LOAD: Kind = Kind::Choice(&["disabled", "on-empty-db", "swapdb", "flush-before-load"]);
 const PROPAGATION_ERROR: Kind = Kind::Choice(&["ignore", "panic", "panic-on-replicas"]);

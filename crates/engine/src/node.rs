@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use larder_config::Settings;
+use larder_config::{Rewrite, Settings};
 use larder_store::{AccessPolicy, Keyspace, Moment, STRIPES, UnixMillis};
 
 use crate::client::SharedClient;
@@ -86,14 +86,14 @@ pub trait Host: Send + Sync {
     }
     /// Begins to end the process: existing replies are still written.
     fn shut_down(&self);
-    /// Takes over settings that reach outside the engine (log level, open files).
+    /// Takes over settings that reach outside the engine (log level, open files, ports), and waits until it is done.
     ///
     /// # Errors
     /// A text for the client, when the system does not permit it; then nothing has changed. What the settings call `dir` becomes
     /// an absolute path.
     fn apply(&self, settings: &mut Settings) -> Result<(), String>;
     /// Puts another text in the place of a file's, which `change` makes of the present one: a reader sees either all of it or
-    /// nothing, and it is on disk when this returns. Of all that the engine asks for, only this waits, for CONFIG REWRITE.
+    /// nothing, and it is on disk when this returns.
     ///
     /// # Errors
     /// The system's words, when a file cannot be read or written; then nothing has changed.
@@ -187,10 +187,10 @@ impl Node {
     ///
     /// # Errors
     /// Why it cannot be written.
-    pub fn rewrite_settings(&self) -> Result<(), String> {
+    pub fn rewrite_settings(&self, which: Rewrite) -> Result<(), String> {
         let _not_amid_a_change = self.changing.lock();
         let settings = self.settings();
-        self.host.rewrite_file(&self.identity.config_file, &|old| settings.rewrite(old))
+        self.host.rewrite_file(&self.identity.config_file, &|old| settings.rewrite(old, which))
     }
 
     /// An id for a new client.

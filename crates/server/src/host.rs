@@ -6,13 +6,16 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use larder_config::Settings;
+use larder_config::{OomScoreAdj, Settings};
 use larder_engine::{Host, Time};
 use larder_store::UnixMillis;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::acceptor::Mover;
+use crate::listener::Addresses;
 use crate::log::Log;
+use crate::oom_score::OomScore;
 use crate::options::reason;
 use crate::{memory, open_files};
 
@@ -24,21 +27,48 @@ pub(crate) struct Process {
     epoch_millis: AtomicI64,
     stop: watch::Sender<bool>,
     log: Log,
-    /// The directory of the settings in force.
-    dir: Mutex<String>,
+    oom_score: OomScore,
+    mover: Mover,
+    /// What of the settings in force reaches outside.
+    applied: Mutex<Applied>,
+}
+
+/// Settings on which the system has its say.
+#[derive(Debug)]
+struct Applied {
+    dir: String,
+    oom_score: (OomScoreAdj, [i16; 3]),
+    addresses: Addresses,
+    port: u16,
+}
+
+impl Applied {
+    fn of(settings: &Settings) -> Applied {
+        Applied {
+            dir: settings.dir.clone(),
+            oom_score: (settings.oom_score_adj, settings.oom_score_adj_values),
+            addresses: Addresses::of(settings),
+            port: settings.port,
+        }
+    }
 }
 
 impl Process {
     /// The process, and the word that it is to end.
-    pub(crate) fn new(settings: &Settings, log: Log) -> (Process, watch::Receiver<bool>) {
+    pub(crate) fn new(settings: &Settings, log: Log, mover: Mover) -> (Process, watch::Receiver<bool>) {
         let (stop, stopped) = watch::channel(false);
         let process = Process {
             started: Instant::now(),
             epoch_millis: AtomicI64::new(0),
             stop,
             log,
-            dir: Mutex::new(settings.dir.clone()),
+            oom_score: OomScore::new(),
+            mover,
+            applied: Mutex::new(Applied::of(settings)),
         };
+        if let Err(error) = process.oom_score.set(settings.oom_score_adj, settings.oom_score_adj_values) {
+            tracing::warn!("The score for when memory is short cannot be adjusted: {error}");
+        }
         process.follow_clock();
         (process, stopped)
     }
@@ -47,6 +77,29 @@ impl Process {
     pub(crate) fn follow_clock(&self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as i64;
         self.epoch_millis.store(now - self.started.elapsed().as_millis() as i64, Ordering::Relaxed);
+    }
+
+    /// Takes over what differs. Addresses come last, because moving to them undoes itself when it fails.
+    fn follow(&self, applied: &Applied, settings: &mut Settings) -> Result<(), String> {
+        if settings.dir != applied.dir {
+            settings.dir = enter(&settings.dir).map_err(|reason| refused("dir", reason))?;
+        }
+        self.oom_score.set(settings.oom_score_adj, settings.oom_score_adj_values).map_err(|error| {
+            tracing::warn!("The score for when memory is short cannot be adjusted: {error}");
+            refused("oom-score-adj", "Failed to apply new oom_score_adj configuration, check server logs.")
+        })?;
+        let addresses = Addresses::of(settings);
+        if addresses != applied.addresses {
+            let (name, reason) = if settings.port != applied.port {
+                ("port", "Unable to listen on this port. Check server logs.")
+            } else if settings.bind != applied.addresses.hosts {
+                ("bind", "Failed to bind to specified addresses.")
+            } else {
+                ("memcached-port", "Unable to listen on this port. Check server logs.")
+            };
+            self.mover.listen(addresses).map_err(|_| refused(name, reason))?;
+        }
+        Ok(())
     }
 }
 
@@ -73,11 +126,14 @@ impl Host for Process {
             );
             refused("maxclients", text)
         })?;
-        let mut dir = self.dir.lock();
-        if *dir != settings.dir {
-            settings.dir = enter(&settings.dir).map_err(|reason| refused("dir", reason))?;
-            dir.clone_from(&settings.dir);
+        let mut applied = self.applied.lock();
+        if let Err(refusal) = self.follow(&applied, settings) {
+            // The way back was gone before.
+            let _ = enter(&applied.dir);
+            let _ = self.oom_score.set(applied.oom_score.0, applied.oom_score.1);
+            return Err(refusal);
         }
+        *applied = Applied::of(settings);
         self.log.set_level(settings.loglevel);
         Ok(())
     }

@@ -33,42 +33,63 @@ pub(crate) enum Listener {
     Unix(UnixListener, String, WireProtocol),
 }
 
-/// Binds everything that the settings ask for.
-pub(crate) fn bind(settings: &Settings) -> io::Result<Vec<Listener>> {
-    let mut listeners = Vec::new();
-    let wanted = [(settings.port, WireProtocol::Resp), (settings.memcached_port, WireProtocol::Memcached)];
-    for (port, protocol) in wanted {
-        if port == 0 {
-            continue;
+/// Where TCP connections are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Addresses {
+    ports: [(u16, WireProtocol); 2],
+    pub(crate) hosts: Vec<String>,
+    backlog: u32,
+}
+
+impl Addresses {
+    /// Those that the settings ask for.
+    pub(crate) fn of(settings: &Settings) -> Addresses {
+        Addresses {
+            ports: [(settings.port, WireProtocol::Resp), (settings.memcached_port, WireProtocol::Memcached)],
+            hosts: settings.bind.clone(),
+            backlog: settings.tcp_backlog,
         }
-        for address in &settings.bind {
+    }
+}
+
+/// Binds all of these; a port 0 is none.
+pub(crate) fn bind_tcp(addresses: &Addresses) -> io::Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    for (port, protocol) in addresses.ports.into_iter().filter(|(port, _)| *port != 0) {
+        for host in &addresses.hosts {
             // As in Redis: a leading `-` means that the address may be missing on this machine.
-            let (address, optional) = match address.strip_prefix('-') {
-                Some(address) => (address, true),
-                None => (address.as_str(), false),
+            let (host, optional) = match host.strip_prefix('-') {
+                Some(host) => (host, true),
+                None => (host.as_str(), false),
             };
-            match bind_tcp(address, port, settings.tcp_backlog) {
+            match listen(host, port, addresses.backlog) {
                 Ok(listener) => listeners.push(Listener::Tcp(listener, protocol)),
-                Err(error) if optional => tracing::warn!("Could not bind {address}:{port}: {error}"),
+                Err(error) if optional => tracing::warn!("Could not bind {host}:{port}: {error}"),
                 Err(error) => {
-                    let text =
-                        format!("Could not create server TCP listening socket {address}:{port}: {error}");
+                    let text = format!(
+                        "Could not create server TCP listening socket {host}:{port}: {error}. Failed listening on port {port} (tcp)."
+                    );
                     return Err(io::Error::new(error.kind(), text));
                 }
             }
         }
     }
+    Ok(listeners)
+}
+
+/// Binds the socket files that the settings ask for.
+pub(crate) fn bind_unix(settings: &Settings) -> io::Result<Vec<Listener>> {
     let wanted = [
         (&settings.unixsocket, settings.unixsocketperm, WireProtocol::Resp),
         (&settings.memcached_unixsocket, settings.memcached_unixsocketperm, WireProtocol::Memcached),
     ];
-    for (path, mode, protocol) in wanted.into_iter().filter(|(path, ..)| !path.is_empty()) {
-        listeners.push(Listener::Unix(bind_unix(path, mode)?, path.clone(), protocol));
-    }
-    Ok(listeners)
+    let wanted = wanted.into_iter().filter(|(path, ..)| !path.is_empty());
+    wanted
+        .map(|(path, mode, protocol)| Ok(Listener::Unix(listen_on_file(path, mode)?, path.clone(), protocol)))
+        .collect()
 }
 
-fn bind_tcp(address: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
+fn listen(address: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
     let ip: IpAddr = match address {
         "*" => IpAddr::from([0, 0, 0, 0]),
         "localhost" => IpAddr::from([127, 0, 0, 1]),
@@ -86,7 +107,7 @@ fn bind_tcp(address: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn bind_unix(path: &str, mode: u32) -> io::Result<UnixListener> {
+fn listen_on_file(path: &str, mode: u32) -> io::Result<UnixListener> {
     use std::os::unix::fs::PermissionsExt as _;
     // A file left by a server that was killed; anything else at this path makes bind fail.
     match std::fs::symlink_metadata(path) {

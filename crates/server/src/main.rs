@@ -1,10 +1,12 @@
 //! The `larder` binary: reads the configuration, starts the workers and the listeners, and ends in an orderly way.
 
+mod acceptor;
 mod driver;
 mod host;
 mod listener;
 mod log;
 mod memory;
+mod oom_score;
 mod open_files;
 mod options;
 mod start;

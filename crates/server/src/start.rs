@@ -12,9 +12,10 @@ use larder_store::{Garbage, Keyspace};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::acceptor::{self, Acceptor, Moves};
 use crate::driver::ring::Ring;
 use crate::host::Process;
-use crate::listener::{self, Dealer};
+use crate::listener::Dealer;
 use crate::log::Log;
 use crate::options::{self, Start};
 use crate::supervision::{Supervision, become_user};
@@ -59,7 +60,8 @@ fn serve_detached(
     free_in_background(garbage)?;
     let workers = worker_count(&settings);
     let rings = rings(settings.io_uring, workers)?;
-    let (process, stopped) = Process::new(&settings, log);
+    let (mover, moves) = acceptor::mover();
+    let (process, stopped) = Process::new(&settings, log, mover);
     let process = Arc::new(process);
     let multiplexing_api = if rings.is_empty() { "epoll" } else { "io_uring" };
     let identity = identity(&process, config_file, multiplexing_api)?;
@@ -80,7 +82,7 @@ fn serve_detached(
         threads.push(thread);
     }
     let dealer = Dealer::new(Arc::clone(&node), senders);
-    runtime.block_on(run(&settings, dealer, &process, stopped, supervision))?;
+    runtime.block_on(run(&settings, dealer, &process, moves, stopped, supervision))?;
     tracing::info!("User requested shutdown, leaving");
     for thread in threads {
         // A worker's panic has ended the process already.
@@ -100,35 +102,27 @@ async fn run(
     settings: &Settings,
     dealer: Dealer,
     process: &Process,
+    moves: Moves,
     mut stopped: watch::Receiver<bool>,
     supervision: &Supervision,
 ) -> io::Result<()> {
     // Before anybody is told that the server is ready, and may send one.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let listeners = listener::bind(settings)?;
-    if listeners.is_empty() {
-        return Err(io::Error::other("Configured to not listen anywhere, exiting."));
-    }
-    banner(settings, &dealer);
+    let acceptor = Acceptor::bind(settings, dealer, moves)?;
+    let node = Arc::clone(&acceptor.dealer().node);
+    banner(settings, acceptor.dealer());
     supervision.ready();
-    dealer.node.note_startup_memory();
-    let accepting = async {
-        let mut tasks = Vec::new();
-        for listener in &listeners {
-            tasks.push(Box::pin(dealer.accept(listener)));
-        }
-        join_all(tasks).await;
-    };
+    node.note_startup_memory();
     let upkeep = async {
         loop {
             process.follow_clock();
-            dealer.node.disconnect_idle();
-            dealer.node.sample_rates();
+            node.disconnect_idle();
+            node.sample_rates();
             tokio::time::sleep(UPKEEP).await;
         }
     };
     tokio::select! {
-        () = accepting => {}
+        () = acceptor.run() => {}
         () = upkeep => {}
         _ = stopped.wait_for(|stop| *stop) => {}
         _ = terminate.recv() => tracing::info!("Received SIGTERM scheduling shutdown..."),
@@ -137,18 +131,9 @@ async fn run(
     Ok(())
 }
 
-/// Waits for all of some futures at once.
-async fn join_all<F: Future<Output = ()> + Unpin>(mut futures: Vec<F>) {
-    std::future::poll_fn(|task| {
-        futures.retain_mut(|future| std::pin::Pin::new(future).poll(task).is_pending());
-        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-}
-
 fn banner(settings: &Settings, dealer: &Dealer) {
     let (workers, multiplexing_api) = (dealer.workers.len(), dealer.node.identity.multiplexing_api);
-    tracing::info!("Larder {} starting, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    tracing::info!("Larder {} starting, PID: {}", env!("CARGO_PKG_VERSION"), std::process::id());
     tracing::info!("Server initialized: {workers} workers, {} databases", settings.databases);
     tracing::info!("Serving clients by {multiplexing_api}");
     if let Some(names) = options::without_effect(settings) {

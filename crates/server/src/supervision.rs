@@ -4,7 +4,7 @@
 use std::ffi::CString;
 use std::path::PathBuf;
 
-use larder_config::Settings;
+use larder_config::{Settings, Supervised};
 use nix::unistd::{User, daemon, getuid, initgroups, setgid, setuid};
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -95,14 +95,14 @@ impl Supervision {
 }
 
 /// `auto` believes what the environment says.
-fn supervisor(directive: &str) -> Supervisor {
+fn supervisor(directive: Supervised) -> Supervisor {
     let has = |variable| std::env::var_os(variable).is_some();
     match directive {
-        "systemd" => Supervisor::Systemd,
-        "upstart" => Supervisor::Upstart,
-        "auto" if has("UPSTART_JOB") => Supervisor::Upstart,
-        "auto" if has("NOTIFY_SOCKET") => Supervisor::Systemd,
-        _ => Supervisor::Nobody,
+        Supervised::Systemd => Supervisor::Systemd,
+        Supervised::Upstart => Supervisor::Upstart,
+        Supervised::Auto if has("UPSTART_JOB") => Supervisor::Upstart,
+        Supervised::Auto if has("NOTIFY_SOCKET") => Supervisor::Systemd,
+        Supervised::Auto | Supervised::No => Supervisor::Nobody,
     }
 }
 

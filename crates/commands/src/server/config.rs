@@ -1,6 +1,6 @@
 //! CONFIG: asking for settings and changing them.
 
-use larder_config::{Directive, Effect, SetError, Settings};
+use larder_config::{Directive, Effect, Rewrite, SetError, Settings};
 use larder_engine::glob::{self, Case};
 
 use crate::help;
@@ -150,11 +150,16 @@ fn resetstat(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn rewrite(cx: &mut Context<'_>) -> CommandResult {
+    write_file(cx, Rewrite::Needed)
+}
+
+/// Puts settings into the configuration file and answers.
+pub(super) fn write_file(cx: &mut Context<'_>, which: Rewrite) -> CommandResult {
     if cx.node.identity.config_file.is_empty() {
         return Err(CommandError::line("ERR The server is running without a config file"));
     }
     cx.node
-        .rewrite_settings()
+        .rewrite_settings(which)
         .map_err(|reason| CommandError::Line(format!("ERR Rewriting config file: {reason}").into()))?;
     cx.reply.ok();
     Ok(Outcome::Reply)

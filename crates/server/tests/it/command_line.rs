@@ -117,7 +117,7 @@ fn the_log_says_what_is_served() {
     let server = Server::start(&[]);
     let log = server.log();
     for line in [
-        format!("pid {}", server.pid()),
+        format!("PID: {}", server.pid()),
         "Server initialized: 2 workers, 16 databases".to_owned(),
         format!("Serving memcached on port {}", server.memcached_port),
         format!("Ready to accept connections tcp on port {}", server.port),

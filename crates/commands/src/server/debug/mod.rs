@@ -61,6 +61,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: accept,
     },
     Subcommand {
+        name: "config-rewrite-force-all",
+        syntax: "",
+        summary: "Writes every setting into the configuration file, as CONFIG REWRITE does with those that need it.",
+        arguments: (0, 0),
+        run: rewrite_all,
+    },
+    Subcommand {
         name: "dict-resizing",
         syntax: "<0|1>",
         summary: "Does nothing: tables are never resized as a whole.",
@@ -172,6 +179,10 @@ fn help(cx: &mut Context<'_>) -> CommandResult {
 fn accept(cx: &mut Context<'_>) -> CommandResult {
     cx.reply.ok();
     Ok(Outcome::Reply)
+}
+
+fn rewrite_all(cx: &mut Context<'_>) -> CommandResult {
+    super::config::write_file(cx, larder_config::Rewrite::All)
 }
 
 fn change_replication_id(cx: &mut Context<'_>) -> CommandResult {
