@@ -14,12 +14,14 @@
 
 mod client;
 mod command_line;
+mod configuration;
 mod damage;
 mod delivery;
 mod hostile_input;
 mod huge_pages;
 mod lifecycle;
 mod limits;
+mod names;
 mod races;
 mod server;
 mod siege;

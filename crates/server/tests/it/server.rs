@@ -79,8 +79,22 @@ pub(crate) fn driver() -> [&'static str; 2] {
 
 /// The binary with these arguments, its output in files of this directory.
 pub(crate) fn command(directory: &Directory, arguments: &[&str]) -> Command {
-    let binary = std::env::var_os("LARDER").unwrap_or_else(|| env!("CARGO_BIN_EXE_larder").into());
-    let mut command = Command::new(binary);
+    program(directory, &binary(), arguments)
+}
+
+/// The binary under another name, to which it listens.
+pub(crate) fn command_named(name: &str, directory: &Directory, arguments: &[&str]) -> Command {
+    let link = directory.path().join(name);
+    let _ = std::os::unix::fs::symlink(binary(), &link);
+    program(directory, &link, arguments)
+}
+
+fn binary() -> PathBuf {
+    std::env::var_os("LARDER").unwrap_or_else(|| env!("CARGO_BIN_EXE_larder").into()).into()
+}
+
+fn program(directory: &Directory, path: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(path);
     let output = |name| Stdio::from(fs::File::create(directory.file(name)).unwrap());
     command.args(arguments).current_dir(directory.path()).stdin(Stdio::null());
     command.stdout(output("stdout")).stderr(output("stderr"));
