@@ -135,12 +135,7 @@ const OPTIONS: &[Opt] = &[
     Opt { letter: 'B', long: "protocol", takes: Value, does: Act(Start::protocol) },
     Opt { letter: 'I', long: "max-item-size", takes: Value, does: Act(Start::item_size) },
     Opt { letter: 'S', long: "enable-sasl", takes: Nothing, does: Act(Start::sasl) },
-    Opt {
-        letter: 'F',
-        long: "disable-flush-all",
-        takes: Nothing,
-        does: Refused("flush_all cannot be switched off"),
-    },
+    Opt { letter: 'F', long: "disable-flush-all", takes: Nothing, does: SetTo("memcached-flush-all", "no") },
     Opt {
         letter: 'X',
         long: "disable-dumping",

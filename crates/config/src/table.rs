@@ -697,6 +697,9 @@ settings! {
         memcached_item_size_max: u64 =
             "1048576", "memcached-item-size-max", memory(1 << 10, 1 << 30), Immutable, Works;
 
+        /// Lets memcached's clients empty the cache by `flush_all`.
+        memcached_flush_all: bool = "yes", "memcached-flush-all", Kind::YesNo, Live, Works;
+
         /// Path of a Unix socket for the memcached protocol; empty opens none.
         memcached_unixsocket: String = "", "memcached-unixsocket", Kind::Text, Immutable, Works;
 

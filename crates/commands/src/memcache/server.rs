@@ -14,6 +14,12 @@ impl Turn<'_> {
     /// an entry does not know when it was stored.
     pub(super) fn flush_all(&mut self, delay: i64, reply: ReplyMode) {
         self.stats().cmd_flush.add(1);
+        if !self.settings.memcached_flush_all {
+            if reply == ReplyMode::Send {
+                self.output.put(b"CLIENT_ERROR flush_all not allowed\r\n");
+            }
+            return;
+        }
         let at = match Lifetime::of(delay.max(0), self.now()) {
             Lifetime::Until(at) => at,
             Lifetime::Over => None,

@@ -88,6 +88,7 @@ fn what_means_nothing_here_is_said() {
         ]
     );
     assert_eq!(served("-o idle_timeout=9").0.timeout, 9);
+    assert!(!served("-F").0.memcached_flush_all);
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn mistakes_are_named() {
         ("-a 999", "-a 999: argument couldn't be parsed as an octal number"),
         ("-Z", "-Z: there is no TLS yet"),
         ("-o ssl_key=x", "-o ssl_key: there is no TLS yet"),
-        ("-F", "-F: flush_all cannot be switched off"),
+        ("-e x", "-e: items are not kept in a file"),
     ] {
         assert_eq!(read(line).unwrap_err(), complaint, "{line}");
     }

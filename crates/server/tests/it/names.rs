@@ -67,29 +67,16 @@ fn what_is_not_there_is_refused_in_words() {
 fn as_memcached_it_opens_its_port_only() {
     let directory = Directory::new();
     let (port, pid_file) = (free_port().to_string(), directory.file("pid"));
-    let words = [
-        "-l",
-        "127.0.0.1",
-        "-p",
-        &port,
-        "-P",
-        &pid_file,
-        "-t2",
-        "-m",
-        "32",
-        "-U0",
-        "-C",
-        "-o",
-        "modern,hashpower=9",
-    ];
+    let line = format!("-l 127.0.0.1 -p {port} -P {pid_file} -t2 -m 32 -U0 -C -F -o modern,hashpower=9");
+    let words: Vec<_> = line.split(' ').collect();
     let child = served(&directory, command_named("memcached", &directory, &words));
     let log = said(&directory);
     assert!(log.contains("-C changes nothing: ") && log.contains("-o hashpower changes nothing: "), "{log}");
     assert!(!log.contains("Serving RESP") && !log.contains("tcp on port"), "{log}");
     let mut client = Client::tcp(([127, 0, 0, 1], port.parse().unwrap()).into());
-    client.send(b"set key 0 0 5\r\nvalue\r\nget key\r\n").unwrap();
-    let replies: Vec<_> = (0..4).map(|_| client.line().unwrap()).collect();
-    assert_eq!(replies, ["STORED", "VALUE key 0 5", "value", "END"]);
+    client.send(b"set key 0 0 5\r\nvalue\r\nflush_all noreply\r\nflush_all\r\nget key\r\n").unwrap();
+    let replies: Vec<_> = (0..5).map(|_| client.line().unwrap()).collect();
+    assert_eq!(replies, ["STORED", "CLIENT_ERROR flush_all not allowed", "VALUE key 0 5", "value", "END"]);
     assert_eq!(fs::read_to_string(&pid_file).unwrap().trim(), child.id().to_string());
     end(child);
     assert!(fs::metadata(&pid_file).is_err());
