@@ -10,6 +10,11 @@ pub(crate) fn within_hertz(hz: u32) -> Checked<u32> {
     Ok(hz.clamp(1, 500))
 }
 
+/// As above.
+pub(crate) fn least_backlog(bytes: u64) -> Checked<u64> {
+    Ok(bytes.max(16 << 10))
+}
+
 /// Two words mean the same; Redis shows the first of them.
 pub(crate) fn one_name_for_relative(mode: OomScoreAdj) -> Checked<OomScoreAdj> {
     Ok(if mode == OomScoreAdj::Relative { OomScoreAdj::Yes } else { mode })

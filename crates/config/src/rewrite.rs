@@ -96,6 +96,8 @@ fn limit_lines(row: &Directive, value: &str, which: Rewrite) -> Vec<String> {
     let changed = classes.filter(|(now, default)| which == Rewrite::All || now != default);
     changed
         .map(|([class, hard, soft, seconds], _)| {
+            // CONFIG GET has the old word, files the new one.
+            let class = if *class == "slave" { "replica" } else { class };
             format!("{} {class} {} {} {seconds}", row.name, with_unit(hard), with_unit(soft))
         })
         .collect()
@@ -165,7 +167,7 @@ mod tests {
                 old,
                 &[("client-output-buffer-limit", "normal 1mb 0 3 pubsub 32mb 8mb 60 replica 1 1 1")]
             ),
-            "client-output-buffer-limit normal 1mb 0 3\nclient-output-buffer-limit slave 1 1 1\nhz 20\n"
+            "client-output-buffer-limit normal 1mb 0 3\nclient-output-buffer-limit replica 1 1 1\nhz 20\n"
         );
     }
 

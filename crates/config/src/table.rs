@@ -460,7 +460,7 @@ settings! {
             "10", "repl-ping-replica-period" | "repl-ping-slave-period", seconds(1, INT), Live, Kept;
 
         /// Bytes of past writes that are kept for replicas that come back.
-        repl_backlog_size: u64 = "1048576", "repl-backlog-size", memory(1, LONG), Live, Kept;
+        repl_backlog_size: u64 = "1048576", "repl-backlog-size", memory(1, LONG), Live, Kept, then check::least_backlog;
 
         /// Seconds without replicas after which past writes are dropped; 0 keeps them.
         repl_backlog_ttl: u64 = "3600", "repl-backlog-ttl", seconds(0, i64::MAX), Live, Kept;

@@ -101,6 +101,7 @@ fn values_read_and_print_as_in_redis() {
         ("notify-keyspace-events", "KEg$lshztxed", "AKE"),
         ("hash-max-ziplist-value", "1", "1"),
         ("oom-score-adj", "Relative", "yes"),
+        ("repl-backlog-size", "1", "16384"),
         ("oom-score-adj-values", "-5 0 7", "-5 0 7"),
         ("shutdown-on-sigterm", "FORCE save default", "save force"),
         ("shutdown-on-sigterm", "default", "default"),
