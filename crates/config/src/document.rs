@@ -49,7 +49,15 @@ const MARKDOWN_HEAD: &str = "\
 Generated from the table in `crates/config/src/table.rs`; `UPDATE=1 cargo test -p larder-config` writes it anew.
 
 Directives are read from a file in redis.conf syntax, then from the command line (`larder larder.conf --port 7000 \
---save ''`), and changed by CONFIG SET. Amounts of memory may carry a unit: `k`, `m`, `g` count in thousands, `kb`, \
+--save ''`), and changed by CONFIG SET; CONFIG REWRITE puts what is in force into the file. `-` before or after the options reads \
+more lines from the standard input. `--check-config` at either end of the command line has everything read and reported, and nothing \
+opened. Under the names redis-server and valkey-server (a link to the binary will do) `memcached-port` is 0 unless set; under the name \
+memcached the command line is memcached's, and `port` is 0.
+
+The server's log names the directives that are set without effect. What would be missed if it were passed over is refused instead: \
+clusters, TLS, a primary to follow, users other than the default one, modules.
+
+Amounts of memory may carry a unit: `k`, `m`, `g` count in thousands, `kb`, \
 `mb`, `gb` in 1,024s; CONFIG GET prints bytes. A directive whose effect is *kept* is read, checked and reported, so \
 that files and clients written for Redis work, and changes nothing yet; what is *hidden* is so too, and no pattern of \
 CONFIG GET finds it.

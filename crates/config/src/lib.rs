@@ -32,7 +32,7 @@ mod words;
 pub use choice::{EnableFor, LogLevel, MaxmemoryPolicy, OomScoreAdj, Supervised, Use};
 pub use directive::{Directive, Effect, Kind, Live, Unit, directive, names};
 pub use document::{render_example, render_markdown};
-pub use error::{ConfigError, Place, SetError, SettingError};
+pub use error::{ConfigError, Place, SetError, SettingError, fatal_title};
 pub use events::Events;
 pub use file::Surroundings;
 pub use memcached::{Memcached, memcached_arguments};

@@ -16,7 +16,7 @@ use crate::acceptor::Mover;
 use crate::listener::Addresses;
 use crate::log::Log;
 use crate::oom_score::OomScore;
-use crate::options::reason;
+use crate::options::{self, reason};
 use crate::{memory, open_files};
 
 /// The process, as the engine sees it.
@@ -40,6 +40,8 @@ struct Applied {
     oom_score: (OomScoreAdj, [i16; 3]),
     addresses: Addresses,
     port: u16,
+    /// What is set and changes nothing: named in the log when it becomes something else.
+    without_effect: Option<String>,
 }
 
 impl Applied {
@@ -49,6 +51,7 @@ impl Applied {
             oom_score: (settings.oom_score_adj, settings.oom_score_adj_values),
             addresses: Addresses::of(settings),
             port: settings.port,
+            without_effect: options::without_effect(settings),
         }
     }
 }
@@ -84,10 +87,16 @@ impl Process {
         if settings.dir != applied.dir {
             settings.dir = enter(&settings.dir).map_err(|reason| refused("dir", reason))?;
         }
-        self.oom_score.set(settings.oom_score_adj, settings.oom_score_adj_values).map_err(|error| {
-            tracing::warn!("The score for when memory is short cannot be adjusted: {error}");
-            refused("oom-score-adj", "Failed to apply new oom_score_adj configuration, check server logs.")
-        })?;
+        let (mode, values) = (settings.oom_score_adj, settings.oom_score_adj_values);
+        if (mode, values) != applied.oom_score {
+            self.oom_score.set(mode, values).map_err(|error| {
+                tracing::warn!("The score for when memory is short cannot be adjusted: {error}");
+                refused(
+                    "oom-score-adj",
+                    "Failed to apply new oom_score_adj configuration, check server logs.",
+                )
+            })?;
+        }
         let addresses = Addresses::of(settings);
         if addresses != applied.addresses {
             let (name, reason) = if settings.port != applied.port {
@@ -133,7 +142,10 @@ impl Host for Process {
             let _ = self.oom_score.set(applied.oom_score.0, applied.oom_score.1);
             return Err(refusal);
         }
-        *applied = Applied::of(settings);
+        let before = std::mem::replace(&mut *applied, Applied::of(settings));
+        if before.without_effect != applied.without_effect {
+            options::warn_of_no_effect(settings);
+        }
         self.log.set_level(settings.loglevel);
         Ok(())
     }

@@ -12,6 +12,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Registry, reload};
 
+use crate::options::reason;
+
 /// The running log.
 pub(crate) struct Log {
     level: reload::Handle<LevelFilter, Registry>,
@@ -44,11 +46,11 @@ impl fmt::Debug for Log {
 }
 
 fn open(path: &str) -> io::Result<File> {
-    File::options()
-        .create(true)
-        .append(true)
-        .open(path)
-        .map_err(|error| io::Error::new(error.kind(), format!("Can't open the log file {path}: {error}")))
+    File::options().create(true).append(true).open(path).map_err(|error| {
+        let text =
+            format!("{}\nCan't open the log file {path}: {}", larder_config::fatal_title(), reason(&error));
+        io::Error::new(error.kind(), text)
+    })
 }
 
 /// Redis's levels: what one wants to know in production is our `info`.

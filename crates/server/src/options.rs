@@ -175,6 +175,18 @@ fn report(start: &Start) -> String {
     text
 }
 
+/// Names in the log what is set and changes nothing, and what that may cost.
+pub(crate) fn warn_of_no_effect(settings: &Settings) {
+    if let Some(names) = without_effect(settings) {
+        tracing::warn!("Directives that are set and have no effect: {names} (docs/config.md says why)");
+    }
+    if settings.appendonly {
+        tracing::warn!(
+            "appendonly is yes, but nothing is written to disk yet: what is in memory goes with the process"
+        );
+    }
+}
+
 /// The names of directives that are set and change nothing.
 pub(crate) fn without_effect(settings: &Settings) -> Option<String> {
     let names: Vec<&str> = settings.without_effect().map(|directive| directive.name).collect();

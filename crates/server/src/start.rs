@@ -42,8 +42,10 @@ fn detach(settings: &mut Settings, user: Option<String>) -> io::Result<(Supervis
         become_user(&user).map_err(io::Error::other)?;
     }
     settings.dir = host::enter(&settings.dir).map_err(io::Error::other)?;
+    // A daemon has nowhere to say that there is no log.
+    let log = Log::start(settings)?;
     let supervision = Supervision::begin(settings).map_err(io::Error::other)?;
-    Ok((supervision, Log::start(settings)?))
+    Ok((supervision, log))
 }
 
 fn serve_detached(
@@ -136,14 +138,7 @@ fn banner(settings: &Settings, dealer: &Dealer) {
     tracing::info!("Larder {} starting, PID: {}", env!("CARGO_PKG_VERSION"), std::process::id());
     tracing::info!("Server initialized: {workers} workers, {} databases", settings.databases);
     tracing::info!("Serving clients by {multiplexing_api}");
-    if let Some(names) = options::without_effect(settings) {
-        tracing::warn!("Directives that are set and have no effect: {names} (docs/config.md says why)");
-    }
-    if settings.appendonly {
-        tracing::warn!(
-            "appendonly is yes, but nothing is written to disk yet: what is in memory goes with the process"
-        );
-    }
+    options::warn_of_no_effect(settings);
     if settings.memcached_port != 0 {
         tracing::info!("Serving memcached on port {}", settings.memcached_port);
     }

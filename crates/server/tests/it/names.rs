@@ -174,6 +174,37 @@ fn a_daemon_goes_on_alone_and_leaves_no_pid_file() {
 }
 
 #[test]
+fn who_cannot_become_a_daemon_says_so_before() {
+    let directory = Directory::new();
+    let words = ["--daemonize", "yes", "--logfile", "/dev/null/log", "--port", "0"];
+    let (said, code) = outcome(&directory, command(&directory, &words));
+    assert!(
+        said.contains("FATAL CONFIG FILE ERROR")
+            && said.contains("Can't open the log file /dev/null/log: Not a dir"),
+        "{said}"
+    );
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn root_becomes_who_it_is_told_to() {
+    if !rustix::process::getuid().is_root() {
+        // Nobody else can.
+        return;
+    }
+    let directory = Directory::new();
+    let port = free_port().to_string();
+    let words = ["-l", "127.0.0.1", "-p", &port, "-t", "1", "-u", "nobody"];
+    let child = served(&directory, command_named("memcached", &directory, &words));
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let ids = |field| status.lines().find_map(|line| line.strip_prefix(field)).unwrap().split_whitespace();
+    assert!(ids("Uid:").chain(ids("Gid:")).all(|id| id != "0"), "{status}");
+    end(child);
+    let (said, code) = outcome(&directory, command_named("memcached", &directory, &["-u", "no such user"]));
+    assert!(said.contains("can't find the user no such user to switch to") && code == Some(1), "{said}");
+}
+
+#[test]
 fn systemd_is_told_when_it_serves_and_when_it_ends() {
     let directory = Directory::new();
     let notified = directory.file("notify");
