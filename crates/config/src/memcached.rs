@@ -1,13 +1,17 @@
 //! memcached's command line, as settings.
 //!
-//! Each option is declared once, in [`OPTIONS`]: what it is called, whether a value follows, and what it does. Words
+//! Each option is declared once, in [`options`]: what it is called, whether a value follows, and what it does. Words
 //! are read as getopt reads them: letters may stand together (`-vv`, `-dm64`), long names may be cut short, and words
 //! that are no options are passed over.
 
 use crate::choice::{LogLevel, MaxmemoryPolicy};
 use crate::directive::{Effect, directive};
-use crate::memcached::Takes::{Nothing, Value};
 use crate::table::Settings;
+
+mod options;
+
+use options::Does::{Act, Ignored, Refused, Set, SetTo};
+use options::{Opt, help, long_option, short_options, spelling};
 
 /// What memcached's command line asks for.
 #[derive(Debug)]
@@ -53,107 +57,6 @@ pub fn memcached_arguments(words: &[String]) -> Result<Memcached, String> {
     }
     Ok(start.finish())
 }
-
-/// One option.
-struct Opt {
-    letter: char,
-    /// Its long name; empty where there is none.
-    long: &'static str,
-    takes: Takes,
-    does: Does,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Takes {
-    Nothing,
-    Value,
-}
-
-/// What an option does.
-enum Does {
-    /// Sets a directive to its value.
-    Set(&'static str),
-    /// Sets a directive to this value.
-    SetTo(&'static str, &'static str),
-    /// Something of its own.
-    Act(fn(&mut Start, &str) -> Result<(), String>),
-    /// Nothing, for this reason.
-    Ignored(&'static str),
-    /// Cannot be had, for this reason; starting without it would not be what was asked for.
-    Refused(&'static str),
-}
-
-use Does::{Act, Ignored, Refused, Set, SetTo};
-
-const OPTIONS: &[Opt] = &[
-    Opt { letter: 'p', long: "port", takes: Value, does: Act(Start::port) },
-    Opt { letter: 'U', long: "udp-port", takes: Value, does: Act(Start::udp_port) },
-    Opt { letter: 's', long: "unix-socket", takes: Value, does: Set("memcached-unixsocket") },
-    Opt { letter: 'a', long: "unix-mask", takes: Value, does: Set("memcached-unixsocketperm") },
-    Opt {
-        letter: 'A',
-        long: "enable-shutdown",
-        takes: Nothing,
-        does: Ignored("the command shutdown stays off"),
-    },
-    Opt { letter: 'l', long: "listen", takes: Value, does: Act(Start::listen) },
-    Opt { letter: 'd', long: "daemon", takes: Nothing, does: SetTo("daemonize", "yes") },
-    Opt { letter: 'r', long: "enable-coredumps", takes: Nothing, does: Ignored("the system's limit stays") },
-    Opt { letter: 'u', long: "user", takes: Value, does: Act(Start::user) },
-    Opt { letter: 'm', long: "memory-limit", takes: Value, does: Act(Start::memory_limit) },
-    Opt {
-        letter: 'M',
-        long: "disable-evictions",
-        takes: Nothing,
-        does: SetTo("maxmemory-policy", "noeviction"),
-    },
-    Opt { letter: 'c', long: "conn-limit", takes: Value, does: Act(Start::connection_limit) },
-    Opt { letter: 'k', long: "lock-memory", takes: Nothing, does: Ignored("memory may be swapped out") },
-    Opt { letter: 'v', long: "verbose", takes: Nothing, does: Act(Start::verbose) },
-    Opt { letter: 'h', long: "help", takes: Nothing, does: Ignored("prints this") },
-    Opt { letter: 'i', long: "license", takes: Nothing, does: Ignored("prints the licence") },
-    Opt { letter: 'V', long: "version", takes: Nothing, does: Ignored("prints the version") },
-    Opt { letter: 'P', long: "pidfile", takes: Value, does: Set("pidfile") },
-    Opt { letter: 'f', long: "slab-growth-factor", takes: Value, does: Ignored("size classes are fixed") },
-    Opt { letter: 'n', long: "slab-min-size", takes: Value, does: Ignored("size classes are fixed") },
-    Opt { letter: 'L', long: "enable-largepages", takes: Nothing, does: SetTo("disable-thp", "no") },
-    Opt { letter: 'D', long: "", takes: Value, does: Ignored("keys are not counted by prefix") },
-    Opt { letter: 't', long: "threads", takes: Value, does: Act(Start::threads) },
-    Opt {
-        letter: 'R',
-        long: "max-reqs-per-event",
-        takes: Value,
-        does: Ignored("turns have their own bound"),
-    },
-    Opt {
-        letter: 'C',
-        long: "disable-cas",
-        takes: Nothing,
-        does: Ignored("only items that are asked for it have a CAS value"),
-    },
-    Opt { letter: 'b', long: "listen-backlog", takes: Value, does: Set("tcp-backlog") },
-    Opt { letter: 'B', long: "protocol", takes: Value, does: Act(Start::protocol) },
-    Opt { letter: 'I', long: "max-item-size", takes: Value, does: Act(Start::item_size) },
-    Opt { letter: 'S', long: "enable-sasl", takes: Nothing, does: Act(Start::sasl) },
-    Opt { letter: 'F', long: "disable-flush-all", takes: Nothing, does: SetTo("memcached-flush-all", "no") },
-    Opt {
-        letter: 'X',
-        long: "disable-dumping",
-        takes: Nothing,
-        does: Ignored("there are no commands that dump"),
-    },
-    Opt {
-        letter: 'W',
-        long: "disable-watch",
-        takes: Nothing,
-        does: Ignored("the command watch is always off"),
-    },
-    Opt { letter: 'Y', long: "auth-file", takes: Value, does: Set("memcached-auth-file") },
-    Opt { letter: 'e', long: "memory-file", takes: Value, does: Refused("items are not kept in a file") },
-    Opt { letter: 'o', long: "extended", takes: Value, does: Act(Start::extended) },
-    Opt { letter: 'N', long: "napi-ids", takes: Value, does: Ignored("connections are dealt in turn") },
-    Opt { letter: 'Z', long: "enable-ssl", takes: Nothing, does: Refused("there is no TLS yet") },
-];
 
 const LICENCE: &str = "Larder is free software under the Apache License 2.0.\n";
 
@@ -232,9 +135,13 @@ impl Start {
     /// Addresses parted by commas, each with a port or without.
     fn listen(&mut self, value: &str) -> Result<(), String> {
         for address in value.split(',').map(str::trim).filter(|address| !address.is_empty()) {
-            let (host, port) = host_and_port(address);
+            let (host, port) = host_and_port(address.strip_prefix("notls:").unwrap_or(address));
             if let Some(port) = port {
+                let before = self.port_given.then_some(self.settings.memcached_port);
                 self.port(port)?;
+                if before.is_some_and(|before| before != self.settings.memcached_port) {
+                    self.notes.push(format!("-l {address}: there is one port for all addresses, now {port}"));
+                }
             }
             let host = if host == "0.0.0.0" { "*" } else { host };
             self.addresses.push(host.to_owned());
@@ -302,10 +209,6 @@ impl Start {
         Ok(())
     }
 
-    fn sasl(&mut self, _: &str) -> Result<(), String> {
-        self.set(option('S').expect("it is this option"), "memcached-sasl", "yes")
-    }
-
     /// Options parted by commas, of which only one has a counterpart.
     fn extended(&mut self, value: &str) -> Result<(), String> {
         for part in value.split(',').filter(|part| !part.is_empty()) {
@@ -335,71 +238,6 @@ impl Start {
     }
 }
 
-/// The options of a word of letters; the last may take the rest of the word, or the next word, as its value.
-fn short_options<'a>(
-    letters: &'a str,
-    words: &mut impl Iterator<Item = &'a str>,
-) -> Result<Vec<(&'static Opt, &'a str)>, String> {
-    let mut options = Vec::new();
-    for (at, letter) in letters.char_indices() {
-        let found = option(letter).ok_or_else(|| format!("memcached: invalid option -- '{letter}'"))?;
-        if found.takes == Nothing {
-            options.push((found, ""));
-            continue;
-        }
-        let value = match &letters[at + letter.len_utf8()..] {
-            "" => {
-                words.next().ok_or_else(|| format!("memcached: option requires an argument -- '{letter}'"))?
-            }
-            rest => rest,
-        };
-        options.push((found, value));
-        break;
-    }
-    Ok(options)
-}
-
-/// The option of a long name, or of the beginning of just one.
-fn long_option<'a>(
-    word: &'a str,
-    words: &mut impl Iterator<Item = &'a str>,
-) -> Result<(&'static Opt, &'a str), String> {
-    let (name, value) = match word.split_once('=') {
-        Some((name, value)) => (name, Some(value)),
-        None => (word, None),
-    };
-    let named = || OPTIONS.iter().filter(|option| !option.long.is_empty());
-    let mut begun = named().filter(|option| option.long.starts_with(name));
-    let found = match (named().find(|option| option.long == name), begun.next(), begun.next()) {
-        (Some(exact), ..) => exact,
-        (None, Some(only), None) => only,
-        (None, Some(_), Some(_)) => return Err(format!("memcached: option '--{word}' is ambiguous")),
-        (None, None, _) => return Err(format!("memcached: unrecognized option '--{word}'")),
-    };
-    let long = found.long;
-    match (found.takes, value) {
-        (Value, Some(value)) => Ok((found, value)),
-        (Value, None) => {
-            let value =
-                words.next().ok_or_else(|| format!("memcached: option '--{long}' requires an argument"))?;
-            Ok((found, value))
-        }
-        // One may say how much.
-        (Nothing, Some(_)) if found.letter != 'v' => {
-            Err(format!("memcached: option '--{long}' doesn't allow an argument"))
-        }
-        (Nothing, _) => Ok((found, "")),
-    }
-}
-
-fn option(letter: char) -> Option<&'static Opt> {
-    OPTIONS.iter().find(|option| option.letter == letter)
-}
-
-fn spelling(option: &Opt) -> String {
-    format!("-{}", option.letter)
-}
-
 /// `host`, `host:port`, `[host]:port`; more than one colon without brackets is an IPv6 address.
 fn host_and_port(address: &str) -> (&str, Option<&str>) {
     if let Some((host, rest)) = address.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
@@ -414,44 +252,6 @@ fn host_and_port(address: &str) -> (&str, Option<&str>) {
 fn number(text: &str, min: i64, max: i64, complaint: &str) -> Result<i64, String> {
     let number = text.parse::<i64>().ok().filter(|number| (min..=max).contains(number));
     number.ok_or_else(|| complaint.to_owned())
-}
-
-/// Every option with what it is for.
-fn help() -> String {
-    let mut text = String::from("Options, and the directives of docs/config.md that they set:\n");
-    for option in OPTIONS {
-        let long = if option.long.is_empty() { String::new() } else { format!(", --{}", option.long) };
-        let value = if option.takes == Value { " <value>" } else { "" };
-        let does = match option.does {
-            Set(name) => name.to_owned(),
-            SetTo(name, value) => format!("{name} {value}"),
-            Act(_) => meaning(option.letter).to_owned(),
-            Ignored(reason) if "hiV".contains(option.letter) => reason.to_owned(),
-            Ignored(reason) => format!("changes nothing: {reason}"),
-            Refused(reason) => format!("refused: {reason}"),
-        };
-        text += &format!("{:<34} {does}\n", format!("-{}{long}{value}", option.letter));
-    }
-    text
-}
-
-/// What an option of its own does.
-fn meaning(letter: char) -> &'static str {
-    match letter {
-        'p' => "memcached-port",
-        'U' => "changes nothing: UDP is not spoken",
-        'l' => "bind; an address may have a port, which is then that of all",
-        'u' => "becomes this user when started by root",
-        'm' => "maxmemory, in MiB",
-        'c' => "maxclients",
-        'v' => "loglevel verbose; twice, debug",
-        't' => "worker-threads",
-        'B' => "ascii or auto",
-        'I' => "memcached-item-size-max; k and m count in 1,024s",
-        'S' => "memcached-sasl yes",
-        'o' => "idle_timeout=SECONDS is timeout; others change nothing",
-        _ => "",
-    }
 }
 
 #[cfg(test)]

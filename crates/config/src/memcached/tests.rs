@@ -1,5 +1,6 @@
 //! What memcached's options become.
 
+use super::options::{OPTIONS, meaning};
 use super::*;
 
 fn read(line: &str) -> Result<Memcached, String> {
@@ -60,6 +61,9 @@ fn addresses_may_have_the_port() {
     assert_eq!(served("-l 127.0.0.1,::1").0.bind, ["127.0.0.1", "::1"]);
     let (settings, ..) = served("-l 0.0.0.0:7001 -l [::1]:7001");
     assert_eq!((settings.bind, settings.memcached_port), (vec!["*".to_owned(), "::1".to_owned()], 7001));
+    let (settings, _, notes) = served("-p 7001 -l notls:127.0.0.1:7002");
+    assert_eq!((settings.bind, settings.memcached_port), (vec!["127.0.0.1".to_owned()], 7002));
+    assert_eq!(notes, ["-l notls:127.0.0.1:7002: there is one port for all addresses, now 7002"]);
 }
 
 #[test]

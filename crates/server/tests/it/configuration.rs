@@ -8,7 +8,7 @@ use std::process::Child;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::{Client, Reply};
-use crate::server::{Directory, Server, command, driver, eventually, free_port, wait};
+use crate::server::{Directory, Server, command, driver, eventually, free_port, said, wait};
 
 /// Directories that files name and that a test moves into its own.
 const ELSEWHERE: &[&str] = &[
@@ -68,10 +68,6 @@ impl Started {
         assert_eq!(wait(&mut self.child).code(), Some(0), "{}", said(&self.directory));
         self.directory
     }
-}
-
-fn said(directory: &Directory) -> String {
-    ["stdout", "stderr"].map(|name| fs::read_to_string(directory.file(name)).unwrap_or_default()).concat()
 }
 
 fn setting(client: &mut Client, name: &str) -> String {

@@ -9,11 +9,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::client::{Client, connect};
-use crate::server::{Directory, command, command_named, driver, eventually, free_port, wait};
-
-fn said(directory: &Directory) -> String {
-    ["stdout", "stderr"].map(|name| fs::read_to_string(directory.file(name)).unwrap_or_default()).concat()
-}
+use crate::server::{Directory, command, command_named, driver, eventually, free_port, said, wait};
 
 /// Runs it to its end; what it said, and how it ended.
 fn outcome(directory: &Directory, mut command: Command) -> (String, Option<i32>) {

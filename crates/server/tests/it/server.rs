@@ -62,8 +62,7 @@ pub(crate) fn driver() -> [&'static str; 2] {
         let directory = Directory::new();
         let arguments = [&words[..], &["--port", "0", "--memcached-port", "0"]].concat();
         wait(&mut command(&directory, &arguments).spawn().unwrap());
-        let said =
-            ["stdout", "stderr"].map(|name| fs::read_to_string(directory.file(name)).unwrap()).concat();
+        let said = said(&directory);
         let missing = said.contains("io_uring is not to be had here");
         if missing {
             // Not captured, as what is printed is.
@@ -99,6 +98,11 @@ fn program(directory: &Directory, path: &Path, arguments: &[&str]) -> Command {
     command.args(arguments).current_dir(directory.path()).stdin(Stdio::null());
     command.stdout(output("stdout")).stderr(output("stderr"));
     command
+}
+
+/// What a process whose output is in this directory has said so far.
+pub(crate) fn said(directory: &Directory) -> String {
+    ["stdout", "stderr"].map(|name| fs::read_to_string(directory.file(name)).unwrap()).concat()
 }
 
 /// A port that was free a moment ago.
@@ -164,7 +168,7 @@ impl Server {
 
     /// What it has written to standard output and standard error.
     pub(crate) fn log(&self) -> String {
-        ["stdout", "stderr"].map(|name| fs::read_to_string(self.directory.file(name)).unwrap()).concat()
+        said(&self.directory)
     }
 
     /// The number of the process.
