@@ -115,6 +115,9 @@ pub fn has_none_of(stream: &[u8], words: &[&str]) -> bool {
 pub fn check_settings(settings: &Settings) {
     for directive in DIRECTIVES {
         let value = settings.value(directive);
+        if value == directive.default {
+            continue;
+        }
         // Not onto the same settings: a line `save` adds to those before it.
         let mut again = Settings::default();
         if again.apply(directive, &[value.as_str()]).is_ok() {

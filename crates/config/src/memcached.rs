@@ -55,7 +55,7 @@ pub fn memcached_arguments(words: &[String]) -> Result<Memcached, String> {
             }
         }
     }
-    Ok(start.finish())
+    start.finish()
 }
 
 const LICENCE: &str = "Larder is free software under the Apache License 2.0.\n";
@@ -185,7 +185,10 @@ impl Start {
     fn protocol(&mut self, value: &str) -> Result<(), String> {
         match value {
             "auto" | "ascii" => Ok(()),
-            "binary" => Err("-B binary: only the text protocol can be chosen".to_owned()),
+            "binary" => {
+                self.notes.push("-B binary changes nothing: a port is bound to no protocol".to_owned());
+                Ok(())
+            }
             _ => Err(format!(
                 "Invalid value for binding protocol: {value}\n -- should be one of auto, binary, or ascii"
             )),
@@ -227,14 +230,17 @@ impl Start {
         Ok(())
     }
 
-    fn finish(mut self) -> Memcached {
+    fn finish(mut self) -> Result<Memcached, String> {
+        if self.settings.memcached_item_size_max > self.settings.maxmemory / 2 {
+            return Err("Cannot set item size limit higher than 1/2 of memory max.".to_owned());
+        }
         if !self.addresses.is_empty() {
             self.settings.bind = self.addresses;
         }
         if !self.settings.memcached_unixsocket.is_empty() && !self.port_given {
             self.settings.memcached_port = 0;
         }
-        Memcached::Serve { settings: Box::new(self.settings), user: self.user, notes: self.notes }
+        Ok(Memcached::Serve { settings: Box::new(self.settings), user: self.user, notes: self.notes })
     }
 }
 

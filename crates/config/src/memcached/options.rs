@@ -173,7 +173,7 @@ pub(super) fn meaning(letter: char) -> &'static str {
         'c' => "maxclients",
         'v' => "loglevel verbose; twice, debug",
         't' => "worker-threads",
-        'B' => "ascii or auto",
+        'B' => "changes nothing: a port is bound to no protocol",
         'I' => "memcached-item-size-max; k and m count in 1,024s",
         'o' => "idle_timeout=SECONDS is timeout; others change nothing",
         _ => "",

@@ -116,6 +116,8 @@ fn mistakes_are_named() {
         ("-c 0", "Maximum connections must be greater than 0"),
         ("-t 0", "Number of threads must be greater than 0"),
         ("-I 1023", "Item max size cannot be less than 1024 bytes."),
+        ("-I 33m", "Cannot set item size limit higher than 1/2 of memory max."),
+        ("-m 1", "Cannot set item size limit higher than 1/2 of memory max."),
         ("-I 1025m", "Cannot set item size limit higher than a gigabyte."),
         ("-B x", "Invalid value for binding protocol: x\n -- should be one of auto, binary, or ascii"),
         ("-a 999", "-a 999: argument couldn't be parsed as an octal number"),
