@@ -712,6 +712,9 @@ settings! {
 
         /// Has memcached's clients log in by SASL, which the binary protocol has.
         memcached_sasl: bool = "no", "memcached-sasl", Kind::YesNo, Immutable, Kept;
+
+        /// Lets memcached's clients end the server by the command `shutdown`.
+        memcached_shutdown: bool = "no", "memcached-shutdown", Kind::YesNo, Immutable, Kept;
     }
 }
 

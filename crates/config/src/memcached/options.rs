@@ -39,7 +39,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     opt('U', "udp-port", Value, Act(Start::udp_port)),
     opt('s', "unix-socket", Value, Set("memcached-unixsocket")),
     opt('a', "unix-mask", Value, Set("memcached-unixsocketperm")),
-    opt('A', "enable-shutdown", Nothing, Ignored("the command shutdown stays off")),
+    opt('A', "enable-shutdown", Nothing, SetTo("memcached-shutdown", "yes")),
     opt('l', "listen", Value, Act(Start::listen)),
     opt('d', "daemon", Nothing, SetTo("daemonize", "yes")),
     opt('r', "enable-coredumps", Nothing, Ignored("the system's limit stays")),
