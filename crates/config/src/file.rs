@@ -1,5 +1,7 @@
 //! Reading configuration files and the command line.
 
+use std::borrow::Cow;
+
 use crate::directive::{Directive, Kind, directive};
 use crate::error::{ConfigError, Place, SettingError};
 use crate::table::Settings;
@@ -109,6 +111,20 @@ impl Settings {
         };
         (directive.change)(self, &directive.kind, words, source)
     }
+}
+
+/// A configuration file's bytes as text: UTF-8, but for comments, which may be in any encoding; or the line that is not.
+pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes).or_else(|error| {
+        let lines = error.as_bytes().split(|byte| *byte == b'\n').enumerate();
+        let decoded = lines.map(|(index, line)| match String::from_utf8_lossy(line) {
+            Cow::Owned(_) if !line.trim_ascii_start().starts_with(b"#") => {
+                Err(format!("line {} is not UTF-8 text", index + 1))
+            }
+            line => Ok(line),
+        });
+        decoded.collect::<Result<Vec<_>, _>>().map(|lines| lines.join("\n"))
+    })
 }
 
 /// The state of reading lines and the files that they include.

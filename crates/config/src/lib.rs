@@ -34,7 +34,7 @@ pub use directive::{Directive, Effect, Kind, Live, Unit, directive, names};
 pub use document::{render_example, render_markdown};
 pub use error::{ConfigError, Place, SetError, SettingError, fatal_title};
 pub use events::Events;
-pub use file::Surroundings;
+pub use file::{Surroundings, decode};
 pub use memcached::{Memcached, memcached_arguments};
 pub use memory::{MemoryOrPercent, parse as parse_memory};
 pub use output_buffer::{OutputBufferLimit, OutputBufferLimits};

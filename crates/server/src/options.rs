@@ -230,7 +230,8 @@ impl Surroundings for Machine<'_> {
 }
 
 fn read_text(path: &str) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| reason(&error))
+    let bytes = std::fs::read(path).map_err(|error| reason(&error))?;
+    larder_config::decode(bytes)
 }
 
 /// The system's own words, without its number.

@@ -92,6 +92,13 @@ fn surroundings_rename_commands_and_have_the_last_word() {
 }
 
 #[test]
+fn comments_may_be_in_any_encoding() {
+    assert_eq!(decode(b"# caf\xe9\ntimeout 5\n".to_vec()).unwrap(), "# caf\u{fffd}\ntimeout 5\n");
+    assert_eq!(decode("requirepass \u{fffd}é".into()).unwrap(), "requirepass \u{fffd}é");
+    assert_eq!(decode(b"# \xe9\nrequirepass caf\xe9".to_vec()).unwrap_err(), "line 2 is not UTF-8 text");
+}
+
+#[test]
 fn bad_lines_are_reported_as_redis_reports_them() {
     let error = load("# c\n\n  timeout   x  \n").unwrap_err();
     let version = env!("CARGO_PKG_VERSION");

@@ -141,4 +141,16 @@ proptest! {
             prop_assert_eq!(settings, Settings::default());
         }
     }
+
+    #[test]
+    fn any_arguments_of_memcached_are_read_or_refused(arguments in prop::collection::vec("-{0,2}[a-zA-Z]{0,6}[=:,0-9km -]{0,6}", 0..8)) {
+        match memcached_arguments(&arguments) {
+            Ok(Memcached::Serve { settings, .. }) => {
+                prop_assert_eq!(settings.port, 0);
+                prop_assert!(settings.memcached_item_size_max <= settings.maxmemory / 2);
+            }
+            Ok(_) => {}
+            Err(complaint) => prop_assert!(!complaint.is_empty()),
+        }
+    }
 }
