@@ -8,7 +8,7 @@ use foldhash::fast::FixedState;
 
 use crate::command::Command;
 
-/// Longest name of a command, a subcommand's container included; longer words need not be looked up.
+/// Longest name that a command has of itself, a subcommand's container included; longer words are looked up among those given.
 const NAME_MAX: usize = 32;
 
 /// A name in lower case, filled up with zeros: of one length, so that hashing and comparing it needs no loop.
@@ -19,19 +19,19 @@ struct Name([u8; NAME_MAX]);
 pub struct CommandTable {
     rows: Vec<Row>,
     by_name: HashMap<Name, u32, FixedState>,
+    /// Names that were given to commands and are longer than theirs are.
+    long_names: Vec<(Box<[u8]>, u32)>,
     /// Commands that no name leads to any more.
     disabled: Vec<u32>,
 }
 
-/// Why a command cannot have another name. The texts are the peer's, but for the last.
+/// Why a command cannot have another name, in the peer's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RenameError {
     /// There is no command of the old name.
     NoSuchCommand,
     /// There is a command of the new name.
     NameTaken,
-    /// The new name is longer than names are.
-    NameTooLong,
 }
 
 impl fmt::Display for RenameError {
@@ -39,7 +39,6 @@ impl fmt::Display for RenameError {
         f.write_str(match self {
             Self::NoSuchCommand => "No such command in rename-command",
             Self::NameTaken => "Target command name already exists",
-            Self::NameTooLong => "The target command name is longer than 32 bytes",
         })
     }
 }
@@ -80,7 +79,12 @@ impl CommandTable {
     /// Two rows have the same name.
     #[must_use]
     pub fn new(families: &[&'static [Command]]) -> CommandTable {
-        let mut table = CommandTable { rows: Vec::new(), by_name: HashMap::default(), disabled: Vec::new() };
+        let mut table = CommandTable {
+            rows: Vec::new(),
+            by_name: HashMap::default(),
+            long_names: Vec::new(),
+            disabled: Vec::new(),
+        };
         for command in families.iter().flat_map(|family| family.iter()) {
             table.add(command, None);
             for subcommand in command.subcommands {
@@ -120,7 +124,16 @@ impl CommandTable {
     #[inline]
     #[must_use]
     pub fn find_full(&self, name: &[u8]) -> Option<&Row> {
-        self.by_name.get(&Name::of(name)?).map(|index| &self.rows[*index as usize])
+        let index = match Name::of(name) {
+            Some(name) => self.by_name.get(&name),
+            None => self.find_long(name),
+        };
+        index.map(|index| &self.rows[*index as usize])
+    }
+
+    #[cold]
+    fn find_long(&self, name: &[u8]) -> Option<&u32> {
+        self.long_names.iter().find(|(long, _)| long.eq_ignore_ascii_case(name)).map(|(_, index)| index)
     }
 
     /// The subcommand of a container; case does not matter.
@@ -139,24 +152,28 @@ impl CommandTable {
     /// There is no such command, or the name cannot be given to it.
     pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), RenameError> {
         let row = *self.find(from).ok_or(RenameError::NoSuchCommand)?;
-        let name = Name::of(to).ok_or(RenameError::NameTooLong)?;
-        if !to.is_empty() && !to.eq_ignore_ascii_case(from) && self.by_name.contains_key(&name) {
+        if !to.is_empty() && self.find_full(to).is_some_and(|other| other.index != row.index) {
             return Err(RenameError::NameTaken);
         }
         let own = row.index..=row.index + row.command.subcommands.len() as u32;
         self.by_name.retain(|_, index| !own.contains(index));
+        self.long_names.retain(|(_, index)| !own.contains(index));
         if to.is_empty() {
             self.disabled.push(row.index);
             return Ok(());
         }
-        self.by_name.insert(name, row.index);
+        self.call(to, row.index);
         for (index, subcommand) in own.skip(1).zip(row.command.subcommands) {
-            // One that is too long is found by its container all the same.
-            if let Some(name) = Name::of(&[to, b"|", subcommand.name.as_bytes()].concat()) {
-                self.by_name.insert(name, index);
-            }
+            self.call(&[to, b"|", subcommand.name.as_bytes()].concat(), index);
         }
         Ok(())
+    }
+
+    fn call(&mut self, name: &[u8], index: u32) {
+        match Name::of(name) {
+            Some(name) => drop(self.by_name.insert(name, index)),
+            None => self.long_names.push((name.into(), index)),
+        }
     }
 
     fn add(&mut self, command: &'static Command, container: Option<&'static Command>) {
@@ -229,12 +246,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_may_be_long() {
+        let mut table = CommandTable::new(&[FAMILY]);
+        let long = "b840fc02d524045429941cc15f59e41cb7be6c52";
+        table.rename(b"config", long.as_bytes()).unwrap();
+        assert_eq!(found(&table, &long.to_uppercase()), Some("config"));
+        assert_eq!(table.find_full(format!("{long}|get").as_bytes()).unwrap().full_name(), "config|get");
+        assert_eq!(table.rename(b"get", long.as_bytes()), Err(RenameError::NameTaken));
+        table.rename(long.as_bytes(), b"config").unwrap();
+        assert_eq!((found(&table, long), found(&table, "config")), (None, Some("config")));
+    }
+
+    #[test]
     fn names_that_cannot_be_given_change_nothing() {
         let mut table = CommandTable::new(&[FAMILY]);
         assert_eq!(table.rename(b"nosuch", b"x"), Err(RenameError::NoSuchCommand));
         assert_eq!(table.rename(b"config|get", b"x"), Err(RenameError::NoSuchCommand));
         assert_eq!(table.rename(b"get", b"SET"), Err(RenameError::NameTaken));
-        assert_eq!(table.rename(b"get", &[b'x'; 33]), Err(RenameError::NameTooLong));
         assert_eq!((found(&table, "get"), found(&table, "set")), (Some("get"), Some("set")));
     }
 }

@@ -5,9 +5,9 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use clap::Parser;
-use larder_commands::{COMPATIBLE_VERSION, command_table, memcache};
+use larder_commands::{COMPATIBLE_VERSION, command_table, is_absent, memcache};
 use larder_config::{ConfigError, Directive, Memcached, Settings, Surroundings, memcached_arguments};
-use larder_engine::CommandTable;
+use larder_engine::{CommandTable, RenameError};
 
 /// A cache server for the Redis and memcached protocols.
 ///
@@ -217,7 +217,11 @@ impl Surroundings for Machine<'_> {
     }
 
     fn rename_command(&mut self, from: &str, to: &str) -> Result<(), String> {
-        self.commands.rename(from.as_bytes(), to.as_bytes()).map_err(|error| error.to_string())
+        match self.commands.rename(from.as_bytes(), to.as_bytes()) {
+            // Nobody can call it either way.
+            Err(RenameError::NoSuchCommand) if is_absent(from) => Ok(()),
+            renamed => renamed.map_err(|error| error.to_string()),
+        }
     }
 
     /// From its line on, `dir` is where relative paths begin, as in Redis.

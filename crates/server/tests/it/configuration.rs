@@ -83,30 +83,31 @@ fn moved(text: &str, directory: &Directory) -> String {
     ELSEWHERE.iter().fold(text.to_owned(), |text, elsewhere| text.replace(elsewhere, &own))
 }
 
-/// Starts a server with the file, its directories moved, and asks it for a key.
+/// Starts a server with the file, its directories moved, and asks it for a key. What it says can be rewritten and read again.
 fn starts(path: &Path) {
     let text = fs::read_to_string(path).unwrap();
+    let behind = |start: &str| text.lines().find_map(|line| line.strip_prefix(start));
+    let config = behind("rename-command CONFIG ").unwrap_or("CONFIG");
+    let password = behind("requirepass ");
+    let client_of = |server: &Started| {
+        let mut client = server.client();
+        if let Some(password) = password {
+            assert_eq!(client.call(&["AUTH", password.trim_matches('"')]).text(), "OK");
+        }
+        client
+    };
+
     let directory = Directory::new();
     let file = directory.file("its.conf");
     fs::write(&file, moved(&text, &directory)).unwrap();
     let server = Started::new(directory, &[&file]);
-    let mut client = server.client();
-    let password = text.lines().find_map(|line| line.strip_prefix("requirepass "));
-    if let Some(password) = password {
-        assert_eq!(client.call(&["AUTH", password.trim_matches('"')]).text(), "OK");
-    }
+    let mut client = client_of(&server);
     assert_eq!(client.call(&["SET", "key", "value"]).text(), "OK", "{}", path.display());
     assert_eq!(client.call(&["GET", "key"]).text(), "value");
-    // Whatever it said can be rewritten and read again.
-    assert_eq!(client.call(&["CONFIG", "REWRITE"]).text(), "OK");
-    let before = client.call(&["CONFIG", "GET", "[^pu]*"]);
-    let directory = server.end();
-    let server = Started::new(directory, &[&file]);
-    let mut client = server.client();
-    if let Some(password) = password {
-        assert_eq!(client.call(&["AUTH", password.trim_matches('"')]).text(), "OK");
-    }
-    assert_eq!(client.call(&["CONFIG", "GET", "[^pu]*"]), before, "{}", path.display());
+    assert_eq!(client.call(&[config, "REWRITE"]).text(), "OK", "{}", path.display());
+    let before = client.call(&[config, "GET", "[^pu]*"]);
+    let server = Started::new(server.end(), &[&file]);
+    assert_eq!(client_of(&server).call(&[config, "GET", "[^pu]*"]), before, "{}", path.display());
     server.end();
 }
 
