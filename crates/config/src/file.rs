@@ -246,6 +246,6 @@ fn option_lines(arguments: &[String]) -> Vec<String> {
 }
 
 /// Whether a character at either end of a line is no part of it.
-fn is_margin(character: char) -> bool {
+pub(crate) fn is_margin(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\r' | '\n')
 }

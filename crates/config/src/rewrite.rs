@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::directive::{Directive, Kind, directive};
+use crate::file::is_margin;
 use crate::table::{DIRECTIVES, Settings};
 use crate::value;
 use crate::words;
@@ -31,7 +32,7 @@ impl Settings {
         let mut lines: Vec<Option<String>> = Vec::new();
         // The numbers of each setting's lines, the first one last.
         let mut places: HashMap<String, Vec<usize>> = HashMap::new();
-        for (number, line) in old.lines().map(str::trim).enumerate() {
+        for (number, line) in old.lines().map(|line| line.trim_matches(is_margin)).enumerate() {
             if let Some(row) = row_of(line) {
                 places.entry(row.name.to_owned()).or_default().insert(0, number);
             }
