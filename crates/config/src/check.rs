@@ -25,6 +25,10 @@ pub(crate) fn saves_or_does_not(flags: Vec<&'static str>) -> Checked<Vec<&'stati
     refuse_if(both, "shutdown options SAVE and NOSAVE can't be used simultaneously", flags)
 }
 
+pub(crate) fn directory(path: String) -> Checked<String> {
+    refuse_if(path.is_empty(), "dir can't be empty", path)
+}
+
 pub(crate) fn snapshot_name(name: String) -> Checked<String> {
     file_name(name, "dbfilename can't be empty", "dbfilename can't be a path, just a filename")
 }

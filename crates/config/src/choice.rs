@@ -137,3 +137,27 @@ choice! {
         Local = "local",
     }
 }
+
+choice! {
+    /// What a line of the log looks like.
+    LogFormat {
+        /// As Redis writes it: process, role, time, a sign for the level, the message.
+        Legacy = "legacy",
+        /// `name=value` pairs.
+        Logfmt = "logfmt",
+        /// An object of JSON.
+        Json = "json",
+    }
+}
+
+choice! {
+    /// How the log writes the time.
+    LogTimestampFormat {
+        /// Day, month, year, time of day.
+        Legacy = "legacy",
+        /// As in ISO 8601, with the distance from UTC.
+        Iso8601 = "iso8601",
+        /// Milliseconds since 1970.
+        Milliseconds = "milliseconds",
+    }
+}

@@ -29,7 +29,9 @@ mod users;
 mod value;
 mod words;
 
-pub use choice::{EnableFor, LogLevel, MaxmemoryPolicy, OomScoreAdj, Supervised, Use};
+pub use choice::{
+    EnableFor, LogFormat, LogLevel, LogTimestampFormat, MaxmemoryPolicy, OomScoreAdj, Supervised, Use,
+};
 pub use directive::{Directive, Effect, Kind, Live, Unit, directive, names};
 pub use document::{render_example, render_markdown};
 pub use error::{ConfigError, Place, SetError, SettingError, fatal_title};

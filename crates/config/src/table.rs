@@ -5,7 +5,9 @@
 //! and what 0 means.
 
 use crate::check;
-use crate::choice::{EnableFor, LogLevel, MaxmemoryPolicy, OomScoreAdj, Supervised, Use};
+use crate::choice::{
+    EnableFor, LogFormat, LogLevel, LogTimestampFormat, MaxmemoryPolicy, OomScoreAdj, Supervised, Use,
+};
 use crate::directive::{Directive, Effect, Kind, Live, Unit, settings};
 use crate::events::Events;
 use crate::memory::MemoryOrPercent;
@@ -33,8 +35,8 @@ settings! {
         /// File mode of the Unix socket, in octal; 0 leaves it to the umask.
         unixsocketperm: u32 = "0", "unixsocketperm", Kind::Octal { max: 0o777 }, Immutable, Works;
 
-        /// Group of the Unix socket's file, for Valkey; it stays the process's own here.
-        unixsocketgroup: String = "", "unixsocketgroup", Kind::Text, Immutable, Kept;
+        /// Group that the Unix socket's file is given to; empty leaves it to the process's own.
+        unixsocketgroup: String = "", "unixsocketgroup", Kind::Text, Immutable, Works;
 
         /// Connections that may wait to be accepted; the kernel may allow fewer.
         tcp_backlog: u32 = "511", "tcp-backlog", integer(0, INT), Immutable, Works;
@@ -85,7 +87,7 @@ settings! {
         /// How much is written to the log.
         loglevel: LogLevel = "notice", "loglevel", Kind::Choice(LogLevel::NAMES), Live, Works;
 
-        /// File to write the log to; empty writes it to the standard output.
+        /// File to append the log to, which may be moved away or removed at any time; empty writes it to the standard output.
         logfile: String = "", "logfile", Kind::Text, Immutable, Works;
 
         /// Times a second that background work looks round, from 1 to 500; no work depends on it.
@@ -105,27 +107,27 @@ settings! {
         /// `upstart` raises the signal STOP, which it takes for an answer.
         supervised: Supervised = "no", "supervised", Kind::Choice(Supervised::NAMES), Immutable, Works;
 
-        /// Writes the log to the system's log as well; it does not yet.
-        syslog_enabled: bool = "no", "syslog-enabled", Kind::YesNo, Immutable, Kept;
+        /// Sends the log to the system's log as well.
+        syslog_enabled: bool = "no", "syslog-enabled", Kind::YesNo, Immutable, Works;
 
         /// Name of the process in the system's log.
-        syslog_ident: String = "redis", "syslog-ident", Kind::Text, Immutable, Kept;
+        syslog_ident: String = "redis", "syslog-ident", Kind::Text, Immutable, Works;
 
         /// Facility of the system's log.
-        syslog_facility: &'static str = "local0", "syslog-facility", FACILITY, Immutable, Kept;
+        syslog_facility: &'static str = "local0", "syslog-facility", FACILITY, Immutable, Works;
 
-        /// Form of the log's lines in Valkey; here they have one form.
-        log_format: &'static str = "legacy", "log-format", Kind::Choice(&["legacy", "logfmt"]), Live, Kept;
+        /// What a line of the log looks like: as in Redis, in pairs of names and values, or in JSON.
+        log_format: LogFormat = "legacy", "log-format", Kind::Choice(LogFormat::NAMES), Live, Works;
 
-        /// Form of the times in Valkey's log; here they have one form.
-        log_timestamp_format: &'static str =
-            "legacy", "log-timestamp-format", Kind::Choice(&["legacy", "iso8601", "milliseconds"]), Live, Kept;
+        /// How the log writes the time.
+        log_timestamp_format: LogTimestampFormat =
+            "legacy", "log-timestamp-format", Kind::Choice(LogTimestampFormat::NAMES), Live, Works;
 
         /// Leaves keys and values out of Valkey's log; here they never get into it.
         hide_user_data_from_log: bool = "yes", "hide-user-data-from-log", Kind::YesNo, Live, Kept;
 
-        /// Draws Redis's logo into the log; there is none to draw.
-        always_show_logo: bool = "no", "always-show-logo", Kind::YesNo, Immutable, Kept;
+        /// Greets with the logo even where the log is no terminal.
+        always_show_logo: bool = "no", "always-show-logo", Kind::YesNo, Immutable, Works;
 
         /// Has `ps` show what the process is; it shows the command line as it was given.
         set_proc_title: bool = "yes", "set-proc-title", Kind::YesNo, Immutable, Kept;
@@ -134,8 +136,8 @@ settings! {
         proc_title_template: String =
             "{title} {listen-addr} {server-mode}", "proc-title-template", Kind::Text, Live, Kept;
 
-        /// Writes what a crash leaves behind into the log; the system's own message is there instead.
-        crash_log_enabled: bool = "yes", "crash-log-enabled", Kind::YesNo, Live, Kept;
+        /// Writes to the log what is known of a failure that ends the process.
+        crash_log_enabled: bool = "yes", "crash-log-enabled", Kind::YesNo, Live, Works;
 
         /// Tests memory after a crash, which is never done.
         crash_memcheck_enabled: bool = "yes", "crash-memcheck-enabled", Kind::YesNo, Live, Kept;
@@ -174,11 +176,12 @@ settings! {
         /// Processors for saving; the system chooses.
         bgsave_cpulist: String = "", "bgsave_cpulist" | "bgsave-cpulist", Kind::Text, Immutable, Kept;
 
-        /// What SIGINT does beside ending the process: `save`, `nosave`, `now`, `force`. There is nothing to save to yet.
+        /// What SIGINT asks for in the words of SHUTDOWN: `save`, `nosave`, `now`, `force`. It ends the process in any case, and there is
+        /// nothing to save to yet.
         shutdown_on_sigint: Vec<&'static str> =
             "default", "shutdown-on-sigint", SHUTDOWN, Live, Kept, then check::saves_or_does_not;
 
-        /// What SIGTERM does beside ending the process.
+        /// What SIGTERM asks for, likewise.
         shutdown_on_sigterm: Vec<&'static str> =
             "default", "shutdown-on-sigterm", SHUTDOWN, Live, Kept, then check::saves_or_does_not;
 
@@ -311,7 +314,7 @@ settings! {
 
     "Persistence" {
         /// Directory of the files that the node writes, and of every path that does not begin with `/`.
-        dir: String = "./", "dir", Kind::Text, Protected, Works;
+        dir: String = "./", "dir", Kind::Text, Protected, Works, then check::directory;
 
         /// Pairs of seconds and changes after which a snapshot is due; empty makes none. Lines add up.
         save: SavePoints = "3600 1 300 100 60 10000", "save", Kind::SavePoints, Live, Kept;

@@ -65,6 +65,8 @@ pub struct Identity {
     pub config_file: String,
     /// How the process waits for its clients.
     pub multiplexing_api: &'static str,
+    /// Who watches over the process: `no`, `systemd` or `upstart`.
+    pub supervised: &'static str,
 }
 
 /// A moment on both clocks.

@@ -17,7 +17,7 @@ use crate::listener::Addresses;
 use crate::log::Log;
 use crate::oom_score::OomScore;
 use crate::options::{self, reason};
-use crate::{memory, open_files};
+use crate::{crash, memory, open_files};
 
 /// The process, as the engine sees it.
 #[derive(Debug)]
@@ -80,6 +80,11 @@ impl Process {
     pub(crate) fn follow_clock(&self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as i64;
         self.epoch_millis.store(now - self.started.elapsed().as_millis() as i64, Ordering::Relaxed);
+    }
+
+    /// The log.
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
     }
 
     /// Takes over what differs. Addresses come last, because moving to them undoes itself when it fails.
@@ -146,7 +151,8 @@ impl Host for Process {
         if before.without_effect != applied.without_effect {
             options::warn_of_no_effect(settings);
         }
-        self.log.set_level(settings.loglevel);
+        self.log.follow(settings);
+        crash::set_enabled(settings.crash_log_enabled);
         Ok(())
     }
 

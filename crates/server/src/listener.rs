@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use larder_config::Settings;
 use larder_engine::Node;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use nix::unistd::Group;
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -80,12 +81,22 @@ pub(crate) fn bind_tcp(addresses: &Addresses) -> io::Result<Vec<Listener>> {
 /// Binds the socket files that the settings ask for.
 pub(crate) fn bind_unix(settings: &Settings) -> io::Result<Vec<Listener>> {
     let wanted = [
-        (&settings.unixsocket, settings.unixsocketperm, WireProtocol::Resp),
-        (&settings.memcached_unixsocket, settings.memcached_unixsocketperm, WireProtocol::Memcached),
+        (
+            &settings.unixsocket,
+            settings.unixsocketperm,
+            settings.unixsocketgroup.as_str(),
+            WireProtocol::Resp,
+        ),
+        (&settings.memcached_unixsocket, settings.memcached_unixsocketperm, "", WireProtocol::Memcached),
     ];
     let wanted = wanted.into_iter().filter(|(path, ..)| !path.is_empty());
     wanted
-        .map(|(path, mode, protocol)| Ok(Listener::Unix(listen_on_file(path, mode)?, path.clone(), protocol)))
+        .map(|(path, mode, group, protocol)| {
+            let listener = listen_on_file(path, mode, group, settings.tcp_backlog).map_err(|error| {
+                io::Error::new(error.kind(), format!("Opening Unix socket {path}: {error}"))
+            })?;
+            Ok(Listener::Unix(listener, path.clone(), protocol))
+        })
         .collect()
 }
 
@@ -107,7 +118,7 @@ fn listen(address: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn listen_on_file(path: &str, mode: u32) -> io::Result<UnixListener> {
+fn listen_on_file(path: &str, mode: u32, group: &str, backlog: u32) -> io::Result<UnixListener> {
     use std::os::unix::fs::PermissionsExt as _;
     // A file left by a server that was killed; anything else at this path makes bind fail.
     match std::fs::symlink_metadata(path) {
@@ -116,12 +127,39 @@ fn listen_on_file(path: &str, mode: u32) -> io::Result<UnixListener> {
         }
         _ => {}
     }
-    let listener = UnixListener::bind(path)
-        .map_err(|error| io::Error::new(error.kind(), format!("Opening Unix socket {path}: {error}")))?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    // Nobody can connect before `listen`, so nobody does whom the mode or the group is to keep out.
     if mode != 0 {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
-    Ok(listener)
+    if !group.is_empty() {
+        std::os::unix::fs::chown(path, None, Some(group_id(group)?))?;
+    }
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(socket.into())
+}
+
+/// The number of a group.
+fn group_id(name: &str) -> io::Result<u32> {
+    let found = Group::from_name(name)?;
+    let missing = || io::Error::new(io::ErrorKind::NotFound, format!("there is no group '{name}'"));
+    found.map(|group| group.gid.as_raw()).ok_or_else(missing)
+}
+
+/// Says so when the kernel allows fewer connections to wait than the settings do.
+pub(crate) fn check_backlog(settings: &Settings) {
+    let text = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap_or_default();
+    if let Ok(most) = text.trim().parse::<u32>()
+        && most < settings.tcp_backlog
+    {
+        tracing::warn!(
+            "WARNING: The TCP backlog setting of {} cannot be enforced because /proc/sys/net/core/somaxconn is set to the lower \
+             value of {most}.",
+            settings.tcp_backlog
+        );
+    }
 }
 
 /// Hands accepted connections to the workers, each in turn.

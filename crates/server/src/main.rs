@@ -1,6 +1,7 @@
 //! The `larder` binary: reads the configuration, starts the workers and the listeners, and ends in an orderly way.
 
 mod acceptor;
+mod crash;
 mod driver;
 mod host;
 mod listener;
@@ -9,6 +10,7 @@ mod memory;
 mod oom_score;
 mod open_files;
 mod options;
+mod signals;
 mod start;
 mod stream;
 mod supervision;

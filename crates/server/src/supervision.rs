@@ -53,10 +53,21 @@ impl Supervision {
             daemon(true, false).map_err(|error| format!("Can't go into the background: {}", error.desc()))?;
         }
         let pid_file = match settings.pidfile.as_str() {
-            "" => background.then(|| PID_FILE.into()),
-            path => Some(path.into()),
+            "" => background.then_some(PID_FILE),
+            path => Some(path),
         };
+        // CONFIG SET dir does not move it.
+        let pid_file = pid_file.map(std::path::absolute).transpose().map_err(|error| error.to_string())?;
         Ok(Supervision { supervisor, pid_file })
+    }
+
+    /// Who supervises the process, as INFO names them.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.supervisor {
+            Supervisor::Nobody => Supervised::No.name(),
+            Supervisor::Systemd => Supervised::Systemd.name(),
+            Supervisor::Upstart => Supervised::Upstart.name(),
+        }
     }
 
     /// Writes the file that holds the process's number. A server without one works: that it cannot be written is only logged.
@@ -64,7 +75,7 @@ impl Supervision {
         if let Some(path) = &self.pid_file
             && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
         {
-            tracing::warn!("Failed to write PID file {}: {error}", path.display());
+            tracing::warn!("Failed to write PID file: {error}");
         }
     }
 
@@ -78,40 +89,48 @@ impl Supervision {
             }
             // It waits for the process to be stopped, and has it go on.
             Supervisor::Upstart => {
+                tracing::info!("supervised by upstart, will stop to signal readiness.");
                 let _ = kill_process(getpid(), Signal::STOP);
             }
         }
     }
 
-    /// Says that the server ends, and removes what would say that it runs.
-    pub(crate) fn end(&self) {
+    /// Says that the server is about to end.
+    pub(crate) fn stopping(&self) {
         if self.supervisor == Supervisor::Systemd {
             notify(&[sd_notify::NotifyState::Stopping]);
         }
+    }
+
+    /// Removes what would say that the server runs.
+    pub(crate) fn end(&self) {
         if let Some(path) = &self.pid_file {
+            tracing::info!("Removing the pid file.");
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-/// `auto` believes what the environment says.
+/// `auto` believes what the environment says, and who is named must be there.
 fn supervisor(directive: Supervised) -> Supervisor {
     let has = |variable| std::env::var_os(variable).is_some();
     match directive {
-        Supervised::Systemd => Supervisor::Systemd,
-        Supervised::Upstart => Supervisor::Upstart,
-        Supervised::Auto if has("UPSTART_JOB") => Supervisor::Upstart,
-        Supervised::Auto if has("NOTIFY_SOCKET") => Supervisor::Systemd,
+        Supervised::Systemd | Supervised::Auto if has("NOTIFY_SOCKET") => Supervisor::Systemd,
+        Supervised::Upstart | Supervised::Auto if has("UPSTART_JOB") => Supervisor::Upstart,
         Supervised::Auto | Supervised::No => Supervisor::Nobody,
+        Supervised::Systemd => {
+            tracing::warn!("systemd supervision error: NOTIFY_SOCKET not found!");
+            Supervisor::Nobody
+        }
+        Supervised::Upstart => {
+            tracing::warn!("upstart supervision requested, but UPSTART_JOB not found!");
+            Supervisor::Nobody
+        }
     }
 }
 
 fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    if std::env::var_os("NOTIFY_SOCKET").is_none() {
-        tracing::warn!(
-            "The configuration says that systemd supervises the process, but NOTIFY_SOCKET is not set"
-        );
-    } else if let Err(error) = sd_notify::notify(false, states) {
+    if let Err(error) = sd_notify::notify(states) {
         tracing::warn!("systemd could not be notified: {error}");
     }
 }

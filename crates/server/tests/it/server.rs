@@ -100,9 +100,10 @@ fn program(directory: &Directory, path: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// What a process whose output is in this directory has said so far.
+/// What a process whose output is in this directory has said so far, in a log file of this name, too.
 pub(crate) fn said(directory: &Directory) -> String {
-    ["stdout", "stderr"].map(|name| fs::read_to_string(directory.file(name)).unwrap()).concat()
+    let read = |name| fs::read_to_string(directory.file(name)).unwrap_or_default();
+    ["stdout", "stderr", "larder.log"].map(read).concat()
 }
 
 /// A port that was free a moment ago.
@@ -166,7 +167,7 @@ impl Server {
         Client::tcp(self.memcached_address())
     }
 
-    /// What it has written to standard output and standard error.
+    /// What it has written to standard output and standard error, and to a log file of this name.
     pub(crate) fn log(&self) -> String {
         said(&self.directory)
     }
@@ -192,12 +193,18 @@ impl Server {
     }
 
     /// Ends it by SIGTERM and checks that nothing went wrong in its life.
-    pub(crate) fn end(mut self) {
+    pub(crate) fn end(self) {
+        self.end_with(|_| {});
+    }
+
+    /// The same, with a look at what it wrote.
+    pub(crate) fn end_with(mut self, look: impl FnOnce(&str)) {
         self.signal(Signal::TERM);
         let status = self.wait();
         let log = self.log();
         assert_eq!(status.code(), Some(0), "{log}");
         assert!(!log.contains("panicked"), "{log}");
+        look(&log);
     }
 }
 
