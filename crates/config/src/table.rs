@@ -652,6 +652,16 @@ settings! {
         debug_context: String = "", "debug-context", Kind::Text, Live, Hidden;
     }
 
+    "HTTP" {
+        /// TCP port on which HTTP is answered: /metrics for Prometheus, /healthz, /readyz. 0 opens none, and is the default, so that a server
+        /// that takes another's place opens no port that nobody knows of, and several fit on a machine.
+        http_port: u16 = "0", "http-port", integer(0, 65_535), Immutable, Works;
+
+        /// Addresses to answer HTTP on, written as in `bind`. Whoever reaches them may read how much is done, and which commands are used,
+        /// without a password.
+        http_bind: Vec<String> = "127.0.0.1", "http-bind", ADDRESSES, Immutable, Works;
+    }
+
     "Encodings" {
         /// Fields up to which a hash is a listpack.
         hash_max_listpack_entries: u64 =

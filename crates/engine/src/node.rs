@@ -108,6 +108,10 @@ pub trait Host: Send + Sync {
     fn resident_memory(&self) -> u64;
     /// Processor time used so far, in seconds: system, user.
     fn cpu_seconds(&self) -> (f64, f64);
+    /// Processor time used so far by each worker, in seconds, by its number; empty when nobody knows.
+    fn worker_cpu_seconds(&self) -> Vec<f64> {
+        Vec::new()
+    }
     /// Bytes of memory that the machine has; 0 when nobody knows.
     fn machine_memory(&self) -> u64 {
         0
@@ -287,6 +291,9 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     }
     fn cpu_seconds(&self) -> (f64, f64) {
         (**self).cpu_seconds()
+    }
+    fn worker_cpu_seconds(&self) -> Vec<f64> {
+        (**self).worker_cpu_seconds()
     }
     fn machine_memory(&self) -> u64 {
         (**self).machine_memory()

@@ -17,7 +17,7 @@ use crate::listener::Addresses;
 use crate::log::Log;
 use crate::oom_score::OomScore;
 use crate::options::{self, reason};
-use crate::{crash, memory, open_files};
+use crate::{crash, memory, open_files, processor, worker};
 
 /// The process, as the engine sees it.
 #[derive(Debug)]
@@ -175,13 +175,11 @@ impl Host for Process {
     }
 
     fn cpu_seconds(&self) -> (f64, f64) {
-        let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        // The name in parentheses may hold anything; the fields count from behind it.
-        let fields = stat.rsplit(')').next().unwrap_or_default();
-        let mut ticks = fields.split_whitespace().skip(11).map(|ticks| ticks.parse().unwrap_or(0.0));
-        let (user, system): (f64, f64) = (ticks.next().unwrap_or(0.0), ticks.next().unwrap_or(0.0));
-        let per_second = rustix::param::clock_ticks_per_second() as f64;
-        (system / per_second, user / per_second)
+        processor::process_seconds()
+    }
+
+    fn worker_cpu_seconds(&self) -> Vec<f64> {
+        processor::thread_seconds(worker::THREAD_NAME)
     }
 
     fn machine_memory(&self) -> u64 {

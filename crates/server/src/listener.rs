@@ -58,12 +58,8 @@ pub(crate) fn bind_tcp(addresses: &Addresses) -> io::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
     for (port, protocol) in addresses.ports.into_iter().filter(|(port, _)| *port != 0) {
         for host in &addresses.hosts {
-            // As in Redis: a leading `-` means that the address may be missing on this machine.
-            let (host, optional) = match host.strip_prefix('-') {
-                Some(host) => (host, true),
-                None => (host.as_str(), false),
-            };
-            match listen(host, port, addresses.backlog) {
+            let (host, optional) = bare(host);
+            match listen(host, port, addresses.backlog).and_then(TcpListener::from_std) {
                 Ok(listener) => listeners.push(Listener::Tcp(listener, protocol)),
                 Err(error) if optional => tracing::warn!("Could not bind {host}:{port}: {error}"),
                 Err(error) => {
@@ -76,6 +72,28 @@ pub(crate) fn bind_tcp(addresses: &Addresses) -> io::Result<Vec<Listener>> {
         }
     }
     Ok(listeners)
+}
+
+/// Binds what HTTP is to be answered on.
+pub(crate) fn bind_http(settings: &Settings) -> io::Result<Vec<std::net::TcpListener>> {
+    let (mut sockets, port) = (Vec::new(), settings.http_port);
+    for host in settings.http_bind.iter().filter(|_| port != 0) {
+        let (host, optional) = bare(host);
+        match listen(host, port, settings.tcp_backlog) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) if optional => tracing::warn!("Could not bind {host}:{port}: {error}"),
+            Err(error) => {
+                let text = format!("Could not create HTTP listening socket {host}:{port}: {error}");
+                return Err(io::Error::new(error.kind(), text));
+            }
+        }
+    }
+    Ok(sockets)
+}
+
+/// An address without the `-` that, as in Redis, says that it may be missing on this machine; and whether it had one.
+fn bare(host: &str) -> (&str, bool) {
+    host.strip_prefix('-').map_or((host, false), |host| (host, true))
 }
 
 /// Binds the socket files that the settings ask for.
@@ -100,7 +118,7 @@ pub(crate) fn bind_unix(settings: &Settings) -> io::Result<Vec<Listener>> {
         .collect()
 }
 
-fn listen(address: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
+fn listen(address: &str, port: u16, backlog: u32) -> io::Result<std::net::TcpListener> {
     let ip: IpAddr = match address {
         "*" => IpAddr::from([0, 0, 0, 0]),
         "localhost" => IpAddr::from([127, 0, 0, 1]),
@@ -115,7 +133,7 @@ fn listen(address: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
     socket.bind(&SocketAddr::from((ip, port)).into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     socket.set_nonblocking(true)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 fn listen_on_file(path: &str, mode: u32, group: &str, backlog: u32) -> io::Result<UnixListener> {

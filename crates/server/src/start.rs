@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::acceptor::{self, Acceptor};
 use crate::driver::ring::Ring;
 use crate::host::{self, Process};
+use crate::http::{self, Watched};
 use crate::listener::{self, Dealer};
 use crate::log::Log;
 use crate::options::{self, Start};
@@ -68,15 +69,19 @@ fn serve_supervised(
     let identity = identity(&process, config_file, multiplexing_api, supervision.name())?;
     let node = node(&settings, commands, identity, Arc::clone(&process))?;
     let (workers, threads) = start_workers(&node, rings)?;
+    let watched = Watched::new(Arc::clone(&node));
+    http::start(listener::bind_http(&settings)?, Arc::clone(&watched))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         // Before anybody is told that the server is ready, and may send one.
         let mut signals = Signals::listen()?;
         let acceptor = Acceptor::bind(&settings, Dealer::new(node, workers), moves)?;
         greet(&process, &settings, acceptor.dealer());
+        watched.set_ready(true);
         supervision.ready();
         run(acceptor, &process, stopped, &mut signals).await;
         tracing::info!("User requested shutdown...");
+        watched.set_ready(false);
         supervision.stopping();
         end(threads, &mut signals).await
     })?;

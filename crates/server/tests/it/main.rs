@@ -1,7 +1,7 @@
 //! The binary from outside: a process started with a command line, spoken to over its sockets, and ended by signals.
 //!
 //! What clients may notice is done twice: here with clients served by epoll, and in `../it_uring` by io_uring. Once only: the log,
-//! the addresses, and the process as its keepers see it.
+//! the addresses, HTTP, and the process as its keepers see it.
 //!
 //! Every test starts servers of its own, on ports that were free a moment ago and in a temporary directory. None of them measures
 //! time; where a state is awaited there is a generous limit after which the test fails.
@@ -20,6 +20,7 @@ mod configuration;
 mod damage;
 mod delivery;
 mod hostile_input;
+mod http;
 mod huge_pages;
 mod lifecycle;
 mod limits;
