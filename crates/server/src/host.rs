@@ -65,7 +65,7 @@ impl Process {
             epoch_millis: AtomicI64::new(0),
             stop,
             log,
-            oom_score: OomScore::new(),
+            oom_score: OomScore::default(),
             mover,
             applied: Mutex::new(Applied::of(settings)),
         };

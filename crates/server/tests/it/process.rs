@@ -141,5 +141,13 @@ fn the_kernel_is_told_whom_to_kill_first() {
     // Going back below the beginning is for privileged processes.
     assert_eq!(set(&["oom-score-adj", "no"]), "OK");
     assert_eq!(score(), own);
+    // While the directive leaves it alone, others may change it, and what they made of it is what comes back.
+    fs::write(format!("/proc/{}/oom_score_adj", server.pid()), (own + 1).to_string()).unwrap();
+    assert_eq!(set(&["oom-score-adj-values", "5 6 7"]), "OK");
+    assert_eq!(score(), own + 1);
+    assert_eq!(set(&["oom-score-adj", "yes"]), "OK");
+    assert_eq!(score(), own + 6);
+    assert_eq!(set(&["oom-score-adj", "no"]), "OK");
+    assert_eq!(score(), own + 1);
     server.end();
 }
