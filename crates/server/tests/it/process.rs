@@ -151,3 +151,20 @@ fn the_kernel_is_told_whom_to_kill_first() {
     assert_eq!(score(), own + 1);
     server.end();
 }
+
+#[test]
+fn a_crash_leaves_a_report_unless_it_is_not_wanted() {
+    for (wanted, reported) in [("yes", true), ("no", false)] {
+        let mut server = Server::start(&["--enable-debug-command", "yes", "--crash-log-enabled", wanted]);
+        let mut client = server.client();
+        assert_eq!(client.call(&["SET", "secret", "treasure"]).text(), "OK");
+        client.send(b"DEBUG PANIC\r\n").unwrap();
+        assert_eq!(server.wait().signal(), Some(Signal::ABORT.as_raw()));
+        let log = fs::read_to_string(server.directory.file("stdout")).unwrap();
+        for part in ["BUG REPORT START", "DEBUG PANIC was called", "worker-", "STACK TRACE", "BUG REPORT END"]
+        {
+            assert_eq!(log.contains(part), reported, "{part}: {log}");
+        }
+        assert!(!log.contains("treasure"), "{log}");
+    }
+}

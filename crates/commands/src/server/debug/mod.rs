@@ -1,6 +1,6 @@
 //! DEBUG: the part of it that tests and client libraries use. `enable-debug-command` says who may.
 //!
-//! What has no counterpart here (crashes, reloads, formats that do not exist yet) is refused; what only tunes a mechanism of
+//! What has no counterpart here (reloads, formats that do not exist yet) is refused; what only tunes a mechanism of
 //! Redis that is not needed here is accepted, for then nothing is left undone.
 
 use std::sync::atomic::Ordering;
@@ -103,6 +103,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: object::object,
     },
     Subcommand {
+        name: "panic",
+        syntax: "",
+        summary: "Ends the process as a fault of its own would, with a report in the log.",
+        arguments: (0, 0),
+        run: panic,
+    },
+    Subcommand {
         name: "protocol",
         syntax: "<type>",
         summary: "Answers a value of a type of the protocol: string, integer, double, bignum, null, array,\nset, map, attrib, push, verbatim, true or false.",
@@ -197,6 +204,10 @@ fn error(cx: &mut Context<'_>) -> CommandResult {
 fn log(cx: &mut Context<'_>) -> CommandResult {
     cx.node.host.log(&format!("DEBUG LOG: {}", String::from_utf8_lossy(cx.args.at(2))));
     accept(cx)
+}
+
+fn panic(_: &mut Context<'_>) -> CommandResult {
+    panic!("DEBUG PANIC was called");
 }
 
 fn packed_threshold(cx: &mut Context<'_>) -> CommandResult {
