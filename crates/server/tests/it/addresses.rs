@@ -139,6 +139,27 @@ fn a_socket_file_may_belong_to_a_group() {
     server.end();
 }
 
+/// Whether the kernel has a keepalive timer on the server's end of an established connection.
+fn is_kept_alive(server: &Server) -> bool {
+    let table = fs::read_to_string(format!("/proc/{}/net/tcp", server.pid())).unwrap();
+    let (port, established) = (format!(":{:04X}", server.port), "01");
+    let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let found = lines.find(|line| line[1].ends_with(&port) && line[3] == established);
+    found.expect("a connection")[5].starts_with("02:")
+}
+
+#[test]
+fn silent_peers_are_asked_whether_they_are_there() {
+    for (seconds, asked) in [("300", true), ("0", false)] {
+        let server = Server::start(&["--tcp-keepalive", seconds]);
+        let mut client = server.client();
+        assert_eq!(client.call(&["PING"]).text(), "PONG");
+        // Until an answer is acknowledged another timer stands in its place.
+        eventually("a quiet connection", || is_kept_alive(&server) == asked);
+        server.end();
+    }
+}
+
 #[test]
 fn a_backlog_beyond_the_kernels_is_noticed() {
     let server = Server::start(&["--tcp-backlog", "2000000000"]);
