@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use larder_config::{DIRECTIVES, Settings};
+use larder_config::{DIRECTIVES, Rewrite, Settings};
 use larder_engine::Worker;
 use larder_resp::Protocol;
 use larder_testkit::{Client, Node, Value};
@@ -115,10 +115,27 @@ pub fn has_none_of(stream: &[u8], words: &[&str]) -> bool {
 pub fn check_settings(settings: &Settings) {
     for directive in DIRECTIVES {
         let value = settings.value(directive);
+        if value == directive.default {
+            continue;
+        }
         // Not onto the same settings: a line `save` adds to those before it.
         let mut again = Settings::default();
         if again.apply(directive, &[value.as_str()]).is_ok() {
             assert_eq!(again.value(directive), value, "{}", directive.name);
+        }
+    }
+}
+
+/// A file that is rewritten says what is in force, and has nothing to be rewritten any more.
+pub fn check_rewriting(text: &str, settings: &Settings) {
+    let rewritten = settings.rewrite(text, Rewrite::Needed);
+    assert_eq!(settings.rewrite(&rewritten, Rewrite::Needed), rewritten);
+    // What is included, and whoever is declared a user, may say something else after it.
+    if has_none_of(text.as_bytes(), &["include", "user"]) {
+        let mut no_file = |_: &str| Err("nothing is included".to_owned());
+        let again = Settings::load(&rewritten, "rewritten.conf", &mut no_file).expect("it was read before");
+        for directive in DIRECTIVES {
+            assert_eq!(again.value(directive), settings.value(directive), "{}", directive.name);
         }
     }
 }

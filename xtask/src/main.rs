@@ -17,7 +17,7 @@ const CI: &[Step] = &[
 
 const GENERATE: &[Step] = &[(
     "generated documents",
-    &["test", "-p", "larder-config", "-p", "larder-commands", "--test", "documents"],
+    &["test", "-p", "larder-config", "-p", "larder-commands", "-p", "larder-metrics", "--test", "documents"],
 )];
 
 fn main() -> ExitCode {

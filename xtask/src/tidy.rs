@@ -19,7 +19,18 @@ const EDGES: &[(&str, &[&str])] = &[
         "crates/commands",
         &["larder-config", "larder-engine", "larder-resp", "larder-store", "memcache-parser"],
     ),
-    ("crates/server", &["larder-commands", "larder-config", "larder-engine", "larder-resp", "larder-store"]),
+    ("crates/metrics", &["larder-config", "larder-engine", "larder-store"]),
+    (
+        "crates/server",
+        &[
+            "larder-commands",
+            "larder-config",
+            "larder-engine",
+            "larder-metrics",
+            "larder-resp",
+            "larder-store",
+        ],
+    ),
     (
         "crates/testkit",
         &[

@@ -1,5 +1,6 @@
 //! Every command: its row beside its handler. A folder a family, a file a group of verbs.
 
+mod absent;
 mod bitmap;
 mod connection;
 mod database;
@@ -12,8 +13,10 @@ mod prelude;
 mod server;
 mod string;
 
+pub use absent::is_absent;
 pub use document::render_markdown;
 use larder_engine::CommandTable;
+pub use server::COMPATIBLE_VERSION;
 
 /// The table of all commands.
 ///

@@ -99,6 +99,34 @@ choice! {
 }
 
 choice! {
+    /// Whether the kernel's readiness to end the process when memory is short is adjusted.
+    OomScoreAdj {
+        /// It stays as it was at the start.
+        No = "no",
+        /// By so much.
+        Yes = "yes",
+        /// The same.
+        Relative = "relative",
+        /// To so much.
+        Absolute = "absolute",
+    }
+}
+
+choice! {
+    /// Who started the process and waits to hear that it serves.
+    Supervised {
+        /// Upstart, by a signal.
+        Upstart = "upstart",
+        /// systemd, by its socket.
+        Systemd = "systemd",
+        /// Whichever of them the environment shows.
+        Auto = "auto",
+        /// Nobody.
+        No = "no",
+    }
+}
+
+choice! {
     /// Who may use something dangerous.
     EnableFor {
         /// Nobody.
@@ -107,5 +135,29 @@ choice! {
         Yes = "yes",
         /// Clients on this machine.
         Local = "local",
+    }
+}
+
+choice! {
+    /// What a line of the log looks like.
+    LogFormat {
+        /// As Redis writes it: process, role, time, a sign for the level, the message.
+        Legacy = "legacy",
+        /// `name=value` pairs.
+        Logfmt = "logfmt",
+        /// An object of JSON.
+        Json = "json",
+    }
+}
+
+choice! {
+    /// How the log writes the time.
+    LogTimestampFormat {
+        /// Day, month, year, time of day.
+        Legacy = "legacy",
+        /// As in ISO 8601, with the distance from UTC.
+        Iso8601 = "iso8601",
+        /// Milliseconds since 1970.
+        Milliseconds = "milliseconds",
     }
 }

@@ -63,6 +63,8 @@ pub enum Effect {
     Works,
     /// Read, checked and reported, so that files and clients written for Redis work; it changes nothing yet.
     Kept,
+    /// As `Kept`, for those who test servers: only CONFIG GET with the whole name shows it.
+    Hidden,
 }
 
 /// What the values of a directive look like.
@@ -95,6 +97,10 @@ pub enum Kind {
     },
     /// One of some names, in any case.
     Choice(&'static [&'static str]),
+    /// Any of some names, in any case; the first of them stands for none of the others.
+    Flags(&'static [&'static str]),
+    /// Three integers from -2000 to 2000.
+    Scores,
     /// Any text.
     Text,
     /// Several words.
@@ -132,13 +138,28 @@ pub enum Unit {
 impl Kind {
     /// Whether a line may give several words, and CONFIG SET several words in one value.
     pub(crate) fn takes_words(self) -> bool {
-        matches!(self, Self::Words { .. } | Self::Percentiles | Self::SavePoints | Self::OutputBufferLimits)
+        matches!(
+            self,
+            Self::Words { .. }
+                | Self::Flags(_)
+                | Self::Scores
+                | Self::Percentiles
+                | Self::SavePoints
+                | Self::OutputBufferLimits
+        )
     }
 }
 
 /// The directive of a name or alias, in any case.
 pub fn directive(name: &str) -> Option<&'static Directive> {
     DIRECTIVES.iter().find(|row| spellings(row).any(|spelling| spelling.eq_ignore_ascii_case(name)))
+}
+
+impl Settings {
+    /// The directives that were set and on which nobody acts.
+    pub fn without_effect(&self) -> impl Iterator<Item = &'static Directive> {
+        DIRECTIVES.iter().filter(|row| row.effect != Effect::Works && self.value(row) != row.default)
+    }
 }
 
 /// Every name CONFIG GET may be asked for, aliases too, with its directive, in the table's order.

@@ -10,6 +10,10 @@ use crate::words;
 /// `docs/config.md`.
 pub fn render_markdown() -> String {
     let mut page = String::from(MARKDOWN_HEAD);
+    page += "\n## Lines that are no settings\n\n| Line | Meaning |\n| --- | --- |\n";
+    for (line, meaning) in OTHER_LINES {
+        let _ = writeln!(page, "| `{line}` | {meaning} |");
+    }
     for group in DIRECTIVES.chunk_by(|one, next| one.group == next.group) {
         page += &format!("\n## {}\n\n", group[0].group);
         page += "| Directive | Values | Default | CONFIG SET | Effect | Meaning |\n| --- | --- | --- | --- | --- | --- |\n";
@@ -32,7 +36,7 @@ pub fn render_example() -> String {
                 Live::Live => " CONFIG SET changes it.",
                 Live::Protected => " CONFIG SET changes it where enable-protected-configs allows.",
             };
-            file += if row.effect == Effect::Kept { " No effect yet.\n" } else { "\n" };
+            file += if row.effect == Effect::Works { "\n" } else { " No effect yet.\n" };
             let _ = writeln!(file, "{}", example_line(row));
         }
     }
@@ -45,10 +49,41 @@ const MARKDOWN_HEAD: &str = "\
 Generated from the table in `crates/config/src/table.rs`; `UPDATE=1 cargo test -p larder-config` writes it anew.
 
 Directives are read from a file in redis.conf syntax, then from the command line (`larder larder.conf --port 7000 \
---save ''`), and changed by CONFIG SET. Amounts of memory may carry a unit: `k`, `m`, `g` count in thousands, `kb`, \
+--save ''`), and changed by CONFIG SET; CONFIG REWRITE puts what is in force into the file. `-` before or after the options reads \
+more lines from the standard input. `--check-config` at either end of the command line has everything read and reported, and nothing \
+opened. Under the names redis-server and valkey-server (a link to the binary will do) `memcached-port` is 0 unless set; under the name \
+memcached the command line is memcached's, and `port` is 0.
+
+The server's log names the directives that are set without effect. What would be missed if it were passed over is refused instead: \
+clusters, TLS, a primary to follow, users other than the default one, modules.
+
+Amounts of memory may carry a unit: `k`, `m`, `g` count in thousands, `kb`, \
 `mb`, `gb` in 1,024s; CONFIG GET prints bytes. A directive whose effect is *kept* is read, checked and reported, so \
-that files and clients written for Redis work, and changes nothing yet.
+that files and clients written for Redis work, and changes nothing yet; what is *hidden* is so too, and no pattern of \
+CONFIG GET finds it.
 ";
+
+/// What a file or the command line may say beside directives; CONFIG GET does not know it.
+const OTHER_LINES: &[(&str, &str)] = &[
+    (
+        "include PATH",
+        "Reads the files of that name here, in the order of their names if it has wildcards; no file that matches is no mistake.",
+    ),
+    (
+        "rename-command NAME NEW",
+        "Clients find the command under the new name only, or under none when that is empty (`\"\"`).",
+    ),
+    (
+        "user default RULE ...",
+        "The default user may do everything: rules that say so are accepted, `>password` and `nopass` change `requirepass`. \
+         Other rules and other users are refused until there are users.",
+    ),
+    ("loadmodule PATH", "Refused: modules cannot be loaded."),
+    (
+        "list-max-ziplist-entries`, `list-max-ziplist-value`, `lua-replicate-commands",
+        "Passed over, as Redis does.",
+    ),
+];
 
 const EXAMPLE_HEAD: &str = "\
 # Every directive with its default; see docs/config.md. A line that begins with # is a comment. A value with blanks
@@ -71,6 +106,7 @@ fn markdown_row(row: &Directive) -> String {
     let effect = match row.effect {
         Effect::Works => "works",
         Effect::Kept => "kept",
+        Effect::Hidden => "hidden",
     };
     format!("| {names} | {} | {default} | {live} | {effect} | {} |\n", values(&row.kind), row.summary())
 }
@@ -94,6 +130,8 @@ fn values(kind: &Kind) -> String {
         Kind::MemoryOrPercent => "memory, or a percentage of maxmemory".to_owned(),
         Kind::Octal { max } => format!("octal from 0 to {max:o}"),
         Kind::Choice(names) => names.join(", "),
+        Kind::Flags(names) => format!("any of {}", names.join(", ")),
+        Kind::Scores => "three integers from -2000 to 2000".to_owned(),
         Kind::Text => "text".to_owned(),
         Kind::Words { most, .. } => format!("up to {most} words"),
         Kind::Percentiles => "numbers from 0 to 100".to_owned(),
@@ -105,12 +143,14 @@ fn values(kind: &Kind) -> String {
 
 /// The line that sets a directive to its default; words are quoted where they must be.
 fn example_line(row: &Directive) -> String {
-    let words = if row.kind.takes_words() { value::words(row.default) } else { vec![row.default] };
+    let words = if row.kind.takes_words() && !row.default.is_empty() {
+        value::words(row.default)
+    } else {
+        vec![row.default]
+    };
     let mut line = row.name.to_owned();
     for word in words {
-        let plain =
-            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(&byte));
-        let _ = write!(line, " {}", if plain { word.to_owned() } else { words::quote(word) });
+        let _ = write!(line, " {}", words::plain_or_quoted(word));
     }
     line
 }

@@ -98,6 +98,11 @@ pub struct ConfigError {
     pub reason: String,
 }
 
+/// The line above the report of a configuration with which nothing starts.
+pub fn fatal_title() -> String {
+    format!("*** FATAL CONFIG FILE ERROR (Larder {}) ***", env!("CARGO_PKG_VERSION"))
+}
+
 /// Where a line came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -117,7 +122,7 @@ pub enum Place {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "*** FATAL CONFIG FILE ERROR (Larder {}) ***", env!("CARGO_PKG_VERSION"))?;
+        writeln!(f, "{}", fatal_title())?;
         match &self.place {
             Place::File { file, line } => {
                 writeln!(f, "Reading the configuration file, at line {line} of {file}")?;

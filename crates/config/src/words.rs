@@ -41,6 +41,12 @@ pub(crate) fn quote(word: &str) -> String {
     quoted
 }
 
+/// Writes a word as it is, or in quotes where it must be.
+pub(crate) fn plain_or_quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'\\".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { quote(word) }
+}
+
 /// The word that the text begins with, and what follows it; `None` when a quote is not closed, or is followed
 /// by something else than a blank.
 fn word(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {

@@ -17,7 +17,7 @@ fn config_larder_conf_is_fresh() {
 #[test]
 fn the_example_names_every_directive_and_loads_as_the_defaults() {
     let text = render_example();
-    let settings = Settings::load(&text, "larder.conf", &mut |_| Err("no include".to_owned())).unwrap();
+    let settings = Settings::load(&text, "larder.conf", &mut |_: &str| Err("no include".to_owned())).unwrap();
     let defaults = Settings::default();
     for row in DIRECTIVES {
         assert!(text.lines().any(|line| line.split(' ').next() == Some(row.name)), "{} is missing", row.name);

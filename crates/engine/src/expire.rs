@@ -47,6 +47,9 @@ impl ExpireTurn {
                 return true;
             }
         }
+        if !more {
+            node.stats[worker.index].expired_until.store(now.0, Ordering::Relaxed);
+        }
         more
     }
 }

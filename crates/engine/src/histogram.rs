@@ -62,6 +62,20 @@ impl Latencies {
         self.total
     }
 
+    /// How many values are at most so many nanoseconds, those of the bucket in which the limit lies left out: a thirty-second more
+    /// or less of the limit.
+    #[must_use]
+    pub fn up_to(&self, nanos: u64) -> u64 {
+        let whole = (0..BUCKETS).take_while(|bucket| last_of(*bucket) <= nanos).count();
+        self.counts[..whole].iter().sum()
+    }
+
+    /// The sum of all values, each counted as the largest of its bucket.
+    #[must_use]
+    pub fn sum_nanos(&self) -> u64 {
+        self.counts.iter().enumerate().map(|(index, count)| count * last_of(index)).sum()
+    }
+
     /// The nanoseconds that this percentage of the values does not exceed, rounded up to the end of a bucket; 0 without values.
     #[must_use]
     pub fn percentile_nanos(&self, percent: f64) -> u64 {
@@ -132,6 +146,8 @@ mod tests {
         assert_eq!(sum.percentile_nanos(50.0), 20);
         assert_eq!(sum.percentile_nanos(100.0), 1023);
         assert_eq!(sum.percentile_nanos(0.0), 1);
+        assert_eq!([0, 1, 20, 1000, 1023, u64::MAX].map(|nanos| sum.up_to(nanos)), [0, 1, 20, 20, 40, 40]);
+        assert_eq!(sum.sum_nanos(), (1..=20).sum::<u64>() + 7 * 1007 + 13 * 1023);
         one.reset();
         assert_eq!(Latencies::of([&one].into_iter()).total(), 0);
     }

@@ -45,5 +45,5 @@ pub use outcome::{CommandResult, Later, Outcome, Resume};
 pub use rates::{Rate, Rates};
 pub use safepoint::{Exclusive, Running, Safepoint};
 pub use stats::{CommandStats, Counter, StripeStats, WorkerStats};
-pub use table::{CommandTable, Row};
+pub use table::{CommandTable, RenameError, Row};
 pub use worker::{Random, Worker};

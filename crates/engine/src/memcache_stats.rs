@@ -25,6 +25,8 @@ macro_rules! counters {
 }
 
 counters! {
+    /// Requests executed, each key of a request for several counted as one.
+    requests,
     /// Bytes of requests.
     bytes_read,
     /// Bytes of replies.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use larder_config::Settings;
+use larder_config::{Rewrite, Settings};
 use larder_store::{AccessPolicy, Keyspace, Moment, STRIPES, UnixMillis};
 
 use crate::client::SharedClient;
@@ -65,6 +65,8 @@ pub struct Identity {
     pub config_file: String,
     /// How the process waits for its clients.
     pub multiplexing_api: &'static str,
+    /// Who watches over the process: `no`, `systemd` or `upstart`.
+    pub supervised: &'static str,
 }
 
 /// A moment on both clocks.
@@ -76,7 +78,7 @@ pub struct Time {
     pub nanos: u64,
 }
 
-/// What the engine asks of the process it runs in. Nothing here waits.
+/// What the engine asks of the process it runs in. Nothing here waits, unless it says so.
 pub trait Host: Send + Sync {
     /// The time, on both clocks. Called once or twice a batch.
     fn time(&self) -> Time;
@@ -86,11 +88,18 @@ pub trait Host: Send + Sync {
     }
     /// Begins to end the process: existing replies are still written.
     fn shut_down(&self);
-    /// Takes over settings that reach outside the engine (log level, open files).
+    /// Takes over settings that reach outside the engine (log level, open files, ports), and waits until it is done.
     ///
     /// # Errors
-    /// A text for the client, when the system does not permit it; then nothing has changed.
-    fn apply(&self, settings: &Settings) -> Result<(), String>;
+    /// A text for the client, when the system does not permit it; then nothing has changed. What the settings call `dir` becomes
+    /// an absolute path.
+    fn apply(&self, settings: &mut Settings) -> Result<(), String>;
+    /// Puts another text in the place of a file's, which `change` makes of the present one: a reader sees either all of it or
+    /// nothing, and it is on disk when this returns.
+    ///
+    /// # Errors
+    /// The system's words, when a file cannot be read or written; then nothing has changed.
+    fn rewrite_file(&self, path: &str, change: &dyn Fn(&str) -> String) -> Result<(), String>;
     /// Bytes of memory allocated by the process.
     fn used_memory(&self) -> u64;
     /// The most that `used_memory` has been.
@@ -99,6 +108,10 @@ pub trait Host: Send + Sync {
     fn resident_memory(&self) -> u64;
     /// Processor time used so far, in seconds: system, user.
     fn cpu_seconds(&self) -> (f64, f64);
+    /// Processor time used so far by each worker, in seconds, by its number; empty when nobody knows.
+    fn worker_cpu_seconds(&self) -> Vec<f64> {
+        Vec::new()
+    }
     /// Bytes of memory that the machine has; 0 when nobody knows.
     fn machine_memory(&self) -> u64 {
         0
@@ -169,11 +182,21 @@ impl Node {
         change: impl FnOnce(&Settings) -> Result<Settings, E>,
     ) -> Result<(), E> {
         let _one_at_a_time = self.changing.lock();
-        let new = change(&self.settings())?;
-        self.host.apply(&new).map_err(E::from)?;
+        let mut new = change(&self.settings())?;
+        self.host.apply(&mut new).map_err(E::from)?;
         *self.settings.write() = Arc::new(new);
         self.settings_version.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// Puts the settings in force into the configuration file.
+    ///
+    /// # Errors
+    /// Why it cannot be written.
+    pub fn rewrite_settings(&self, which: Rewrite) -> Result<(), String> {
+        let _not_amid_a_change = self.changing.lock();
+        let settings = self.settings();
+        self.host.rewrite_file(&self.identity.config_file, &|old| settings.rewrite(old, which))
     }
 
     /// An id for a new client.
@@ -251,8 +274,11 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     fn shut_down(&self) {
         (**self).shut_down();
     }
-    fn apply(&self, settings: &Settings) -> Result<(), String> {
+    fn apply(&self, settings: &mut Settings) -> Result<(), String> {
         (**self).apply(settings)
+    }
+    fn rewrite_file(&self, path: &str, change: &dyn Fn(&str) -> String) -> Result<(), String> {
+        (**self).rewrite_file(path, change)
     }
     fn used_memory(&self) -> u64 {
         (**self).used_memory()
@@ -265,6 +291,9 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     }
     fn cpu_seconds(&self) -> (f64, f64) {
         (**self).cpu_seconds()
+    }
+    fn worker_cpu_seconds(&self) -> Vec<f64> {
+        (**self).worker_cpu_seconds()
     }
     fn machine_memory(&self) -> u64 {
         (**self).machine_memory()

@@ -6,7 +6,7 @@ use larder_store::{Change, DbIndex, Effect, EventClass, SideState};
 
 use crate::histogram::Histogram;
 use crate::memcache_stats::MemcacheStats;
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering};
 
 /// Beyond this many different first words, as in Redis, somebody makes them up, and they are not counted.
 const ERROR_CODES_MAX: usize = 128;
@@ -51,6 +51,9 @@ pub struct WorkerStats {
     pub output_bytes: Counter,
     /// Requests that found a stripe in use and were tried again.
     pub contended: Counter,
+    /// Up to when all keys whose time had come in this worker's stripes are gone, in milliseconds since 1970; 0 before the worker
+    /// has looked for the first time.
+    pub expired_until: AtomicI64,
     /// What the memcached protocol counts.
     pub memcache: MemcacheStats,
     /// Error replies by their first word.

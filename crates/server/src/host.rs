@@ -1,16 +1,23 @@
 //! What the engine asks of the process: clocks, memory, the end.
 
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use larder_config::Settings;
+use larder_config::{OomScoreAdj, Settings};
 use larder_engine::{Host, Time};
 use larder_store::UnixMillis;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::acceptor::Mover;
+use crate::listener::Addresses;
 use crate::log::Log;
-use crate::{memory, open_files};
+use crate::oom_score::OomScore;
+use crate::options::{self, reason};
+use crate::{crash, memory, open_files, processor, worker};
 
 /// The process, as the engine sees it.
 #[derive(Debug)]
@@ -20,21 +27,51 @@ pub(crate) struct Process {
     epoch_millis: AtomicI64,
     stop: watch::Sender<bool>,
     log: Log,
-    /// The directory of the settings in force.
-    dir: Mutex<String>,
+    oom_score: OomScore,
+    mover: Mover,
+    /// What of the settings in force reaches outside.
+    applied: Mutex<Applied>,
+}
+
+/// Settings on which the system has its say.
+#[derive(Debug)]
+struct Applied {
+    dir: String,
+    oom_score: (OomScoreAdj, [i16; 3]),
+    addresses: Addresses,
+    port: u16,
+    /// What is set and changes nothing: named in the log when it becomes something else.
+    without_effect: Option<String>,
+}
+
+impl Applied {
+    fn of(settings: &Settings) -> Applied {
+        Applied {
+            dir: settings.dir.clone(),
+            oom_score: (settings.oom_score_adj, settings.oom_score_adj_values),
+            addresses: Addresses::of(settings),
+            port: settings.port,
+            without_effect: options::without_effect(settings),
+        }
+    }
 }
 
 impl Process {
     /// The process, and the word that it is to end.
-    pub(crate) fn new(settings: &Settings, log: Log) -> (Process, watch::Receiver<bool>) {
+    pub(crate) fn new(settings: &Settings, log: Log, mover: Mover) -> (Process, watch::Receiver<bool>) {
         let (stop, stopped) = watch::channel(false);
         let process = Process {
             started: Instant::now(),
             epoch_millis: AtomicI64::new(0),
             stop,
             log,
-            dir: Mutex::new(settings.dir.clone()),
+            oom_score: OomScore::default(),
+            mover,
+            applied: Mutex::new(Applied::of(settings)),
         };
+        if let Err(error) = process.oom_score.set(settings.oom_score_adj, settings.oom_score_adj_values) {
+            tracing::warn!("The score for when memory is short cannot be adjusted: {error}");
+        }
         process.follow_clock();
         (process, stopped)
     }
@@ -43,6 +80,40 @@ impl Process {
     pub(crate) fn follow_clock(&self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as i64;
         self.epoch_millis.store(now - self.started.elapsed().as_millis() as i64, Ordering::Relaxed);
+    }
+
+    /// The log.
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Takes over what differs. Addresses come last, because moving to them undoes itself when it fails.
+    fn follow(&self, applied: &Applied, settings: &mut Settings) -> Result<(), String> {
+        if settings.dir != applied.dir {
+            settings.dir = enter(&settings.dir).map_err(|reason| refused("dir", reason))?;
+        }
+        let (mode, values) = (settings.oom_score_adj, settings.oom_score_adj_values);
+        if (mode, values) != applied.oom_score {
+            self.oom_score.set(mode, values).map_err(|error| {
+                tracing::warn!("The score for when memory is short cannot be adjusted: {error}");
+                refused(
+                    "oom-score-adj",
+                    "Failed to apply new oom_score_adj configuration, check server logs.",
+                )
+            })?;
+        }
+        let addresses = Addresses::of(settings);
+        if addresses != applied.addresses {
+            let (name, reason) = if settings.port != applied.port {
+                ("port", "Unable to listen on this port. Check server logs.")
+            } else if settings.bind != applied.addresses.hosts {
+                ("bind", "Failed to bind to specified addresses.")
+            } else {
+                ("memcached-port", "Unable to listen on this port. Check server logs.")
+            };
+            self.mover.listen(addresses).map_err(|_| refused(name, reason))?;
+        }
+        Ok(())
     }
 }
 
@@ -62,21 +133,31 @@ impl Host for Process {
         self.stop.send_replace(true);
     }
 
-    fn apply(&self, settings: &Settings) -> Result<(), String> {
-        let mut dir = self.dir.lock();
-        if *dir != settings.dir {
-            let found = std::fs::read_dir(&settings.dir).map_err(|error| refused("dir", reason(&error)))?;
-            drop(found);
-        }
+    fn apply(&self, settings: &mut Settings) -> Result<(), String> {
         open_files::make_room(settings.maxclients).map_err(|room| {
             let text = format!(
                 "The operating system is not able to handle the specified number of clients, try with {room}"
             );
             refused("maxclients", text)
         })?;
-        self.log.set_level(settings.loglevel);
-        dir.clone_from(&settings.dir);
+        let mut applied = self.applied.lock();
+        if let Err(refusal) = self.follow(&applied, settings) {
+            // The way back was gone before.
+            let _ = enter(&applied.dir);
+            let _ = self.oom_score.set(applied.oom_score.0, applied.oom_score.1);
+            return Err(refusal);
+        }
+        let before = std::mem::replace(&mut *applied, Applied::of(settings));
+        if before.without_effect != applied.without_effect {
+            options::warn_of_no_effect(settings);
+        }
+        self.log.follow(settings);
+        crash::set_enabled(settings.crash_log_enabled);
         Ok(())
+    }
+
+    fn rewrite_file(&self, path: &str, change: &dyn Fn(&str) -> String) -> Result<(), String> {
+        rewrite(Path::new(path), change).map_err(|error| reason(&error))
     }
 
     fn used_memory(&self) -> u64 {
@@ -94,13 +175,11 @@ impl Host for Process {
     }
 
     fn cpu_seconds(&self) -> (f64, f64) {
-        let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        // The name in parentheses may hold anything; the fields count from behind it.
-        let fields = stat.rsplit(')').next().unwrap_or_default();
-        let mut ticks = fields.split_whitespace().skip(11).map(|ticks| ticks.parse().unwrap_or(0.0));
-        let (user, system): (f64, f64) = (ticks.next().unwrap_or(0.0), ticks.next().unwrap_or(0.0));
-        let per_second = rustix::param::clock_ticks_per_second() as f64;
-        (system / per_second, user / per_second)
+        processor::process_seconds()
+    }
+
+    fn worker_cpu_seconds(&self) -> Vec<f64> {
+        processor::thread_seconds(worker::THREAD_NAME)
     }
 
     fn machine_memory(&self) -> u64 {
@@ -125,8 +204,29 @@ fn refused(name: &str, reason: impl std::fmt::Display) -> String {
     format!("CONFIG SET failed (possibly related to argument '{name}') - {reason}")
 }
 
-/// The system's own words, without its number.
-fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
+/// Makes a directory the one in which relative paths begin, and returns its absolute path; or says why not.
+pub(crate) fn enter(dir: &str) -> Result<String, String> {
+    std::env::set_current_dir(dir).map_err(|error| reason(&error))?;
+    let entered = std::env::current_dir().map_err(|error| reason(&error))?;
+    Ok(entered.display().to_string())
+}
+
+/// The new text is written beside the old one, with its permissions, and takes its name when it is on disk. A file that is not
+/// there counts as empty.
+fn rewrite(path: &Path, change: &dyn Fn(&str) -> String) -> io::Result<()> {
+    let (old, permissions) = match fs::read_to_string(path) {
+        Ok(text) => (text, Some(fs::metadata(path)?.permissions())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (String::new(), None),
+        Err(error) => return Err(error),
+    };
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::Builder::new().prefix(".larder-").suffix(".conf").tempfile_in(directory)?;
+    file.write_all(change(&old).as_bytes())?;
+    if let Some(permissions) = permissions {
+        file.as_file().set_permissions(permissions)?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The name, too, is to survive a loss of power.
+    File::open(directory)?.sync_all()
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use larder_config::Settings;
 use larder_engine::Node;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use nix::unistd::Group;
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -30,41 +31,94 @@ pub(crate) enum Listener {
     /// An address and port.
     Tcp(TcpListener, WireProtocol),
     /// A socket file.
-    Unix(UnixListener, String),
+    Unix(UnixListener, String, WireProtocol),
 }
 
-/// Binds everything that the settings ask for.
-pub(crate) fn bind(settings: &Settings) -> io::Result<Vec<Listener>> {
-    let mut listeners = Vec::new();
-    let wanted = [(settings.port, WireProtocol::Resp), (settings.memcached_port, WireProtocol::Memcached)];
-    for (port, protocol) in wanted {
-        if port == 0 {
-            continue;
+/// Where TCP connections are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Addresses {
+    ports: [(u16, WireProtocol); 2],
+    pub(crate) hosts: Vec<String>,
+    backlog: u32,
+}
+
+impl Addresses {
+    /// Those that the settings ask for.
+    pub(crate) fn of(settings: &Settings) -> Addresses {
+        Addresses {
+            ports: [(settings.port, WireProtocol::Resp), (settings.memcached_port, WireProtocol::Memcached)],
+            hosts: settings.bind.clone(),
+            backlog: settings.tcp_backlog,
         }
-        for address in &settings.bind {
-            // As in Redis: a leading `-` means that the address may be missing on this machine.
-            let (address, optional) = match address.strip_prefix('-') {
-                Some(address) => (address, true),
-                None => (address.as_str(), false),
-            };
-            match bind_tcp(address, port, settings.tcp_backlog) {
+    }
+}
+
+/// Binds all of these; a port 0 is none.
+pub(crate) fn bind_tcp(addresses: &Addresses) -> io::Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    for (port, protocol) in addresses.ports.into_iter().filter(|(port, _)| *port != 0) {
+        for host in &addresses.hosts {
+            let (host, optional) = bare(host);
+            match listen(host, port, addresses.backlog).and_then(TcpListener::from_std) {
                 Ok(listener) => listeners.push(Listener::Tcp(listener, protocol)),
-                Err(error) if optional => tracing::warn!("Could not bind {address}:{port}: {error}"),
+                Err(error) if optional => tracing::warn!("Could not bind {host}:{port}: {error}"),
                 Err(error) => {
-                    let text =
-                        format!("Could not create server TCP listening socket {address}:{port}: {error}");
+                    let text = format!(
+                        "Could not create server TCP listening socket {host}:{port}: {error}. Failed listening on port {port} (tcp)."
+                    );
                     return Err(io::Error::new(error.kind(), text));
                 }
             }
         }
     }
-    if !settings.unixsocket.is_empty() {
-        listeners.push(bind_unix(&settings.unixsocket, settings.unixsocketperm)?);
-    }
     Ok(listeners)
 }
 
-fn bind_tcp(address: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
+/// Binds what HTTP is to be answered on.
+pub(crate) fn bind_http(settings: &Settings) -> io::Result<Vec<std::net::TcpListener>> {
+    let (mut sockets, port) = (Vec::new(), settings.http_port);
+    for host in settings.http_bind.iter().filter(|_| port != 0) {
+        let (host, optional) = bare(host);
+        match listen(host, port, settings.tcp_backlog) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) if optional => tracing::warn!("Could not bind {host}:{port}: {error}"),
+            Err(error) => {
+                let text = format!("Could not create HTTP listening socket {host}:{port}: {error}");
+                return Err(io::Error::new(error.kind(), text));
+            }
+        }
+    }
+    Ok(sockets)
+}
+
+/// An address without the `-` that, as in Redis, says that it may be missing on this machine; and whether it had one.
+fn bare(host: &str) -> (&str, bool) {
+    host.strip_prefix('-').map_or((host, false), |host| (host, true))
+}
+
+/// Binds the socket files that the settings ask for.
+pub(crate) fn bind_unix(settings: &Settings) -> io::Result<Vec<Listener>> {
+    let wanted = [
+        (
+            &settings.unixsocket,
+            settings.unixsocketperm,
+            settings.unixsocketgroup.as_str(),
+            WireProtocol::Resp,
+        ),
+        (&settings.memcached_unixsocket, settings.memcached_unixsocketperm, "", WireProtocol::Memcached),
+    ];
+    let wanted = wanted.into_iter().filter(|(path, ..)| !path.is_empty());
+    wanted
+        .map(|(path, mode, group, protocol)| {
+            let listener = listen_on_file(path, mode, group, settings.tcp_backlog).map_err(|error| {
+                io::Error::new(error.kind(), format!("Opening Unix socket {path}: {error}"))
+            })?;
+            Ok(Listener::Unix(listener, path.clone(), protocol))
+        })
+        .collect()
+}
+
+fn listen(address: &str, port: u16, backlog: u32) -> io::Result<std::net::TcpListener> {
     let ip: IpAddr = match address {
         "*" => IpAddr::from([0, 0, 0, 0]),
         "localhost" => IpAddr::from([127, 0, 0, 1]),
@@ -79,10 +133,10 @@ fn bind_tcp(address: &str, port: u16, backlog: u32) -> io::Result<TcpListener> {
     socket.bind(&SocketAddr::from((ip, port)).into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     socket.set_nonblocking(true)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
-fn bind_unix(path: &str, mode: u32) -> io::Result<Listener> {
+fn listen_on_file(path: &str, mode: u32, group: &str, backlog: u32) -> io::Result<UnixListener> {
     use std::os::unix::fs::PermissionsExt as _;
     // A file left by a server that was killed; anything else at this path makes bind fail.
     match std::fs::symlink_metadata(path) {
@@ -91,12 +145,39 @@ fn bind_unix(path: &str, mode: u32) -> io::Result<Listener> {
         }
         _ => {}
     }
-    let listener = UnixListener::bind(path)
-        .map_err(|error| io::Error::new(error.kind(), format!("Opening Unix socket {path}: {error}")))?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    // Nobody can connect before `listen`, so nobody does whom the mode or the group is to keep out.
     if mode != 0 {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
-    Ok(Listener::Unix(listener, path.to_owned()))
+    if !group.is_empty() {
+        std::os::unix::fs::chown(path, None, Some(group_id(group)?))?;
+    }
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(socket.into())
+}
+
+/// The number of a group.
+fn group_id(name: &str) -> io::Result<u32> {
+    let found = Group::from_name(name)?;
+    let missing = || io::Error::new(io::ErrorKind::NotFound, format!("there is no group '{name}'"));
+    found.map(|group| group.gid.as_raw()).ok_or_else(missing)
+}
+
+/// Says so when the kernel allows fewer connections to wait than the settings do.
+pub(crate) fn check_backlog(settings: &Settings) {
+    let text = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap_or_default();
+    if let Ok(most) = text.trim().parse::<u32>()
+        && most < settings.tcp_backlog
+    {
+        tracing::warn!(
+            "WARNING: The TCP backlog setting of {} cannot be enforced because /proc/sys/net/core/somaxconn is set to the lower \
+             value of {most}.",
+            settings.tcp_backlog
+        );
+    }
 }
 
 /// Hands accepted connections to the workers, each in turn.
@@ -122,7 +203,9 @@ impl Dealer {
         loop {
             let accepted = match listener {
                 Listener::Tcp(listener, protocol) => accept_tcp(listener, *protocol, &self.seat).await,
-                Listener::Unix(listener, path) => accept_unix(listener, path, &self.seat).await,
+                Listener::Unix(listener, path, protocol) => {
+                    accept_unix(listener, path, *protocol, &self.seat).await
+                }
             };
             match accepted {
                 Ok(connection) => self.deal(connection),
@@ -186,13 +269,18 @@ async fn accept_tcp(
     })
 }
 
-async fn accept_unix(listener: &UnixListener, path: &str, seat: &Seat) -> io::Result<NewConnection> {
+async fn accept_unix(
+    listener: &UnixListener,
+    path: &str,
+    protocol: WireProtocol,
+    seat: &Seat,
+) -> io::Result<NewConnection> {
     let (stream, _) = listener.accept().await?;
     Ok(NewConnection {
         socket: Accepted::Unix(stream.into_std()?),
         address: format!("{path}:0"),
         local_address: format!("{path}:0"),
-        protocol: WireProtocol::Resp,
+        protocol,
         seat: Seat::clone(seat),
     })
 }

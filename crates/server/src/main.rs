@@ -1,21 +1,28 @@
 //! The `larder` binary: reads the configuration, starts the workers and the listeners, and ends in an orderly way.
 
+mod acceptor;
+mod crash;
 mod driver;
 mod host;
+mod http;
 mod listener;
 mod log;
 mod memory;
+mod oom_score;
 mod open_files;
 mod options;
+mod processor;
+mod signals;
 mod start;
 mod stream;
+mod supervision;
 mod worker;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match options::settings(std::env::args().skip(1)) {
-        Ok(options::Wanted::Serve(settings, config_file)) => match start::serve(*settings, config_file) {
+    match options::read(std::env::args_os()) {
+        Ok(options::Wanted::Serve(start)) => match start::serve(*start) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 tracing::error!("{error}");

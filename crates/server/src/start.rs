@@ -3,133 +3,197 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use larder_commands::command_table;
 use larder_config::{Settings, Use};
-use larder_engine::{Identity, Node};
+use larder_engine::{CommandTable, Identity, Node};
 use larder_store::{Garbage, Keyspace};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
+use crate::acceptor::{self, Acceptor};
 use crate::driver::ring::Ring;
-use crate::host::Process;
+use crate::host::{self, Process};
+use crate::http::{self, Watched};
 use crate::listener::{self, Dealer};
 use crate::log::Log;
-use crate::{memory, open_files, options, worker};
+use crate::options::{self, Start};
+use crate::signals::Signals;
+use crate::supervision::{Supervision, become_user};
+use crate::worker::NewConnection;
+use crate::{crash, memory, open_files, worker};
 
 /// How often the offset between the steady clock and the time of day is renewed, and slow upkeep is done.
 const UPKEEP: Duration = Duration::from_millis(100);
 
 /// Serves until a signal or SHUTDOWN ends it.
-pub(crate) fn serve(settings: Settings, config_file: String) -> io::Result<()> {
+pub(crate) fn serve(start: Start) -> io::Result<()> {
+    let Start { mut settings, config_file, commands, user } = start;
     // Before there is a log, only standard error can say why there is none.
-    let log = Log::start(&settings).inspect_err(|error| options::complain(&error.to_string()))?;
+    let log = begin_log(&mut settings, user).inspect_err(|error| options::complain(&error.to_string()))?;
+    // While there is one thread.
+    let supervision = Supervision::begin(&settings).map_err(io::Error::other)?;
+    supervision.write_pid_file();
+    let served = serve_supervised(settings, config_file, commands, log, &supervision);
+    supervision.end();
+    served.inspect(|()| tracing::warn!("Larder is now ready to exit, bye bye..."))
+}
+
+/// Becomes another user if that is wanted, enters the directory that is to be worked in, and begins the log.
+fn begin_log(settings: &mut Settings, user: Option<String>) -> io::Result<Log> {
+    if let Some(user) = user {
+        become_user(&user).map_err(io::Error::other)?;
+    }
+    settings.dir = host::enter(&settings.dir).map_err(io::Error::other)?;
+    let log = Log::start(settings)?;
+    crash::set_enabled(settings.crash_log_enabled);
+    crash::report_panics();
+    Ok(log)
+}
+
+fn serve_supervised(
+    settings: Settings,
+    config_file: String,
+    commands: CommandTable,
+    log: Log,
+    supervision: &Supervision,
+) -> io::Result<()> {
     choose_pages(&settings)?;
     let settings = with_room_for_clients(settings);
-    let seed = random_u64()?;
-    let (keyspace, garbage) = Keyspace::new(settings.databases as usize, seed);
-    free_in_background(garbage)?;
-    let workers = worker_count(&settings);
-    let rings = rings(settings.io_uring, workers)?;
-    let (process, stopped) = Process::new(&settings, log);
+    let rings = rings(settings.io_uring, worker_count(&settings))?;
+    let (mover, moves) = acceptor::mover();
+    let (process, stopped) = Process::new(&settings, log, mover);
     let process = Arc::new(process);
     let multiplexing_api = if rings.is_empty() { "epoll" } else { "io_uring" };
-    let identity = identity(&process, config_file, multiplexing_api)?;
-    let node = Arc::new(Node::new(
-        keyspace,
-        command_table(),
-        settings.clone(),
-        identity,
-        workers,
-        Box::new(Arc::clone(&process)),
-    ));
+    let identity = identity(&process, config_file, multiplexing_api, supervision.name())?;
+    let node = node(&settings, commands, identity, Arc::clone(&process))?;
+    let (workers, threads) = start_workers(&node, rings)?;
+    let watched = Watched::new(Arc::clone(&node));
+    http::start(listener::bind_http(&settings)?, Arc::clone(&watched))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (mut senders, mut threads) = (Vec::new(), Vec::new());
-    let mut rings = rings.into_iter();
-    for index in 0..workers {
-        let (sender, thread) = worker::start(Arc::clone(&node), index, random_u64()?, rings.next())?;
-        senders.push(sender);
-        threads.push(thread);
+    let ended = runtime.block_on(async {
+        // Before anybody is told that the server is ready, and may send one.
+        let mut signals = Signals::listen()?;
+        let acceptor = Acceptor::bind(&settings, Dealer::new(node, workers), moves)?;
+        greet(&process, &settings, acceptor.dealer());
+        watched.set_ready(true);
+        supervision.ready();
+        run(acceptor, &process, stopped, &mut signals).await;
+        tracing::info!("User requested shutdown...");
+        watched.set_ready(false);
+        supervision.stopping();
+        end(threads, &mut signals).await
+    })?;
+    if ended == Ended::Insisted {
+        tracing::warn!("You insist... exiting now.");
+        std::process::exit(1);
     }
-    let dealer = Dealer::new(Arc::clone(&node), senders);
-    runtime.block_on(run(&settings, dealer, &process, stopped))?;
-    tracing::info!("User requested shutdown, leaving");
-    for thread in threads {
-        // A worker's panic has ended the process already.
-        let _ = thread.join();
+    for path in
+        [&settings.unixsocket, &settings.memcached_unixsocket].into_iter().filter(|path| !path.is_empty())
+    {
+        let _ = std::fs::remove_file(path);
     }
-    if !settings.unixsocket.is_empty() {
-        let _ = std::fs::remove_file(&settings.unixsocket);
-    }
-    tracing::info!("Larder is now ready to exit, bye bye...");
     Ok(())
 }
 
-/// Accepts connections until the process is to end. Dropping the dealer ends the workers.
-async fn run(
+fn node(
     settings: &Settings,
-    dealer: Dealer,
+    commands: CommandTable,
+    identity: Identity,
+    process: Arc<Process>,
+) -> io::Result<Arc<Node>> {
+    let (keyspace, garbage) = Keyspace::new(settings.databases as usize, random_u64()?);
+    free_in_background(garbage)?;
+    let workers = worker_count(settings);
+    let node = Node::new(keyspace, commands, settings.clone(), identity, workers, Box::new(process));
+    Ok(Arc::new(node))
+}
+
+/// Where a worker is handed its connections.
+type Entrance = UnboundedSender<NewConnection>;
+
+/// A thread for each worker, with its ring if there are any.
+fn start_workers(node: &Arc<Node>, rings: Vec<Ring>) -> io::Result<(Vec<Entrance>, Vec<JoinHandle<()>>)> {
+    let (mut senders, mut threads, mut rings) = (Vec::new(), Vec::new(), rings.into_iter());
+    for index in 0..node.stats.len() {
+        let (sender, thread) = worker::start(Arc::clone(node), index, random_u64()?, rings.next())?;
+        senders.push(sender);
+        threads.push(thread);
+    }
+    Ok((senders, threads))
+}
+
+/// Accepts connections until the process is to end. Dropping the dealer, which goes with the acceptor, ends the workers.
+async fn run(
+    acceptor: Acceptor,
     process: &Process,
     mut stopped: watch::Receiver<bool>,
-) -> io::Result<()> {
-    // Before anybody is told that the server is ready, and may send one.
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let listeners = listener::bind(settings)?;
-    if listeners.is_empty() {
-        return Err(io::Error::other("Configured to not listen anywhere, exiting."));
-    }
-    banner(settings, &dealer);
-    dealer.node.note_startup_memory();
-    let accepting = async {
-        let mut tasks = Vec::new();
-        for listener in &listeners {
-            tasks.push(Box::pin(dealer.accept(listener)));
-        }
-        join_all(tasks).await;
-    };
+    signals: &mut Signals,
+) {
+    let node = Arc::clone(&acceptor.dealer().node);
     let upkeep = async {
         loop {
             process.follow_clock();
-            dealer.node.disconnect_idle();
-            dealer.node.sample_rates();
+            node.disconnect_idle();
+            node.sample_rates();
             tokio::time::sleep(UPKEEP).await;
         }
     };
     tokio::select! {
-        () = accepting => {}
+        () = acceptor.run() => {}
         () = upkeep => {}
+        () = signals.next() => {}
         _ = stopped.wait_for(|stop| *stop) => {}
-        _ = terminate.recv() => tracing::info!("Received SIGTERM scheduling shutdown..."),
-        _ = interrupt.recv() => tracing::info!("Received SIGINT scheduling shutdown..."),
     }
-    Ok(())
 }
 
-/// Waits for all of some futures at once.
-async fn join_all<F: Future<Output = ()> + Unpin>(mut futures: Vec<F>) {
-    std::future::poll_fn(|task| {
-        futures.retain_mut(|future| std::pin::Pin::new(future).poll(task).is_pending());
-        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
+/// How the workers ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    /// When they were done.
+    Orderly,
+    /// Not at all: somebody did not want to wait.
+    Insisted,
 }
 
-fn banner(settings: &Settings, dealer: &Dealer) {
+/// Waits for the workers to come to their end, unless somebody insists on an end at once.
+async fn end(threads: Vec<JoinHandle<()>>, signals: &mut Signals) -> io::Result<Ended> {
+    let all = tokio::task::spawn_blocking(|| {
+        for thread in threads {
+            // A worker's panic has ended the process already.
+            let _ = thread.join();
+        }
+    });
+    tokio::select! {
+        ended = all => ended.map(|()| Ended::Orderly).map_err(io::Error::other),
+        () = signals.insist() => Ok(Ended::Insisted),
+    }
+}
+
+/// What is worth knowing at the start. Tools wait for some of these lines, which are Redis's.
+fn greet(process: &Process, settings: &Settings, dealer: &Dealer) {
     let (workers, multiplexing_api) = (dealer.workers.len(), dealer.node.identity.multiplexing_api);
-    tracing::info!("Larder {} starting, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
-    tracing::info!("Server initialized: {workers} workers, {} databases", settings.databases);
-    tracing::info!("Serving clients by {multiplexing_api}");
-    if settings.memcached_port != 0 {
-        tracing::info!("Serving memcached on port {}", settings.memcached_port);
-    }
-    if !settings.unixsocket.is_empty() {
-        tracing::info!("Serving RESP on {}", settings.unixsocket);
-    }
-    match settings.port {
-        0 => tracing::info!("Ready to accept connections"),
-        port => tracing::info!("Ready to accept connections tcp on port {port}"),
+    tracing::info!("Larder {} starting, PID: {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    tracing::info!(
+        "Serving clients by {multiplexing_api}, {workers} workers, {} databases",
+        settings.databases
+    );
+    process.log().greet(settings, multiplexing_api, workers);
+    tracing::info!("Running mode=standalone, port={}.", settings.port);
+    options::warn_of_no_effect(settings);
+    listener::check_backlog(settings);
+    tracing::info!("Server initialized");
+    dealer.node.note_startup_memory();
+    for (served, name) in [
+        (settings.port != 0, "tcp"),
+        (!settings.unixsocket.is_empty(), "unix"),
+        (settings.memcached_port != 0, "memcached"),
+        (!settings.memcached_unixsocket.is_empty(), "memcached, unix"),
+    ] {
+        if served {
+            tracing::info!("Ready to accept connections {name}");
+        }
     }
 }
 
@@ -186,7 +250,12 @@ fn rings(wanted: Use, workers: usize) -> io::Result<Vec<Ring>> {
     }
 }
 
-fn identity(process: &Process, config_file: String, multiplexing_api: &'static str) -> io::Result<Identity> {
+fn identity(
+    process: &Process,
+    config_file: String,
+    multiplexing_api: &'static str,
+    supervised: &'static str,
+) -> io::Result<Identity> {
     let mut id = [0; 20];
     fill_random(&mut id)?;
     let path = |path: io::Result<std::path::PathBuf>| {
@@ -197,12 +266,9 @@ fn identity(process: &Process, config_file: String, multiplexing_api: &'static s
         started_at: larder_engine::Host::time(process).now,
         process_id: std::process::id(),
         executable: path(std::env::current_exe()),
-        config_file: if config_file.is_empty() {
-            config_file
-        } else {
-            path(std::fs::canonicalize(config_file))
-        },
+        config_file,
         multiplexing_api,
+        supervised,
     })
 }
 
@@ -214,4 +280,34 @@ fn random_u64() -> io::Result<u64> {
 
 fn fill_random(bytes: &mut [u8]) -> io::Result<()> {
     getrandom::fill(bytes).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[test]
+    fn a_second_sigint_does_not_wait_for_a_worker() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let worker = thread::spawn(move || assert!(held.recv().is_err(), "nothing is sent"));
+        let ended = runtime.block_on(async {
+            let mut signals = Signals::listen()?;
+            kill_process(getpid(), Signal::INT)?;
+            end(vec![worker], &mut signals).await
+        });
+        assert_eq!(ended.expect("signals"), Ended::Insisted);
+        drop(release);
+    }
+
+    #[test]
+    fn workers_end_when_they_are_done() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let ended =
+            runtime.block_on(async { end(vec![thread::spawn(|| {})], &mut Signals::listen()?).await });
+        // The other test's signal reaches every listener of the process.
+        assert!(ended.is_ok());
+    }
 }

@@ -20,6 +20,9 @@ use crate::stream::Accepted;
 /// How often a worker looks for keys whose time has come: well within the 100 ms in which they are to go.
 const EXPIRE_TICK: Duration = Duration::from_millis(20);
 
+/// What the thread of a worker is called, with its number behind.
+pub(crate) const THREAD_NAME: &str = "worker-";
+
 /// A connection on its way to its worker.
 #[derive(Debug)]
 pub(crate) struct NewConnection {
@@ -109,7 +112,7 @@ pub(crate) fn start(
 ) -> std::io::Result<(mpsc::UnboundedSender<NewConnection>, thread::JoinHandle<()>)> {
     let (sender, receiver) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+    let thread = thread::Builder::new().name(format!("{THREAD_NAME}{index}")).spawn(move || {
         let worker = RefCell::new(Worker::new(Arc::clone(&node), index, seed));
         let local = Rc::new(Local { worker, node, busy_beside: Cell::new(false), index });
         LocalSet::new().block_on(&runtime, run(local, receiver, ring));

@@ -64,8 +64,12 @@ impl Host for Clock {
 
     fn shut_down(&self) {}
 
-    fn apply(&self, _settings: &Settings) -> Result<(), String> {
+    fn apply(&self, _settings: &mut Settings) -> Result<(), String> {
         Ok(())
+    }
+
+    fn rewrite_file(&self, path: &str, _change: &dyn Fn(&str) -> String) -> Result<(), String> {
+        Err(format!("there is no {path} in a node without a process"))
     }
 
     fn used_memory(&self) -> u64 {

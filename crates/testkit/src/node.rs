@@ -41,6 +41,7 @@ impl Node {
             executable: String::new(),
             config_file: String::new(),
             multiplexing_api: "none",
+            supervised: "no",
         };
         let host = Box::new(Arc::clone(&clock));
         let engine = larder_engine::Node::new(keyspace, command_table(), settings, identity, workers, host);

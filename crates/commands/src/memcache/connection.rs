@@ -97,6 +97,7 @@ impl Connection {
         let output_before = output.len();
         let mut turn = Turn::new(&node, worker.index, worker.settings(), moment, Wire(output));
         let (consumed, served) = self.batches(&mut turn, input);
+        turn.stats().requests.add(turn.executed);
         turn.stats().bytes_read.add(consumed as u64);
         turn.stats().bytes_written.add((turn.output.0.len() - output_before) as u64);
         self.shared.note_requests(moment.now, turn.executed);

@@ -21,3 +21,4 @@ mod turn;
 mod wire;
 
 pub use connection::Connection;
+pub use server::VERSION;

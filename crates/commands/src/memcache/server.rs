@@ -7,13 +7,19 @@ use super::item::Lifetime;
 use super::turn::{DB, Turn};
 
 /// The memcached whose protocol this is: clients decide by it what they may send.
-pub(super) const VERSION: &str = "1.6.45";
+pub const VERSION: &str = "1.6.45";
 
 impl Turn<'_> {
     /// Empties the database, now or at a time; another time said before is forgotten. A date that has passed means now, because
     /// an entry does not know when it was stored.
     pub(super) fn flush_all(&mut self, delay: i64, reply: ReplyMode) {
         self.stats().cmd_flush.add(1);
+        if !self.settings.memcached_flush_all {
+            if reply == ReplyMode::Send {
+                self.output.put(b"CLIENT_ERROR flush_all not allowed\r\n");
+            }
+            return;
+        }
         let at = match Lifetime::of(delay.max(0), self.now()) {
             Lifetime::Until(at) => at,
             Lifetime::Over => None,

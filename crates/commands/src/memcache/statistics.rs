@@ -138,7 +138,7 @@ impl Turn<'_> {
         self.stat("slab_reassign", yes(false));
         self.stat("slab_automove", 0);
         self.stat("lru_crawler", yes(false));
-        self.stat("flush_enabled", yes(true));
+        self.stat("flush_enabled", yes(settings.memcached_flush_all));
         self.stat("dump_enabled", yes(false));
         self.stat("idle_timeout", settings.timeout);
         self.stat("track_sizes", yes(false));

@@ -1,6 +1,6 @@
 //! CONFIG: asking for settings and changing them.
 
-use larder_config::{Directive, SetError, Settings};
+use larder_config::{Directive, Effect, Rewrite, SetError, Settings};
 use larder_engine::glob::{self, Case};
 
 use crate::help;
@@ -83,7 +83,8 @@ fn get(cx: &mut Context<'_>) -> CommandResult {
         let is_pattern = pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
         for (name, directive) in larder_config::names() {
             let matches = if is_pattern {
-                glob::matches(pattern, name.as_bytes(), Case::Insensitive)
+                directive.effect != Effect::Hidden
+                    && glob::matches(pattern, name.as_bytes(), Case::Insensitive)
             } else {
                 is_word(pattern, name)
             };
@@ -149,9 +150,17 @@ fn resetstat(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn rewrite(cx: &mut Context<'_>) -> CommandResult {
-    Err(CommandError::line(if cx.node.identity.config_file.is_empty() {
-        "ERR The server is running without a config file"
-    } else {
-        "ERR Rewriting config file: this version of Larder cannot do it; nothing was written"
-    }))
+    write_file(cx, Rewrite::Needed)
+}
+
+/// Puts settings into the configuration file and answers.
+pub(super) fn write_file(cx: &mut Context<'_>, which: Rewrite) -> CommandResult {
+    if cx.node.identity.config_file.is_empty() {
+        return Err(CommandError::line("ERR The server is running without a config file"));
+    }
+    cx.node
+        .rewrite_settings(which)
+        .map_err(|reason| CommandError::Line(format!("ERR Rewriting config file: {reason}").into()))?;
+    cx.reply.ok();
+    Ok(Outcome::Reply)
 }

@@ -23,4 +23,4 @@ pub(crate) const COMMANDS: &[&[Command]] = &[
 ];
 
 /// The version of Redis whose clients need not notice a difference.
-pub(crate) const COMPATIBLE_VERSION: &str = "7.2.4";
+pub const COMPATIBLE_VERSION: &str = "7.2.4";

@@ -92,9 +92,8 @@ fn shutdown(cx: &mut Context<'_>) -> CommandResult {
         return Err(CommandError::line("ERR No shutdown in progress."));
     }
     if options.save && !options.force {
-        return Err(CommandError::line(
-            "ERR Errors trying to SHUTDOWN: this version of Larder has no snapshots; use SHUTDOWN NOSAVE.",
-        ));
+        cx.node.host.log("There are no snapshots in this version of Larder: use SHUTDOWN NOSAVE.");
+        return Err(CommandError::line("ERR Errors trying to SHUTDOWN. Check logs."));
     }
     cx.client.closing = true;
     cx.node.host.shut_down();

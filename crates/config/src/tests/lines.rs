@@ -3,7 +3,11 @@
 use crate::*;
 
 fn load(text: &str) -> Result<Settings, ConfigError> {
-    Settings::load(text, "test.conf", &mut |name| Err(format!("can't open {name}")))
+    Settings::load(text, "test.conf", &mut no_file)
+}
+
+fn no_file(name: &str) -> Result<Vec<(String, String)>, String> {
+    Err(format!("can't open {name}"))
 }
 
 fn arguments(words: &[&str]) -> Vec<String> {
@@ -12,7 +16,7 @@ fn arguments(words: &[&str]) -> Vec<String> {
 
 fn started(words: &[&str]) -> Result<Settings, ConfigError> {
     let mut settings = Settings::default();
-    settings.load_arguments(&arguments(words)).map(|()| settings)
+    settings.load_arguments(&arguments(words), &mut no_file).map(|()| settings)
 }
 
 fn value(settings: &Settings, name: &str) -> String {
@@ -33,6 +37,65 @@ fn comments_blanks_quotes_and_later_lines() {
     assert_eq!(settings.unixsocketperm, 0o700);
     assert_eq!(value(&settings, "unixsocketperm"), "700");
     assert_eq!(settings.unixsocket, "prefix");
+}
+
+#[test]
+fn what_redis_passes_over_or_writes_itself_is_no_mistake() {
+    let settings = load(
+        "lua-replicate-commands yes\nlist-max-ziplist-entries 512\nslaveof NO ONE\nsave '900  1   60 5 '\nrequirepass abc\n\
+         user default on sanitize-payload #ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad ~* &* +@all",
+    )
+    .unwrap();
+    assert_eq!(
+        (value(&settings, "save"), value(&settings, "replicaof")),
+        ("900 1 60 5".into(), String::new())
+    );
+    assert_eq!(settings.requirepass, "abc");
+    assert_eq!(load("requirepass abc\nuser default on nopass ~* &* +@all").unwrap().requirepass, "");
+    assert_eq!(load("user default >secret on").unwrap().requirepass, "secret");
+}
+
+/// What the lines ask of those who have them read.
+#[derive(Default)]
+struct Notes(Vec<String>);
+
+impl Surroundings for Notes {
+    fn include(&mut self, pattern: &str) -> Result<Vec<(String, String)>, String> {
+        no_file(pattern)
+    }
+
+    fn rename_command(&mut self, from: &str, to: &str) -> Result<(), String> {
+        self.0.push(format!("{from} is {to:?}"));
+        if from == "nosuch" { Err("No such command in rename-command".to_owned()) } else { Ok(()) }
+    }
+
+    fn follow(&mut self, directive: &Directive, settings: &mut Settings) -> Result<(), String> {
+        if directive.name == "dir" {
+            settings.dir.insert_str(0, "/root/");
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn surroundings_rename_commands_and_have_the_last_word() {
+    let mut notes = Notes::default();
+    let mut settings = Settings::load("rename-command FLUSHALL ''\ndir data", "f", &mut notes).unwrap();
+    settings.load_arguments(&arguments(&["--rename-command", "KEYS", "k"]), &mut notes).unwrap();
+    assert_eq!(
+        (settings.dir.as_str(), notes.0),
+        ("/root/data", vec!["FLUSHALL is \"\"".into(), "KEYS is \"k\"".into()])
+    );
+    let error = Settings::load("\nRename-Command nosuch x", "f", &mut Notes::default()).unwrap_err();
+    assert_eq!(error.place, Place::File { file: "f".to_owned(), line: 2 });
+    assert_eq!(error.reason, "No such command in rename-command");
+}
+
+#[test]
+fn comments_may_be_in_any_encoding() {
+    assert_eq!(decode(b"# caf\xe9\ntimeout 5\n".to_vec()).unwrap(), "# caf\u{fffd}\ntimeout 5\n");
+    assert_eq!(decode("requirepass \u{fffd}é".into()).unwrap(), "requirepass \u{fffd}é");
+    assert_eq!(decode(b"# \xe9\nrequirepass caf\xe9".to_vec()).unwrap_err(), "line 2 is not UTF-8 text");
 }
 
 #[test]
@@ -63,6 +126,21 @@ fn bad_lines_are_reported_as_redis_reports_them() {
         ("requirepass \"\\xff\"", "the value is not UTF-8 text"),
         ("save", "wrong number of arguments"),
         ("save 1", "Invalid save parameters"),
+        ("save '900 1 \"'", "Unbalanced quotes in configuration line"),
+        ("loadmodule /lib/search.so", "modules cannot be loaded"),
+        ("sentinel monitor m 127.0.0.1 6379 2", "sentinel directive while not in sentinel mode"),
+        ("rename-command FLUSHALL", "Bad directive or wrong number of arguments"),
+        ("lua-replicate-commands", "Bad directive or wrong number of arguments"),
+        ("cluster-enabled yes", "there are no clusters yet: only 'no' is accepted"),
+        ("tls-port 6380", "there is no TLS yet: only 0 is accepted"),
+        ("replicaof 10.0.0.1 6379", "there is no replication yet: only 'no one' is accepted"),
+        ("replicaof 10.0.0.1", "wrong number of arguments"),
+        ("aclfile users.acl", "there are no users but the default one yet: only an empty name is accepted"),
+        ("dbfilename a/b", "dbfilename can't be a path, just a filename"),
+        ("appendfilename ''", "appendfilename can't be empty"),
+        ("user bob on", "Error in user declaration 'bob': there is no user but the default one yet"),
+        ("user default off", "Error in user declaration 'off': the default user may do everything yet"),
+        ("user default on #00", "Error in user declaration '#00': the default user may do everything yet"),
         ("unixsocketperm 999", "argument couldn't be parsed as an octal number"),
         ("unixsocketperm 1777", "argument must be between 0 and 777 inclusive"),
         ("unixsocketperm -1", "argument must be between 0 and 777 inclusive"),
@@ -86,7 +164,7 @@ fn save_and_buffer_limits_add_up_over_file_and_command_line() {
         value(&settings, "client-output-buffer-limit"),
         "normal 1 2 3 slave 268435456 67108864 60 pubsub 4 5 6"
     );
-    settings.load_arguments(&arguments(&["--save", "10", "1"])).unwrap();
+    settings.load_arguments(&arguments(&["--save", "10", "1"]), &mut no_file).unwrap();
     assert_eq!(value(&settings, "save"), "900 1 60 5 10 1");
 
     assert_eq!(value(&load("save 900 1\nsave \"\"\nsave 5 5").unwrap(), "save"), "5 5");
@@ -133,7 +211,7 @@ fn bad_options_are_shown_as_the_line_they_stand_for() {
         (&["-port", "1"], 1, "\"-port\" \"1\"", "Bad directive or wrong number of arguments"),
         (&["--port"], 1, "port", "wrong number of arguments"),
         (&["--save", "1"], 1, "save \"1\"", "Invalid save parameters"),
-        (&["--include", "f"], 1, "include \"f\"", "include is for configuration files"),
+        (&["--include", "f"], 1, "include \"f\"", "can't open f"),
     ] {
         let error = started(words).unwrap_err();
         assert_eq!(error.place, Place::CommandLine { option });
@@ -144,7 +222,7 @@ fn bad_options_are_shown_as_the_line_they_stand_for() {
 #[test]
 fn a_bad_option_leaves_the_settings_as_they_were() {
     let mut settings = Settings::default();
-    settings.load_arguments(&arguments(&["--timeout", "9", "--hz", "x"])).unwrap_err();
+    settings.load_arguments(&arguments(&["--timeout", "9", "--hz", "x"]), &mut no_file).unwrap_err();
     assert_eq!(settings, Settings::default());
 }
 

@@ -117,10 +117,12 @@ fn the_log_says_what_is_served() {
     let server = Server::start(&[]);
     let log = server.log();
     for line in [
-        format!("pid {}", server.pid()),
-        "Server initialized: 2 workers, 16 databases".to_owned(),
-        format!("Serving memcached on port {}", server.memcached_port),
-        format!("Ready to accept connections tcp on port {}", server.port),
+        format!("PID: {}", server.pid()),
+        "2 workers, 16 databases".to_owned(),
+        format!("* Running mode=standalone, port={}.\n", server.port),
+        "* Server initialized\n".to_owned(),
+        "* Ready to accept connections tcp\n".to_owned(),
+        "* Ready to accept connections memcached\n".to_owned(),
     ] {
         assert!(log.contains(&line), "{line:?} is not in {log}");
     }

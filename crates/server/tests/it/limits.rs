@@ -122,6 +122,16 @@ fn limits_may_change_while_clients_are_at_work() {
 }
 
 #[test]
+fn there_are_as_many_databases_as_wanted() {
+    let server = Server::start(&["--databases", "3"]);
+    let mut client = server.client();
+    assert_eq!(client.call(&["SELECT", "2"]).text(), "OK");
+    assert_eq!(client.call(&["SELECT", "3"]).text(), "ERR DB index is out of range");
+    assert!(format!("{:?}", client.call(&["CONFIG", "GET", "databases"])).contains("\"3\""));
+    server.end();
+}
+
+#[test]
 fn a_password_may_come_and_go() {
     let server = Server::start(&[]);
     let (mut admin, mut before) = (server.client(), server.client());

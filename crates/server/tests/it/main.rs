@@ -1,6 +1,7 @@
 //! The binary from outside: a process started with a command line, spoken to over its sockets, and ended by signals.
 //!
-//! All of it is done twice: here with clients served by epoll, and in `../it_uring` by io_uring.
+//! What clients may notice is done twice: here with clients served by epoll, and in `../it_uring` by io_uring. Once only: the log,
+//! the addresses, HTTP, and the process as its keepers see it.
 //!
 //! Every test starts servers of its own, on ports that were free a moment ago and in a temporary directory. None of them measures
 //! time; where a state is awaited there is a generous limit after which the test fails.
@@ -12,14 +13,20 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "the siege prints its figures")]
 
+mod addresses;
 mod client;
 mod command_line;
+mod configuration;
 mod damage;
 mod delivery;
 mod hostile_input;
+mod http;
 mod huge_pages;
 mod lifecycle;
 mod limits;
+mod log;
+mod names;
+mod process;
 mod races;
 mod server;
 mod siege;

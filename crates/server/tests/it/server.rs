@@ -62,8 +62,7 @@ pub(crate) fn driver() -> [&'static str; 2] {
         let directory = Directory::new();
         let arguments = [&words[..], &["--port", "0", "--memcached-port", "0"]].concat();
         wait(&mut command(&directory, &arguments).spawn().unwrap());
-        let said =
-            ["stdout", "stderr"].map(|name| fs::read_to_string(directory.file(name)).unwrap()).concat();
+        let said = said(&directory);
         let missing = said.contains("io_uring is not to be had here");
         if missing {
             // Not captured, as what is printed is.
@@ -79,12 +78,32 @@ pub(crate) fn driver() -> [&'static str; 2] {
 
 /// The binary with these arguments, its output in files of this directory.
 pub(crate) fn command(directory: &Directory, arguments: &[&str]) -> Command {
-    let binary = std::env::var_os("LARDER").unwrap_or_else(|| env!("CARGO_BIN_EXE_larder").into());
-    let mut command = Command::new(binary);
+    program(directory, &binary(), arguments)
+}
+
+/// The binary under another name, to which it listens.
+pub(crate) fn command_named(name: &str, directory: &Directory, arguments: &[&str]) -> Command {
+    let link = directory.path().join(name);
+    let _ = std::os::unix::fs::symlink(binary(), &link);
+    program(directory, &link, arguments)
+}
+
+fn binary() -> PathBuf {
+    std::env::var_os("LARDER").unwrap_or_else(|| env!("CARGO_BIN_EXE_larder").into()).into()
+}
+
+fn program(directory: &Directory, path: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(path);
     let output = |name| Stdio::from(fs::File::create(directory.file(name)).unwrap());
     command.args(arguments).current_dir(directory.path()).stdin(Stdio::null());
     command.stdout(output("stdout")).stderr(output("stderr"));
     command
+}
+
+/// What a process whose output is in this directory has said so far, in a log file of this name, too.
+pub(crate) fn said(directory: &Directory) -> String {
+    let read = |name| fs::read_to_string(directory.file(name)).unwrap_or_default();
+    ["stdout", "stderr", "larder.log"].map(read).concat()
 }
 
 /// A port that was free a moment ago.
@@ -148,9 +167,9 @@ impl Server {
         Client::tcp(self.memcached_address())
     }
 
-    /// What it has written to standard output and standard error.
+    /// What it has written to standard output and standard error, and to a log file of this name.
     pub(crate) fn log(&self) -> String {
-        ["stdout", "stderr"].map(|name| fs::read_to_string(self.directory.file(name)).unwrap()).concat()
+        said(&self.directory)
     }
 
     /// The number of the process.
@@ -174,12 +193,18 @@ impl Server {
     }
 
     /// Ends it by SIGTERM and checks that nothing went wrong in its life.
-    pub(crate) fn end(mut self) {
+    pub(crate) fn end(self) {
+        self.end_with(|_| {});
+    }
+
+    /// The same, with a look at what it wrote.
+    pub(crate) fn end_with(mut self, look: impl FnOnce(&str)) {
         self.signal(Signal::TERM);
         let status = self.wait();
         let log = self.log();
         assert_eq!(status.code(), Some(0), "{log}");
         assert!(!log.contains("panicked"), "{log}");
+        look(&log);
     }
 }
 

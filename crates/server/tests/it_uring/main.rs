@@ -7,6 +7,8 @@
 mod client;
 #[path = "../it/command_line.rs"]
 mod command_line;
+#[path = "../it/configuration.rs"]
+mod configuration;
 #[path = "../it/damage.rs"]
 mod damage;
 #[path = "../it/delivery.rs"]
@@ -17,6 +19,8 @@ mod hostile_input;
 mod lifecycle;
 #[path = "../it/limits.rs"]
 mod limits;
+#[path = "../it/names.rs"]
+mod names;
 #[path = "../it/races.rs"]
 mod races;
 #[path = "../it/server.rs"]

@@ -42,10 +42,10 @@ fn count(cx: &mut Context<'_>) -> CommandResult {
 fn list(cx: &mut Context<'_>) -> CommandResult {
     let table = &cx.node.table;
     let rows: Vec<&Row> = match cx.args.len() {
-        2 => table.rows().iter().collect(),
+        2 => table.callable().collect(),
         5 if is_word(cx.args.at(2), "filterby") => {
             let (by, value) = (cx.args.at(3), cx.args.at(4));
-            let rows = table.rows().iter();
+            let rows = table.callable();
             if is_word(by, "module") {
                 // No module, no command of one.
                 Vec::new()

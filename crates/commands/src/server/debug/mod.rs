@@ -1,6 +1,6 @@
 //! DEBUG: the part of it that tests and client libraries use. `enable-debug-command` says who may.
 //!
-//! What has no counterpart here (crashes, reloads, formats that do not exist yet) is refused; what only tunes a mechanism of
+//! What has no counterpart here (reloads, formats that do not exist yet) is refused; what only tunes a mechanism of
 //! Redis that is not needed here is accepted, for then nothing is left undone.
 
 use std::sync::atomic::Ordering;
@@ -61,6 +61,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: accept,
     },
     Subcommand {
+        name: "config-rewrite-force-all",
+        syntax: "",
+        summary: "Writes every setting into the configuration file, as CONFIG REWRITE does with those that need it.",
+        arguments: (0, 0),
+        run: rewrite_all,
+    },
+    Subcommand {
         name: "dict-resizing",
         syntax: "<0|1>",
         summary: "Does nothing: tables are never resized as a whole.",
@@ -94,6 +101,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         summary: "Tells how the value of a key is held; with fast, without the length that it would have in a file.",
         arguments: (1, 2),
         run: object::object,
+    },
+    Subcommand {
+        name: "panic",
+        syntax: "",
+        summary: "Ends the process as a fault of its own would, with a report in the log.",
+        arguments: (0, 0),
+        run: panic,
     },
     Subcommand {
         name: "protocol",
@@ -174,6 +188,10 @@ fn accept(cx: &mut Context<'_>) -> CommandResult {
     Ok(Outcome::Reply)
 }
 
+fn rewrite_all(cx: &mut Context<'_>) -> CommandResult {
+    super::config::write_file(cx, larder_config::Rewrite::All)
+}
+
 fn change_replication_id(cx: &mut Context<'_>) -> CommandResult {
     cx.node.set_replication_id(cx.random.hexadecimal_id());
     accept(cx)
@@ -186,6 +204,10 @@ fn error(cx: &mut Context<'_>) -> CommandResult {
 fn log(cx: &mut Context<'_>) -> CommandResult {
     cx.node.host.log(&format!("DEBUG LOG: {}", String::from_utf8_lossy(cx.args.at(2))));
     accept(cx)
+}
+
+fn panic(_: &mut Context<'_>) -> CommandResult {
+    panic!("DEBUG PANIC was called");
 }
 
 fn packed_threshold(cx: &mut Context<'_>) -> CommandResult {

@@ -21,7 +21,7 @@ pub(super) fn server(report: &mut Report, cx: &Context<'_>) {
     report.field("monotonic_clock", "POSIX clock_gettime");
     report.field("multiplexing_api", identity.multiplexing_api);
     report.field("process_id", identity.process_id);
-    report.field("process_supervised", "no");
+    report.field("process_supervised", identity.supervised);
     report.field("run_id", &identity.run_id);
     report.field("tcp_port", settings.port);
     report.field("server_time_usec", cx.node.host.unix_micros());
