@@ -11,6 +11,7 @@ pub mod memcache;
 mod prelude;
 mod server;
 mod string;
+mod timeout;
 
 pub use document::render_markdown;
 use larder_engine::CommandTable;

@@ -200,3 +200,27 @@ fn help_has_a_line_for_each_way_to_call_it() {
     assert!(lines.contains(&line("SLEEP <seconds>")));
     assert_eq!(lines[lines.len() - 2..], [line("HELP"), line("    Prints this help.")]);
 }
+
+#[test]
+fn what_sleeps_is_slow() {
+    let mut bench = Bench::new(Protocol::Resp2);
+    bench.assert_ok("CONFIG SET latency-monitor-threshold 20");
+    bench.assert_ok("DEBUG SLEEP 0.03");
+    bench.assert_ok("DEBUG SLEEP 0.01");
+    bench.assert_ok("DEBUG SLEEP 0.02");
+    let second = bench.node.clock.now().0 / 1000;
+    let sample = vec![Value::Integer(second), Value::Integer(30)];
+    assert_eq!(bench.ask_one("LATENCY HISTORY command"), Value::Array(vec![Value::Array(sample)]));
+    let latest = [bulk("command"), Value::Integer(second), Value::Integer(30), Value::Integer(30)];
+    assert_eq!(bench.ask_one("LATENCY LATEST"), Value::Array(vec![Value::Array(latest.to_vec())]));
+    for (request, text) in
+        [("LATENCY GRAPH command", "command - high 30 ms, low 30 ms"), ("LATENCY DOCTOR", "SLOWLOG GET")]
+    {
+        let Value::Bulk(report) = bench.ask_one(request) else { panic!("{request} answers no text") };
+        assert!(String::from_utf8_lossy(&report).contains(text), "{request}");
+    }
+    assert_eq!(bench.ask_one("SLOWLOG LEN"), Value::Integer(3));
+    assert_eq!(bench.ask_one("LATENCY RESET fast-command"), Value::Integer(0));
+    assert_eq!(bench.ask_one("LATENCY RESET COMMAND"), Value::Integer(1));
+    assert_eq!(bench.ask_one("LATENCY LATEST"), Value::Array(Vec::new()));
+}

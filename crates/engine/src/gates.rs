@@ -22,6 +22,7 @@ const GATES: &[Gate] = &[
     authenticated, // before everything that would tell a stranger about the node
     arity,         // before everything that looks at arguments
     permitted,     // what a directive must allow
+    no_monitor,    // keys are not for who monitors
 ];
 
 /// Whether a request may go on to its handler.
@@ -44,6 +45,13 @@ fn arity(request: &Request<'_>) -> Result<(), CommandError> {
     } else {
         Err(CommandError::WrongArity(request.row.full_name().into()))
     }
+}
+
+fn no_monitor(request: &Request<'_>) -> Result<(), CommandError> {
+    if request.client.is_kept_from_keys(request.row.command.flags) {
+        return Err(CommandError::line("ERR Replica can't interact with the keyspace"));
+    }
+    Ok(())
 }
 
 fn permitted(request: &Request<'_>) -> Result<(), CommandError> {

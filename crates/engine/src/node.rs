@@ -7,8 +7,13 @@ use larder_config::Settings;
 use larder_store::{AccessPolicy, Keyspace, Moment, STRIPES, UnixMillis};
 
 use crate::client::SharedClient;
+use crate::command_log::CommandLogs;
 use crate::flush_timer::FlushTimer;
+use crate::latency::LatencyMonitor;
+use crate::monitor::Monitors;
+use crate::pause::Pause;
 use crate::rates::Rates;
+use crate::recent::{Peak, RecentPeaks};
 use crate::safepoint::Safepoint;
 use crate::stats::{StripeStats, WorkerStats};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
@@ -38,8 +43,18 @@ pub struct Node {
     pub active_expire: AtomicBool,
     /// When database 0 is to be emptied, if at all.
     pub flush_timer: FlushTimer,
+    /// Commands worth a second look.
+    pub command_logs: CommandLogs,
+    /// What took long.
+    pub latency: LatencyMonitor,
+    /// Whether requests are kept waiting.
+    pub pause: Pause,
+    /// Who is sent a line for each command.
+    pub monitors: Monitors,
     /// What happens per second just now.
     pub rates: Rates,
+    /// The longest buffers of clients in the last seconds.
+    pub recent_peaks: RecentPeaks,
     /// Connections turned away because there were `maxclients` already.
     pub rejected_connections: AtomicU64,
     /// Bytes of memory allocated before the first client came.
@@ -99,6 +114,12 @@ pub trait Host: Send + Sync {
     fn resident_memory(&self) -> u64;
     /// Processor time used so far, in seconds: system, user.
     fn cpu_seconds(&self) -> (f64, f64);
+    /// The same of the main thread alone.
+    fn main_thread_cpu_seconds(&self) -> (f64, f64) {
+        (0.0, 0.0)
+    }
+    /// Has the allocator give back to the system what it does not need.
+    fn purge_memory(&self) {}
     /// Bytes of memory that the machine has; 0 when nobody knows.
     fn machine_memory(&self) -> u64 {
         0
@@ -141,7 +162,12 @@ impl Node {
             next_client: AtomicU64::new(1),
             active_expire: AtomicBool::new(true),
             flush_timer: FlushTimer::default(),
+            command_logs: CommandLogs::default(),
+            latency: LatencyMonitor::default(),
+            pause: Pause::default(),
+            monitors: Monitors::default(),
             rates: Rates::default(),
+            recent_peaks: RecentPeaks::default(),
             rejected_connections: AtomicU64::new(0),
             changing: Mutex::new(()),
         }
@@ -174,6 +200,19 @@ impl Node {
         *self.settings.write() = Arc::new(new);
         self.settings_version.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// Ends CLIENT PAUSE, and has everybody go on who waited for that.
+    pub fn end_pause(&self) {
+        self.pause.end();
+        self.clients.iter().for_each(|client| client.wake_postponed());
+    }
+
+    /// Forgets a client whose connection has ended.
+    pub fn remove_client(&self, id: u64) {
+        if let Some((_, client)) = self.clients.remove(&id) {
+            self.monitors.remove(&client);
+        }
     }
 
     /// An id for a new client.
@@ -216,11 +255,18 @@ impl Node {
 
     /// Measures how fast things go; to be called ten times a second.
     pub fn sample_rates(&self) {
+        let (system, user) = self.host.cpu_seconds();
         let totals = [
             self.requests_executed(),
             self.sum(|worker| worker.input_bytes.value()),
             self.sum(|worker| worker.output_bytes.value()),
+            self.sum(|worker| worker.rounds.value()),
+            ((system + user) * 1e9) as u64,
         ];
+        let peak =
+            |peak: fn(&WorkerStats) -> &Peak| self.stats.iter().map(|worker| peak(worker).take()).max();
+        let (input, output) = (peak(|worker| &worker.input_peak), peak(|worker| &worker.output_peak));
+        self.recent_peaks.collect(input.unwrap_or(0), output.unwrap_or(0));
         self.rates.sample(self.host.time().nanos, totals);
     }
 
@@ -265,6 +311,12 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     }
     fn cpu_seconds(&self) -> (f64, f64) {
         (**self).cpu_seconds()
+    }
+    fn main_thread_cpu_seconds(&self) -> (f64, f64) {
+        (**self).main_thread_cpu_seconds()
+    }
+    fn purge_memory(&self) {
+        (**self).purge_memory();
     }
     fn machine_memory(&self) -> u64 {
         (**self).machine_memory()

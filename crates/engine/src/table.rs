@@ -5,7 +5,9 @@ use std::hash::{Hash, Hasher};
 
 use foldhash::fast::FixedState;
 
+use crate::args::Args;
 use crate::command::Command;
+use crate::command_log::REDACTED;
 
 /// Longest name of a command, a subcommand's container included; longer words need not be looked up.
 const NAME_MAX: usize = 32;
@@ -37,6 +39,12 @@ impl Row {
     #[must_use]
     pub fn is_plain(&self) -> bool {
         self.container.is_none() && self.command.subcommands.is_empty()
+    }
+
+    /// An argument as logs may show it.
+    #[must_use]
+    pub fn shown<'a>(&self, args: Args<'a>, index: usize) -> &'a [u8] {
+        if (self.command.is_secret)(args, index) { REDACTED } else { args.at(index) }
     }
 
     /// The name under which it is counted and shown: `config|get`.

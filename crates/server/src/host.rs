@@ -94,13 +94,16 @@ impl Host for Process {
     }
 
     fn cpu_seconds(&self) -> (f64, f64) {
-        let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        // The name in parentheses may hold anything; the fields count from behind it.
-        let fields = stat.rsplit(')').next().unwrap_or_default();
-        let mut ticks = fields.split_whitespace().skip(11).map(|ticks| ticks.parse().unwrap_or(0.0));
-        let (user, system): (f64, f64) = (ticks.next().unwrap_or(0.0), ticks.next().unwrap_or(0.0));
-        let per_second = rustix::param::clock_ticks_per_second() as f64;
-        (system / per_second, user / per_second)
+        cpu_seconds("/proc/self/stat")
+    }
+
+    fn main_thread_cpu_seconds(&self) -> (f64, f64) {
+        // Its number is the process's.
+        cpu_seconds(&format!("/proc/self/task/{}/stat", std::process::id()))
+    }
+
+    fn purge_memory(&self) {
+        memory::purge();
     }
 
     fn machine_memory(&self) -> u64 {
@@ -118,6 +121,17 @@ impl Host for Process {
     fn log(&self, line: &str) {
         tracing::warn!("{line}");
     }
+}
+
+/// Processor time, system and user, as a file of the kernel's tells it.
+fn cpu_seconds(path: &str) -> (f64, f64) {
+    let stat = std::fs::read_to_string(path).unwrap_or_default();
+    // The name in parentheses may hold anything; the fields count from behind it.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let mut ticks = fields.split_whitespace().skip(11).map(|ticks| ticks.parse().unwrap_or(0.0));
+    let (user, system): (f64, f64) = (ticks.next().unwrap_or(0.0), ticks.next().unwrap_or(0.0));
+    let per_second = rustix::param::clock_ticks_per_second() as f64;
+    (system / per_second, user / per_second)
 }
 
 /// What CONFIG SET says of a setting that the system does not permit.

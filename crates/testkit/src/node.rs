@@ -173,7 +173,7 @@ impl Feed {
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        self.engine.clients.remove(&self.id);
+        self.engine.remove_client(self.id);
     }
 }
 
@@ -262,4 +262,5 @@ struct NoLink;
 
 impl Link for NoLink {
     fn disconnect(&self) {}
+    fn wake(&self) {}
 }

@@ -23,6 +23,7 @@ mod limits;
 mod races;
 mod server;
 mod siege;
+mod waiting;
 
 /// What the directive io-uring is for every server here.
 const IO_URING: &str = "no";

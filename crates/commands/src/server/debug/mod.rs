@@ -149,14 +149,8 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
         Some(Subcommand { arguments: (fewest, most), run, .. }) if (*fewest..=*most).contains(&given) => {
             run(cx)
         }
-        _ => Err(unknown(name)),
+        _ => Err(CommandError::subcommand_syntax(cx.args)),
     }
-}
-
-fn unknown(name: &[u8]) -> CommandError {
-    let name = String::from_utf8_lossy(name);
-    let text = format!("ERR unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP.");
-    CommandError::Line(text.into())
 }
 
 fn help(cx: &mut Context<'_>) -> CommandResult {
@@ -209,7 +203,7 @@ fn reply_buffer(cx: &mut Context<'_>) -> CommandResult {
         return accept(cx);
     }
     if !is_word(what, "peak-reset-time") {
-        return Err(unknown(cx.args.at(1)));
+        return Err(CommandError::subcommand_syntax(cx.args));
     }
     if !is_word(value, "never") && !is_word(value, "reset") {
         larder_store::parse_integer(value).ok_or(CommandError::NotAnInteger)?;
