@@ -59,6 +59,8 @@ pub struct Node {
     pub rejected_connections: AtomicU64,
     /// Bytes of memory allocated before the first client came.
     pub startup_memory: AtomicU64,
+    /// Processor time used when statistics were last reset.
+    cpu_nanos_at_reset: AtomicU64,
     /// Names the history of the node's data.
     replication_id: Mutex<String>,
     /// Serialises CONFIG SET.
@@ -169,6 +171,7 @@ impl Node {
             rates: Rates::default(),
             recent_peaks: RecentPeaks::default(),
             rejected_connections: AtomicU64::new(0),
+            cpu_nanos_at_reset: AtomicU64::new(0),
             changing: Mutex::new(()),
         }
     }
@@ -253,15 +256,21 @@ impl Node {
         self.sum(|worker| worker.commands.iter().map(|command| command.calls.value()).sum())
     }
 
+    /// Processor time used since the start, or since statistics were reset.
+    #[must_use]
+    pub fn cpu_nanos(&self) -> u64 {
+        let (system, user) = self.host.cpu_seconds();
+        (((system + user) * 1e9) as u64).saturating_sub(self.cpu_nanos_at_reset.load(Ordering::Relaxed))
+    }
+
     /// Measures how fast things go; to be called ten times a second.
     pub fn sample_rates(&self) {
-        let (system, user) = self.host.cpu_seconds();
         let totals = [
             self.requests_executed(),
             self.sum(|worker| worker.input_bytes.value()),
             self.sum(|worker| worker.output_bytes.value()),
             self.sum(|worker| worker.rounds.value()),
-            ((system + user) * 1e9) as u64,
+            self.cpu_nanos(),
         ];
         let peak =
             |peak: fn(&WorkerStats) -> &Peak| self.stats.iter().map(|worker| peak(worker).take()).max();
@@ -274,6 +283,8 @@ impl Node {
     pub fn reset_stats(&self) {
         self.stats.iter().for_each(WorkerStats::reset);
         self.rates.reset();
+        let nanos = self.cpu_nanos();
+        self.cpu_nanos_at_reset.fetch_add(nanos, Ordering::Relaxed);
         self.rejected_connections.store(0, Ordering::Relaxed);
         let moment = moment(self.host.time().now, &self.settings());
         for stripe in 0..STRIPES {

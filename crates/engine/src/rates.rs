@@ -75,7 +75,8 @@ impl Rates {
     pub(crate) fn reset(&self) {
         for meter in &mut self.0.lock().meters {
             meter.per_second = [0.0; SAMPLES];
-            meter.total = 0;
+            // Whatever comes next is no increase.
+            meter.total = u64::MAX;
         }
     }
 }

@@ -94,12 +94,16 @@ impl Host for Process {
     }
 
     fn cpu_seconds(&self) -> (f64, f64) {
-        cpu_seconds("/proc/self/stat")
+        let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        cpu_seconds("/proc/self/stat", spent.tv_sec as f64 + spent.tv_nsec as f64 / 1e9)
     }
 
     fn main_thread_cpu_seconds(&self) -> (f64, f64) {
         // Its number is the process's.
-        cpu_seconds(&format!("/proc/self/task/{}/stat", std::process::id()))
+        let folder = format!("/proc/self/task/{}", std::process::id());
+        let schedule = std::fs::read_to_string(format!("{folder}/schedstat")).unwrap_or_default();
+        let nanos: f64 = schedule.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0.0);
+        cpu_seconds(&format!("{folder}/stat"), nanos / 1e9)
     }
 
     fn purge_memory(&self) {
@@ -123,15 +127,15 @@ impl Host for Process {
     }
 }
 
-/// Processor time, system and user, as a file of the kernel's tells it.
-fn cpu_seconds(path: &str) -> (f64, f64) {
+/// Processor time, system and user: the exact sum, in parts as a file of the kernel's tells them, in hundredths of a second.
+fn cpu_seconds(path: &str, sum: f64) -> (f64, f64) {
     let stat = std::fs::read_to_string(path).unwrap_or_default();
     // The name in parentheses may hold anything; the fields count from behind it.
     let fields = stat.rsplit(')').next().unwrap_or_default();
     let mut ticks = fields.split_whitespace().skip(11).map(|ticks| ticks.parse().unwrap_or(0.0));
     let (user, system): (f64, f64) = (ticks.next().unwrap_or(0.0), ticks.next().unwrap_or(0.0));
-    let per_second = rustix::param::clock_ticks_per_second() as f64;
-    (system / per_second, user / per_second)
+    let system = if system > 0.0 { sum * system / (system + user) } else { 0.0 };
+    (system, sum - system)
 }
 
 /// What CONFIG SET says of a setting that the system does not permit.

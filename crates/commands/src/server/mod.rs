@@ -14,6 +14,7 @@ mod memory;
 mod monitor;
 mod process;
 mod replication;
+mod survey;
 
 pub(crate) const COMMANDS: &[&[Command]] = &[
     command::COMMANDS,

@@ -296,7 +296,7 @@ impl State {
         task: &mut Context<'_>,
         needed: usize,
     ) -> Poll<io::Result<usize>> {
-        let tail = self.session.tail_with_room(&shared.local, needed)?;
+        let tail = self.session.tail_with_room(needed);
         loop {
             match self.stream.poll_read_ready(task)? {
                 Poll::Ready(()) => {}
@@ -305,7 +305,11 @@ impl State {
             match self.stream.try_read(tail) {
                 Ok(0) => return Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
+                result => {
+                    return Poll::Ready(
+                        result.and_then(|read| self.session.judge_kept(&shared.local).map(|()| read)),
+                    );
+                }
             }
         }
     }

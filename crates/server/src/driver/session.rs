@@ -92,16 +92,20 @@ impl Session {
         self.conversation.look_ahead(&mut local.worker.borrow_mut(), input);
     }
 
-    /// The kept input, with room to read more of a request that is known to need so many bytes; an error when the client has sent
-    /// more of an unfinished request than it may.
-    pub(super) fn tail_with_room(&mut self, local: &Local, needed: usize) -> io::Result<&mut Vec<u8>> {
+    /// An error when the client has sent more in one request, or ahead of a request's end, than it may.
+    pub(super) fn judge_kept(&self, local: &Local) -> io::Result<()> {
         if self.tail.len() as u64 > local.worker.borrow().settings().client_query_buffer_limit {
             local.stats().input_limit_exceeded.add(1);
             return Err(ErrorKind::OutOfMemory.into());
         }
+        Ok(())
+    }
+
+    /// The kept input, with room to read more of a request that is known to need so many bytes.
+    pub(super) fn tail_with_room(&mut self, needed: usize) -> &mut Vec<u8> {
         let growth_max = self.tail.len().clamp(TAIL_GROWTH_MIN, TAIL_GROWTH_MAX);
         self.tail.reserve(needed.clamp(TAIL_GROWTH_MIN, growth_max));
-        Ok(&mut self.tail)
+        &mut self.tail
     }
 
     /// Serves input that came when none was kept, where it lies, and keeps what is not consumed.

@@ -8,7 +8,9 @@ use std::sync::atomic::Ordering;
 use crate::help;
 use crate::prelude::*;
 
+mod digest;
 mod object;
+mod populate;
 mod protocol;
 
 pub(super) const COMMANDS: &[Command] = &[DEBUG];
@@ -68,6 +70,20 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: accept,
     },
     Subcommand {
+        name: "digest",
+        syntax: "",
+        summary: "Answers a signature of all data, the one that Redis makes of the same.",
+        arguments: (0, 0),
+        run: digest::digest,
+    },
+    Subcommand {
+        name: "digest-value",
+        syntax: "<key> [<key> ...]",
+        summary: "Answers signatures of values.",
+        arguments: (0, usize::MAX),
+        run: digest::digest_value,
+    },
+    Subcommand {
         name: "error",
         syntax: "<string>",
         summary: "Answers an error with this line.",
@@ -94,6 +110,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         summary: "Tells how the value of a key is held; with fast, without the length that it would have in a file.",
         arguments: (1, 2),
         run: object::object,
+    },
+    Subcommand {
+        name: "populate",
+        syntax: "<count> [<prefix>] [<size>]",
+        summary: "Creates so many strings named key:<number>, or otherwise, of so many bytes; keys that exist are left alone.",
+        arguments: (1, 3),
+        run: populate::populate,
     },
     Subcommand {
         name: "protocol",

@@ -82,10 +82,9 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
 /// What Redis calls cycles of the event loop. Nothing in a worker's round waits, so rounds last as long as the process computes.
 fn rounds(report: &mut Report, cx: &Context<'_>) {
     let (node, rates) = (cx.node, &cx.node.rates);
-    let (system, user) = node.host.cpu_seconds();
     let commands = node.sum(|worker| worker.commands.iter().map(|command| command.nanos.value()).sum());
     report.field("eventloop_cycles", node.sum(|worker| worker.rounds.value()));
-    report.field("eventloop_duration_sum", ((system + user) * 1e6) as u64);
+    report.field("eventloop_duration_sum", node.cpu_nanos() / 1000);
     report.field("eventloop_duration_cmd_sum", commands / 1000);
     let (rounds, nanos) = (rates.per_second(Rate::Rounds), rates.per_second(Rate::CpuNanos));
     report.field("instantaneous_eventloop_cycles_per_sec", rounds.round());

@@ -51,6 +51,9 @@ fn after_databases(figures: &Figures, keys: u64) -> Vec<(&'static str, Field)> {
     vec![
         ("lua.caches", Field::Bytes(0)),
         ("functions.caches", Field::Bytes(0)),
+        ("overhead.db.hashtable.lut", Field::Bytes(figures.table_bytes())),
+        ("overhead.db.hashtable.rehashing", Field::Bytes(0)),
+        ("db.dict.rehashing.count", Field::Bytes(0)),
         ("overhead.total", Field::Bytes(figures.overhead())),
         ("keys.count", Field::Bytes(keys)),
         ("keys.bytes-per-key", Field::Bytes(figures.net().checked_div(keys).unwrap_or(0))),
@@ -60,6 +63,7 @@ fn after_databases(figures: &Figures, keys: u64) -> Vec<(&'static str, Field)> {
         ("allocator.allocated", Field::Bytes(used)),
         ("allocator.active", Field::Bytes(resident)),
         ("allocator.resident", Field::Bytes(resident)),
+        ("allocator.muzzy", Field::Bytes(0)),
         ("allocator-fragmentation.ratio", Field::Double(quotient(resident, used))),
         ("allocator-fragmentation.bytes", Field::Difference(beyond)),
         ("allocator-rss.ratio", Field::Double(1.0)),

@@ -77,7 +77,8 @@ impl Peer {
             return Ok(());
         }
         let needed = if let Served::NeedInput(needed) = self.stage { needed } else { 0 };
-        self.session.tail_with_room(local, needed.max(input.len()))?.extend_from_slice(input);
+        self.session.tail_with_room(needed.max(input.len())).extend_from_slice(input);
+        self.session.judge_kept(local)?;
         self.session.note_kept(local);
         self.session.note_active(local);
         if matches!(self.stage, Served::NeedInput(_)) {
