@@ -9,6 +9,7 @@ use larder_store::{AccessPolicy, Keyspace, Moment, STRIPES, UnixMillis};
 use crate::client::SharedClient;
 use crate::command_log::CommandLogs;
 use crate::flush_timer::FlushTimer;
+use crate::hot_keys::HotKeys;
 use crate::latency::LatencyMonitor;
 use crate::monitor::Monitors;
 use crate::pause::Pause;
@@ -51,6 +52,8 @@ pub struct Node {
     pub pause: Pause,
     /// Who is sent a line for each command.
     pub monitors: Monitors,
+    /// Which keys take the most time and the most bytes.
+    pub hot_keys: HotKeys,
     /// What happens per second just now.
     pub rates: Rates,
     /// The longest buffers of clients in the last seconds.
@@ -168,6 +171,7 @@ impl Node {
             latency: LatencyMonitor::default(),
             pause: Pause::default(),
             monitors: Monitors::default(),
+            hot_keys: HotKeys::new(workers),
             rates: Rates::default(),
             recent_peaks: RecentPeaks::default(),
             rejected_connections: AtomicU64::new(0),
@@ -275,6 +279,7 @@ impl Node {
         let peak =
             |peak: fn(&WorkerStats) -> &Peak| self.stats.iter().map(|worker| peak(worker).take()).max();
         let (input, output) = (peak(|worker| &worker.input_peak), peak(|worker| &worker.output_peak));
+        self.hot_keys.stop_when_due(self, self.host.time().now);
         self.recent_peaks.collect(input.unwrap_or(0), output.unwrap_or(0));
         self.rates.sample(self.host.time().nanos, totals);
     }

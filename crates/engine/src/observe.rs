@@ -10,6 +10,7 @@ use crate::args::Args;
 use crate::client::Client;
 use crate::command::Flags;
 use crate::command_log::LogKind;
+use crate::context::KeyAt;
 use crate::latency::Happening;
 use crate::monitor;
 use crate::node::{Node, Time};
@@ -28,6 +29,8 @@ pub(crate) struct Attention {
     paused: bool,
     /// Somebody is to be told of them.
     monitored: bool,
+    /// Their keys are observed.
+    hot_keys: bool,
     /// Any of this.
     pub(crate) needed: bool,
 }
@@ -37,7 +40,8 @@ impl Attention {
     #[inline]
     pub(crate) fn new(node: &Node, now: UnixMillis) -> Attention {
         let (paused, monitored) = (node.pause.in_force(now).is_some(), node.monitors.any());
-        Attention { paused, monitored, needed: paused || monitored }
+        let hot_keys = node.hot_keys.is_active(now);
+        Attention { paused, monitored, hot_keys, needed: paused || monitored || hot_keys }
     }
 }
 
@@ -67,6 +71,22 @@ impl Turn<'_> {
         self.node.monitors.send(line, unread_max);
         // Behind the reply to the command, and before those to the next ones.
         self.client.take_inbox(self.output);
+    }
+
+    /// When a request begins whose keys are observed; none otherwise.
+    #[cold]
+    pub(crate) fn begin_observing(&self, keys: &[KeyAt]) -> Option<u64> {
+        (self.attention.hot_keys && !keys.is_empty()).then(|| self.node.host.time().nanos)
+    }
+
+    /// Counts what a request took for its keys.
+    #[cold]
+    pub(crate) fn count_keys(&mut self, args: Args<'_>, keys: &[KeyAt], begun: u64, reply_bytes: usize) {
+        let nanos = self.node.host.time().nanos.saturating_sub(begun);
+        let bytes = request_bytes(args) + reply_bytes as u64;
+        let keys = keys.iter().map(|key| (key.position, args.at(key.argument as usize)));
+        let chance = self.random.next_u64();
+        self.node.hot_keys.count(self.running.worker(), keys, (nanos, bytes), chance);
     }
 
     /// Keeps a request that took longer than a directive says. One that was refused is not kept.
@@ -138,6 +158,13 @@ impl Turn<'_> {
         let (client, settings) = (&self.client.shared, &**self.settings);
         self.node.command_logs.note(kind, amount, (row, args), client, (time.now, settings));
     }
+}
+
+/// Bytes of a request as an array of strings, which nearly all are.
+fn request_bytes(args: Args<'_>) -> u64 {
+    let digits = |number: usize| number.checked_ilog10().unwrap_or(0) as usize + 1;
+    let strings: usize = args.iter().map(|argument| digits(argument.len()) + argument.len() + 5).sum();
+    (digits(args.len()) + 3 + strings) as u64
 }
 
 impl Client {

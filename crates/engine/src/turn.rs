@@ -326,6 +326,7 @@ impl Turn<'_> {
             }
         }
         self.client.shared.row.store(row.index, Ordering::Relaxed);
+        let observed = if self.attention.needed { self.begin_observing(keys) } else { None };
         let mut cx = Context {
             node: self.node,
             settings: self.settings,
@@ -364,6 +365,10 @@ impl Turn<'_> {
             self.note_large_reply(row, args, self.output.len_since(mark) as u64, time);
         }
         if self.attention.needed {
+            if let Some(begun) = observed {
+                let reply_bytes = self.output.len_since(mark);
+                self.count_keys(args, keys, begun, reply_bytes);
+            }
             self.tell_monitors(row, args);
         }
         None

@@ -6,6 +6,7 @@ mod command;
 mod command_log;
 mod config;
 mod debug;
+mod hot_keys;
 mod info;
 mod keyspace;
 mod latency;
@@ -21,6 +22,7 @@ pub(crate) const COMMANDS: &[&[Command]] = &[
     command_log::COMMANDS,
     config::COMMANDS,
     debug::COMMANDS,
+    hot_keys::COMMANDS,
     info::COMMANDS,
     keyspace::COMMANDS,
     latency::COMMANDS,
