@@ -22,13 +22,23 @@ const GATES: &[Gate] = &[
     authenticated, // before everything that would tell a stranger about the node
     arity,         // before everything that looks at arguments
     permitted,     // what a directive must allow
-    no_monitor,    // keys are not for who monitors
+];
+
+/// Those behind them that refuse nobody unless requests need attention at all, and so cost nothing otherwise.
+const RARE_GATES: &[Gate] = &[
+    no_monitor, // keys are not for who monitors
 ];
 
 /// Whether a request may go on to its handler.
 #[inline]
 pub(crate) fn pass(request: &Request<'_>) -> Result<(), CommandError> {
     GATES.iter().try_for_each(|gate| gate(request))
+}
+
+/// As [`pass`], for the gates that matter only while requests need attention.
+#[cold]
+pub(crate) fn pass_rare(request: &Request<'_>) -> Result<(), CommandError> {
+    RARE_GATES.iter().try_for_each(|gate| gate(request))
 }
 
 fn authenticated(request: &Request<'_>) -> Result<(), CommandError> {

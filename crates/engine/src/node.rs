@@ -19,6 +19,7 @@ use crate::safepoint::Safepoint;
 use crate::stats::{StripeStats, WorkerStats};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
 use crate::table::CommandTable;
+use crate::waiting::Waiting;
 use crate::worker::Random;
 
 /// The state of one node.
@@ -227,14 +228,16 @@ impl Node {
         self.next_client.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Ends the connections of clients that have sent nothing for longer than the directive timeout allows.
+    /// Ends the connections of clients that have sent nothing for longer than the directive timeout allows, though nothing is owed to
+    /// them: neither the end of a request nor the lines of MONITOR.
     pub fn disconnect_idle(&self) {
         let seconds = i64::from(self.settings().timeout);
         if seconds > 0 {
             let latest = self.host.time().now.saturating_add(-1000 * seconds);
-            for client in self.clients.iter().filter(|client| client.active_at() < latest) {
-                client.disconnect();
-            }
+            let is_idle = |client: &SharedClient| {
+                client.active_at() < latest && client.waiting() == Waiting::No && !client.is_monitor()
+            };
+            self.clients.iter().filter(|client| is_idle(client)).for_each(|client| client.disconnect());
         }
     }
 

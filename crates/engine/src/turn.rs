@@ -377,7 +377,9 @@ impl Turn<'_> {
     #[inline]
     fn admit(&self, row: Row, args: Args<'_>) -> Result<(), CommandError> {
         let (client, settings) = (&*self.client, &**self.settings);
-        gates::pass(&gates::Request { row, args_len: args.len(), client, settings })
+        let request = gates::Request { row, args_len: args.len(), client, settings };
+        gates::pass(&request)?;
+        if self.attention.needed { gates::pass_rare(&request) } else { Ok(()) }
     }
 
     /// Answers a request for which there is no row.

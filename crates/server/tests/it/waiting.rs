@@ -141,3 +141,17 @@ fn killed_while_it_waits() {
     blocked(&mut witness, 0);
     server.end();
 }
+
+#[test]
+fn timeout_spares_who_waits_and_who_monitors() {
+    let server = Server::start(&["--timeout", "1"]);
+    let (mut blocked, mut monitor, mut idle) = (server.client(), server.client(), server.client());
+    assert_eq!(monitor.call(&["MONITOR"]), status("OK"));
+    assert_eq!(idle.call(&["PING"]), status("PONG"));
+    blocked.send(&request(&["WAIT", "1", "2500"])).unwrap();
+    assert_eq!(idle.rest(), "");
+    assert_eq!(blocked.reply().unwrap(), Reply::Integer(0));
+    let lines: Vec<String> = (0..2).map(|_| monitor.line().unwrap()).collect();
+    assert!(lines[0].contains("PING") && lines[1].contains("WAIT"), "{lines:?}");
+    server.end();
+}
