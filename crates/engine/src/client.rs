@@ -8,6 +8,7 @@ use larder_store::{DbIndex, UnixMillis};
 use std::sync::Arc;
 
 use crate::inbox::Inbox;
+use crate::pause::Pause;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
 use crate::waiting::{WaitState, Waiting};
 
@@ -227,6 +228,21 @@ impl SharedClient {
             self.link.wake();
         }
         ended
+    }
+
+    /// Until when it is to wait because of CLIENT PAUSE: for a connection all of whose requests wait, whatever they are.
+    pub fn postpone(&self, pause: &Pause, now: UnixMillis) -> Option<UnixMillis> {
+        if pause.in_force(now).is_some() {
+            self.waiting.set(Waiting::Postponed);
+        } else if self.waiting() == Waiting::No {
+            return None;
+        }
+        // Looked for once more: it may have ended before it could be known that somebody waits.
+        let until = pause.in_force(now).map(|(_, until)| until);
+        if until.is_none() {
+            self.waiting.set(Waiting::No);
+        }
+        until
     }
 
     /// Has it be served soon if it waits for the end of CLIENT PAUSE.

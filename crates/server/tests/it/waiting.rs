@@ -1,6 +1,6 @@
 //! What one client does to another: lines for monitors, waiting and its end.
 
-use std::net::Shutdown;
+use std::net::{Ipv4Addr, Shutdown};
 
 use crate::client::{Client, Reply, connect, request};
 use crate::server::{Server, eventually};
@@ -153,5 +153,26 @@ fn timeout_spares_who_waits_and_who_monitors() {
     assert_eq!(blocked.reply().unwrap(), Reply::Integer(0));
     let lines: Vec<String> = (0..2).map(|_| monitor.line().unwrap()).collect();
     assert!(lines[0].contains("PING") && lines[1].contains("WAIT"), "{lines:?}");
+    server.end();
+}
+
+#[test]
+fn memcached_clients_wait_for_the_end_of_a_pause() {
+    let server = Server::start(&[]);
+    let mut witness = server.client();
+    let mut clients: Vec<Client> = (0..CLIENTS)
+        .map(|_| Client::over(connect((Ipv4Addr::LOCALHOST, server.memcached_port).into()).unwrap()))
+        .collect();
+    assert_eq!(witness.call(&["CLIENT", "PAUSE", "100000000", "WRITE"]), status("OK"));
+    for client in &mut clients {
+        client.send(b"set key 0 0 5\r\nvalue\r\n").unwrap();
+    }
+    blocked(&mut witness, CLIENTS as u64);
+    assert_eq!(witness.call(&["GET", "key"]), Reply::Null);
+    assert_eq!(witness.call(&["CLIENT", "UNPAUSE"]), status("OK"));
+    for client in &mut clients {
+        assert_eq!(client.line().unwrap(), "STORED");
+    }
+    blocked(&mut witness, 0);
     server.end();
 }
