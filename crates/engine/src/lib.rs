@@ -57,7 +57,7 @@ pub use node::{Host, Identity, Node, Time, moment};
 pub use outcome::{CommandResult, Later, Outcome, Resume, When};
 pub use pause::{Pause, Paused};
 pub use rates::{Rate, Rates};
-pub use recent::{Peak, RecentPeaks};
+pub use recent::Peak;
 pub use safepoint::{Exclusive, Running, Safepoint};
 pub use stats::{CommandStats, Counter, StripeStats, WorkerStats};
 pub use table::{CommandTable, Row};

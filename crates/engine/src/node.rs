@@ -57,8 +57,7 @@ pub struct Node {
     pub hot_keys: HotKeys,
     /// What happens per second just now.
     pub rates: Rates,
-    /// The longest buffers of clients in the last seconds.
-    pub recent_peaks: RecentPeaks,
+    recent_peaks: RecentPeaks,
     /// Connections turned away because there were `maxclients` already.
     pub rejected_connections: AtomicU64,
     /// Bytes of memory allocated before the first client came.
@@ -285,6 +284,15 @@ impl Node {
         self.hot_keys.stop_when_due(self, self.host.time().now);
         self.recent_peaks.collect(input.unwrap_or(0), output.unwrap_or(0));
         self.rates.sample(self.host.time().nanos, totals);
+    }
+
+    /// The longest unfinished request and the longest unread replies of a client in the last seconds.
+    #[must_use]
+    pub fn recent_peaks(&self) -> (u64, u64) {
+        let collected = self.recent_peaks.longest();
+        self.stats.iter().fold(collected, |(input, output), worker| {
+            (input.max(worker.input_peak.value()), output.max(worker.output_peak.value()))
+        })
     }
 
     /// Sets all statistics back to zero (CONFIG RESETSTAT).

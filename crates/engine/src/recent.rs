@@ -23,6 +23,11 @@ impl Peak {
         }
     }
 
+    /// The largest number since it was last collected.
+    pub(crate) fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Takes it down to 0. A worker that raises it at this moment may be missed until it does so again.
     pub(crate) fn take(&self) -> u64 {
         if self.0.load(Ordering::Relaxed) == 0 { 0 } else { self.0.swap(0, Ordering::Relaxed) }
@@ -31,7 +36,7 @@ impl Peak {
 
 /// The peaks of the last seconds: of input and of output.
 #[derive(Debug, Default)]
-pub struct RecentPeaks(Mutex<Slots>);
+pub(crate) struct RecentPeaks(Mutex<Slots>);
 
 #[derive(Debug, Default)]
 struct Slots {
@@ -53,8 +58,7 @@ impl RecentPeaks {
     }
 
     /// The longest input and the longest output of the last seconds.
-    #[must_use]
-    pub fn longest(&self) -> (u64, u64) {
+    pub(crate) fn longest(&self) -> (u64, u64) {
         let slots = self.0.lock().slots;
         slots.iter().fold((0, 0), |longest, slot| (longest.0.max(slot.0), longest.1.max(slot.1)))
     }

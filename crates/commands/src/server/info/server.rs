@@ -69,7 +69,7 @@ fn listeners(cx: &Context<'_>) -> Vec<String> {
 
 pub(super) fn clients(report: &mut Report, cx: &Context<'_>) {
     let (mut connected, mut blocked, mut with_deadline) = (0, 0, 0);
-    let (mut most_input, mut most_output) = cx.node.recent_peaks.longest();
+    let (mut most_input, mut most_output) = cx.node.recent_peaks();
     for client in cx.node.clients.iter().filter(|client| !client.is_ended()) {
         connected += 1;
         match client.waiting() {
