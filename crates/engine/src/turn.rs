@@ -131,6 +131,10 @@ impl Turn<'_> {
         }
         let args = Args::new(&pending.input, &pending.args);
         let unfinished = if self.client.shared.waiting() == Waiting::Refused {
+            let counted = &self.stats.commands[pending.row.index as usize];
+            counted.calls.add(1);
+            counted.failed.add(1);
+            self.executed += 1;
             self.reply_error(&UNBLOCKED, self.output.mark());
             None
         } else {

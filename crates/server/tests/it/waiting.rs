@@ -125,6 +125,13 @@ fn a_blocked_client_is_unblocked_or_goes() {
     socket.shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.rest(), "");
     blocked(&mut witness, 0);
+    // One that has gone before it begins to wait.
+    let socket = connect(server.address()).unwrap();
+    let mut client = Client::over(socket.try_clone().unwrap());
+    client.send(&request(&["WAIT", "1", "0"])).unwrap();
+    socket.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.rest(), "");
+    eventually("nobody but the witness", || witness.info("connected_clients") == CLIENTS as u64 + 1);
     assert_eq!(witness.call(&["WAIT", "1", "10"]).integer(), 0);
     server.end();
 }

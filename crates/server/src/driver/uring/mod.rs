@@ -386,6 +386,8 @@ impl Reactor {
         match peer.stage {
             Served::Close => self.end(key),
             Served::Again | Served::NeedInput(0) => self.ready.push(key),
+            // Others, for whom it waits, may never come.
+            Served::At(_) if peer.eof && peer.session.is_waiting() => self.end(key),
             Served::At(at) => {
                 let due = Instant::now() + until(&self.local, at);
                 self.set_timer(key, Some(due));
