@@ -13,7 +13,7 @@ use redis_protocol::{resp2, resp3};
 const RESP3: u8 = 0x80;
 
 /// Commands that tell of connections, thus of how requests arrived.
-const TELLING: &[&str] = &["info", "client", "memory"];
+const TELLING: &[&str] = &["info", "client", "memory", "commandlog"];
 
 /// Commands that change the protocol.
 const CHANGING: &[&str] = &["hello", "reset"];

@@ -47,6 +47,30 @@ def check_modes():
     assert cli("--scan", "--pattern", "[ax]").split() in (["a", "x"], ["x", "a"]) and cli("-n", "1", "dbsize") == "0\n"
     assert "errors: 0, replies: 2" in cli("--pipe", stdin="SET p 1\r\nGET p\r\n")
     assert "Biggest string" in cli("--bigkeys") and cli("--json", "-3", "mget", "a", "none") == '["2",null]\n'
+    assert "Biggest string" in cli("--memkeys") and "Biggest string" in cli("--memkeys-samples", "0")
+    assert cli("config", "set", "maxmemory-policy", "allkeys-lfu") == "OK\n"
+    for _ in range(20):
+        cli("get", "a")
+    assert '"a"' in cli("--hotkeys") and cli("config", "set", "maxmemory-policy", "noeviction") == "OK\n"
+    assert len(cli("--latency", "--raw", "-i", "0.1").split()) == 4
+    check_endless()
+
+
+def check_endless():
+    """Modes that go on until they are ended."""
+    monitor = Endless("monitor")
+    monitor.expect(r"OK")
+    subprocess.run(["redis-cli", "-p", sys.argv[1], "set", "seen", "by monitor"], check=True, stdout=subprocess.DEVNULL)
+    monitor.expect(r'\[0 127\.0\.0\.1:\d+\] "set" "seen" "by monitor"')
+    statistics = Endless("--stat", "-i", "0.1")
+    statistics.expect(r"keys\s+mem\s+clients\s+blocked\s+requests\s+connections")
+    statistics.expect(r"\d+\s+[\d.]+M\s+\d+\s+0\s+\d+ \(\+\d+\)\s+\d+")
+    history = Endless("--latency-history", "-i", "0.1")
+    history.expect(r"min: \d+, max: \d+, avg: [\d.]+ \(\d+ samples\) -- 0\.\d+ seconds range")
+    distribution = Endless("--latency-dist", "-i", "0.1")
+    distribution.expect(r"[.=\-+*#]")
+    for mode in (monitor, statistics, history, distribution):
+        mode.end()
 
 
 class Terminal:
@@ -75,6 +99,17 @@ class Terminal:
             ready, _, _ = select.select([self.screen], [], [], max(0, deadline - time.monotonic()))
             assert ready, f"no {pattern} in {self.shown!r}"
             self.shown += os.read(self.screen, 65536).decode(errors="replace")
+
+
+class Endless(Terminal):
+    """redis-cli in a mode that ends only when it is told to."""
+
+    def __init__(self, *words):
+        super().__init__(["redis-cli", "-p", sys.argv[1], *words])
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(SECONDS)
 
 
 main()

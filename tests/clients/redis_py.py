@@ -141,6 +141,37 @@ class Checks:
         assert self.r.set(key, b"") and self.r.get(key) == b"" and self.r.keys() == [key]
 
 
+    def check_introspection(self):
+        r, text = self.r, self.text
+        info = r.info("everything")
+        assert info["redis_version"].startswith("7.2.") and info["role"] == "master" and info["loading"] == 0
+        assert info["maxmemory_policy"] == "noeviction" and 0 < info["used_memory"] <= info["used_memory_peak"]
+        assert info["total_net_input_bytes"] > 0 and info["blocked_clients"] == 0 and info["used_cpu_user"] >= 0
+        me = next(client for client in r.client_list() if int(client["id"]) == r.client_id())
+        assert me["cmd"] in ("client|list", "client|id") and me["db"] == "0" and int(me["tot-cmds"]) > 0
+        r.config_set("slowlog-log-slower-than", 0)
+        assert r.slowlog_reset() is True and r.set("k", "v") and r.slowlog_len() >= 1
+        entries = r.slowlog_get(10)
+        assert any(text(entry["command"].decode() if isinstance(entry["command"], bytes) else entry["command"]) == text("SET k v") for entry in entries)
+        r.config_set("slowlog-log-slower-than", 10_000)
+        assert r.latency_latest() == [] and r.latency_reset() == 0 and r.latency_history("command") == []
+        stats = r.memory_stats()
+        assert stats["keys.count"] == 1 and stats["peak.allocated"] >= stats["total.allocated"] > 0
+        assert r.memory_usage("k") == 24 and r.memory_purge() is True
+        assert r.client_pause(1, all=False) is True and r.client_unpause() in (True, text("OK"))
+        assert r.client_unblock(10**9) is False and r.client_trackinginfo()
+        assert r.wait(0, 10) == 0 and r.waitaof(0, 0, 10) == [0, 0] and r.role()[0] == text("master")
+        assert r.replicaof("NO", "ONE") in (True, text("OK"))
+
+    def check_monitor(self):
+        with self.r.monitor() as monitor:
+            self.r.echo("seen")
+            seen = monitor.next_command()
+            while "seen" not in seen["command"]:
+                seen = monitor.next_command()
+            assert seen["command"] == "ECHO seen" and seen["db"] == 0 and seen["client_address"] == "127.0.0.1"
+
+
 def check_pool_and_threads():
     client = redis.Redis(port=PORT)
     client.set("counter", 0)

@@ -12,6 +12,7 @@ pub mod memcache;
 mod prelude;
 mod server;
 mod string;
+mod timeout;
 
 pub use absent::is_absent;
 pub use document::render_markdown;

@@ -200,3 +200,70 @@ fn help_has_a_line_for_each_way_to_call_it() {
     assert!(lines.contains(&line("SLEEP <seconds>")));
     assert_eq!(lines[lines.len() - 2..], [line("HELP"), line("    Prints this help.")]);
 }
+
+#[test]
+fn what_sleeps_is_slow() {
+    let mut bench = Bench::new(Protocol::Resp2);
+    bench.assert_ok("CONFIG SET latency-monitor-threshold 20");
+    bench.assert_ok("DEBUG SLEEP 0.03");
+    bench.assert_ok("DEBUG SLEEP 0.01");
+    bench.assert_ok("DEBUG SLEEP 0.02");
+    let second = bench.node.clock.now().0 / 1000;
+    let sample = vec![Value::Integer(second), Value::Integer(30)];
+    assert_eq!(bench.ask_one("LATENCY HISTORY command"), Value::Array(vec![Value::Array(sample)]));
+    let latest = [bulk("command"), Value::Integer(second), Value::Integer(30), Value::Integer(30)];
+    assert_eq!(bench.ask_one("LATENCY LATEST"), Value::Array(vec![Value::Array(latest.to_vec())]));
+    for (request, text) in
+        [("LATENCY GRAPH command", "command - high 30 ms, low 30 ms"), ("LATENCY DOCTOR", "SLOWLOG GET")]
+    {
+        let Value::Bulk(report) = bench.ask_one(request) else { panic!("{request} answers no text") };
+        assert!(String::from_utf8_lossy(&report).contains(text), "{request}");
+    }
+    assert_eq!(bench.ask_one("SLOWLOG LEN"), Value::Integer(3));
+    assert_eq!(bench.ask_one("LATENCY RESET fast-command"), Value::Integer(0));
+    assert_eq!(bench.ask_one("LATENCY RESET COMMAND"), Value::Integer(1));
+    assert_eq!(bench.ask_one("LATENCY LATEST"), Value::Array(Vec::new()));
+}
+
+#[test]
+fn signatures_are_those_of_redis() {
+    let mut bench = Bench::new(Protocol::Resp2);
+    let text = |text: &str| Value::Simple(text.as_bytes().to_vec());
+    assert_eq!(bench.ask_one("DEBUG DIGEST"), text("0000000000000000000000000000000000000000"));
+    assert_eq!(bench.ask_one("DEBUG DIGEST-VALUE"), Value::Array(Vec::new()));
+    bench.assert_ok("DEBUG POPULATE 3");
+    assert_eq!(bench.ask_one("DEBUG DIGEST"), text("f25db52166a7d712fb7362fd197165342e2b7442"));
+    let values = [
+        "c15f34c747bf411833c10208c03e1da1bb7da7cf",
+        "ec4b7bec343ec862c8bd5dd8feab05ec1e9e6703",
+        "0000000000000000000000000000000000000000",
+    ];
+    assert_eq!(
+        bench.ask_one("DEBUG DIGEST-VALUE key:0 key:1 nosuch"),
+        Value::Array(values.map(text).to_vec())
+    );
+    bench.assert_ok("SELECT 3");
+    bench.assert_ok("SET a 1 EX 1000");
+    bench.assert_ok("SET b 1.5 EX 1000");
+    assert_eq!(bench.ask_one("DEBUG DIGEST"), text("06e98240490a8925f6e362720d6bac6c886c7e7a"));
+    let values = ["5279988c5d1911f474bcbbf2f0a87012d40f8459", "285646d3cc2f875e754c5b862c102f5f60ebb56b"];
+    assert_eq!(bench.ask_one("DEBUG DIGEST-VALUE a b"), Value::Array(values.map(text).to_vec()));
+}
+
+#[test]
+fn keys_are_created_for_tests() {
+    let mut bench = Bench::new(Protocol::Resp2);
+    bench.assert_ok("SET k:1 old");
+    bench.assert_ok("DEBUG POPULATE 2000 k 10");
+    assert_eq!(bench.ask_one("DBSIZE"), Value::Integer(2000));
+    assert_eq!(bench.ask_one("GET k:0"), bulk("value:0\0\0\0"));
+    assert_eq!(bench.ask_one("GET k:1"), bulk("old"));
+    assert_eq!(bench.ask_one("GET k:1999"), bulk("value:1999"));
+    bench.assert_ok("DEBUG POPULATE 0");
+    bench.assert_error("DEBUG POPULATE x", "ERR value is not an integer or out of range");
+    bench.assert_error("DEBUG POPULATE -1", "ERR value is out of range, must be positive");
+    bench.assert_error(
+        "DEBUG POPULATE 1 k 9999999999",
+        "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+    );
+}

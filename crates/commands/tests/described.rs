@@ -18,6 +18,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("client|kill", "arguments", NEWER),
     ("client|list", "arguments", NEWER),
     ("client|no-evict", "flags", NEWER),
+    ("client|pause", "since", NEWER),
     ("client|reply", "flags", NEWER),
     ("client|setname", "flags", NEWER),
     ("client|setname", "tips", NEWER),
@@ -39,6 +40,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("setex", "deprecated", DEPRECATED),
     ("setnx", "deprecated", DEPRECATED),
     ("shutdown", "arguments", NEWER),
+    ("wait", "acl", NEWER),
+    ("wait", "flags", NEWER),
 ];
 
 /// Debian's redis-server is 7.0.

@@ -626,10 +626,27 @@ settings! {
 
         /// Microseconds a command must take to enter the slow log; 0 logs each, -1 none.
         slowlog_log_slower_than: i64 =
-            "10000", "slowlog-log-slower-than", microseconds(-1, i64::MAX), Live, Works;
+            "10000", "slowlog-log-slower-than" | "commandlog-execution-slower-than", microseconds(-1, i64::MAX), Live, Works;
 
         /// Entries that the slow log keeps.
-        slowlog_max_len: u64 = "128", "slowlog-max-len", integer(0, i64::MAX), Live, Works;
+        slowlog_max_len: u64 =
+            "128", "slowlog-max-len" | "commandlog-slow-execution-max-len", integer(0, i64::MAX), Live, Works;
+
+        /// Bytes that a request must have to enter the log of large requests; 0 logs each, -1 none.
+        commandlog_request_larger_than: i64 =
+            "1048576", "commandlog-request-larger-than", integer(-1, i64::MAX), Live, Works;
+
+        /// Entries that the log of large requests keeps.
+        commandlog_large_request_max_len: u64 =
+            "128", "commandlog-large-request-max-len", integer(0, i64::MAX), Live, Works;
+
+        /// Bytes that a reply must have for its command to enter the log of large replies; 0 logs each, -1 none.
+        commandlog_reply_larger_than: i64 =
+            "1048576", "commandlog-reply-larger-than", integer(-1, i64::MAX), Live, Works;
+
+        /// Entries that the log of large replies keeps.
+        commandlog_large_reply_max_len: u64 =
+            "128", "commandlog-large-reply-max-len", integer(0, i64::MAX), Live, Works;
 
         /// Milliseconds an event must take to be kept for LATENCY; 0 keeps none.
         latency_monitor_threshold: u64 =

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
-use larder_resp::Protocol;
+use bytes::Bytes;
+use larder_resp::{Output, Protocol};
 use larder_store::{DbIndex, UnixMillis};
 use std::sync::Arc;
 
+use crate::inbox::Inbox;
+use crate::pause::Pause;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::waiting::{WaitState, Waiting};
 
 /// Which replies a client wants (CLIENT REPLY).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +83,12 @@ pub struct SharedClient {
     pub redirectable: AtomicBool,
     /// What it calls itself.
     pub names: Mutex<ClientNames>,
+    /// Whether it is sent a line for each command (MONITOR).
+    pub(crate) monitors: AtomicBool,
+    /// Whether it waits within a request.
+    pub(crate) waiting: WaitState,
+    /// What others send to it.
+    pub(crate) inbox: Inbox,
     /// Whether the connection has been ended from outside. Its worker may have yet to notice; who ended it must not see it again.
     ended: AtomicBool,
     /// The means to end the connection from outside.
@@ -100,6 +110,9 @@ pub struct ClientNames {
 pub trait Link: Send + Sync {
     /// Ends the connection in both directions; may be called at any time from any thread.
     fn disconnect(&self);
+    /// Has the connection be served soon, though no input has come: somebody has sent it something, or ended its waiting. May be
+    /// called at any time from any thread.
+    fn wake(&self);
 }
 
 impl SharedClient {
@@ -131,6 +144,9 @@ impl SharedClient {
             no_touch: AtomicBool::new(false),
             redirectable: AtomicBool::new(false),
             names: Mutex::default(),
+            monitors: AtomicBool::new(false),
+            waiting: WaitState::new(),
+            inbox: Inbox::default(),
             ended: AtomicBool::new(false),
             link,
         }
@@ -175,6 +191,67 @@ impl SharedClient {
         self.ended.load(Ordering::Acquire)
     }
 
+    /// Sends it bytes, which are whole replies or pushes, behind the replies of the batch that is running. A client that has more
+    /// than `unread_max` bytes of output waiting is sent away instead.
+    pub(crate) fn deliver(&self, bytes: Bytes, unread_max: u64) {
+        let before = self.inbox.push(bytes);
+        if before + self.output_bytes.load(Ordering::Relaxed) > unread_max {
+            self.disconnect();
+        } else if before == 0 {
+            // Otherwise it has been woken and has yet to come.
+            self.link.wake();
+        }
+    }
+
+    /// Bytes that others have sent to it and that its worker has yet to take over, and in how many messages.
+    #[must_use]
+    pub fn inbox(&self) -> (u64, usize) {
+        (self.inbox.bytes(), self.inbox.len())
+    }
+
+    /// Whether it is sent a line for each command.
+    #[must_use]
+    pub fn is_monitor(&self) -> bool {
+        self.monitors.load(Ordering::Relaxed)
+    }
+
+    /// How it waits within a request.
+    #[must_use]
+    pub fn waiting(&self) -> Waiting {
+        self.waiting.get()
+    }
+
+    /// Ends its waiting in a blocking command: as if its time were over, or with an error. Says whether it was in one.
+    pub fn unblock(&self, by: Waiting) -> bool {
+        let ended = self.waiting.end(by);
+        if ended {
+            self.link.wake();
+        }
+        ended
+    }
+
+    /// Until when it is to wait because of CLIENT PAUSE: for a connection all of whose requests wait, whatever they are.
+    pub fn postpone(&self, pause: &Pause, now: UnixMillis) -> Option<UnixMillis> {
+        if pause.in_force(now).is_some() {
+            self.waiting.set(Waiting::Postponed);
+        } else if self.waiting() == Waiting::No {
+            return None;
+        }
+        // Looked for once more: it may have ended before it could be known that somebody waits.
+        let until = pause.in_force(now).map(|(_, until)| until);
+        if until.is_none() {
+            self.waiting.set(Waiting::No);
+        }
+        until
+    }
+
+    /// Has it be served soon if it waits for the end of CLIENT PAUSE.
+    pub fn wake_postponed(&self) {
+        if self.waiting() == Waiting::Postponed {
+            self.link.wake();
+        }
+    }
+
     /// When it last sent a request.
     #[must_use]
     pub fn active_at(&self) -> UnixMillis {
@@ -185,6 +262,12 @@ impl SharedClient {
     #[must_use]
     pub fn is_local(&self) -> bool {
         is_local(&self.address)
+    }
+
+    /// Whether it has come by a unix socket.
+    #[must_use]
+    pub fn is_unix_socket(&self) -> bool {
+        self.address.starts_with('/')
     }
 
     /// Notes what the batch just served has changed.
@@ -252,6 +335,14 @@ impl Client {
         self.shared.no_touch.store(false, Ordering::Relaxed);
         self.shared.no_evict.store(false, Ordering::Relaxed);
         self.shared.names.lock().name = Box::default();
+    }
+
+    /// Takes over what others have sent.
+    #[inline]
+    pub(crate) fn take_inbox(&self, output: &mut Output) {
+        if self.shared.inbox.bytes() > 0 {
+            self.shared.inbox.take().into_iter().for_each(|message| output.raw(&message));
+        }
     }
 
     /// Changes the RESP version.

@@ -41,6 +41,8 @@ pub struct Command {
     pub history: &'static [(&'static str, &'static str)],
     /// The version since which another command should be used, and that command.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// Says whether the argument of an index is a secret, which no log may show.
+    pub is_secret: fn(Args<'_>, usize) -> bool,
     /// For a container: its subcommands.
     pub subcommands: &'static [Command],
     /// The handler.
@@ -64,6 +66,7 @@ impl Command {
         tips: &[],
         history: &[],
         deprecated: None,
+        is_secret: |_, _| false,
         subcommands: &[],
         run: container_without_subcommand,
     };
@@ -99,7 +102,10 @@ impl Command {
             (flags.has(Flags::BLOCKING), "blocking"),
         ];
         categories.extend(derived.iter().filter(|(holds, _)| *holds).map(|(_, name)| *name));
-        categories.extend(self.group.category().filter(|_| self.subcommands.is_empty()));
+        // A row that names another family (WAIT) is in that one only.
+        let elsewhere = self.acl.contains(&"connection");
+        let of_group = self.group.category().filter(|_| self.subcommands.is_empty() && !elsewhere);
+        categories.extend(of_group);
         categories.extend(self.acl);
         CATEGORIES.iter().copied().filter(|name| categories.contains(name)).collect()
     }
@@ -276,7 +282,10 @@ impl Flags {
     /// For the people who build the server.
     pub const SYSTEM: Flags = Flags(1 << 19);
 
-    const NAMES: [(Flags, &'static str); 16] = [
+    /// Not while a replica loads a new snapshot beside the data that it serves.
+    pub const NO_ASYNC_LOADING: Flags = Flags(1 << 20);
+
+    const NAMES: [(Flags, &'static str); 17] = [
         (Flags::WRITE, "write"),
         (Flags::READONLY, "readonly"),
         (Flags::DENY_OOM, "denyoom"),
@@ -291,6 +300,7 @@ impl Flags {
         (Flags::FAST, "fast"),
         (Flags::NO_AUTH, "no_auth"),
         (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),
+        (Flags::NO_ASYNC_LOADING, "no_async_loading"),
         (Flags::NO_MULTI, "no_multi"),
         (Flags::ALLOW_BUSY, "allow_busy"),
     ];

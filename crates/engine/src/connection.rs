@@ -10,7 +10,8 @@ use larder_store::UnixMillis;
 
 use crate::client::Client;
 use crate::context::KeyAt;
-use crate::outcome::Later;
+use crate::observe::Attention;
+use crate::outcome::{Resume, When};
 use crate::table::Row;
 use crate::turn::{self, Turn};
 use crate::worker::Worker;
@@ -42,17 +43,18 @@ pub(crate) struct Pending {
     pub(crate) input: Vec<u8>,
     pub(crate) args: Vec<Span>,
     pub(crate) keys: Vec<KeyAt>,
+    /// When it goes on.
+    pub(crate) when: When,
     /// What goes on; `None` when the handler is to be called again from the start.
-    pub(crate) later: Option<Later>,
+    pub(crate) resume: Option<Resume>,
+    /// Nanoseconds for which it has been executed so far.
+    pub(crate) nanos: u64,
 }
 
 impl Pending {
     /// What the driver should do about it.
     pub(crate) fn served(&self) -> Served {
-        match self.later.as_ref().and_then(|later| later.not_before) {
-            Some(at) => Served::At(at),
-            None => Served::Again,
-        }
+        self.when.time().map_or(Served::Again, Served::At)
     }
 }
 
@@ -79,9 +81,12 @@ impl Connection {
         let Worker { node, index, random, settings, batch, .. } = worker;
         settings.refresh(node);
         let Some(running) = node.safepoint.enter(*index) else { return (0, Served::Again) };
+        self.client.take_inbox(output);
         let (time, stats) = (node.host.time(), &node.stats[*index]);
         let (client, running) = (&mut self.client, &running);
-        let mut turn = Turn { node, stats, settings, random, running, output, client, executed: 0 };
+        let attention = Attention::new(node, time.now);
+        let mut turn =
+            Turn { node, stats, settings, random, running, output, client, attention, executed: 0 };
         let (consumed, mut served) = match self.pending.take().and_then(|pending| turn.resume(pending, time))
         {
             Some((pending, served)) => {
@@ -92,6 +97,7 @@ impl Connection {
         };
         let executed = turn.executed;
         batch.clear();
+        self.client.take_inbox(output);
         self.client.shared.note_batch(&self.client, time.now, executed);
         if self.client.closing && self.pending.is_none() {
             served = Served::Close;

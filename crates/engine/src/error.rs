@@ -5,6 +5,8 @@ use std::fmt;
 
 use larder_store::WrongType;
 
+use crate::args::Args;
+
 /// Why a command was not carried out. `Display` gives the reply line without the leading `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandError {
@@ -45,6 +47,19 @@ impl CommandError {
     #[must_use]
     pub const fn line(line: &'static str) -> CommandError {
         CommandError::Line(Cow::Borrowed(line))
+    }
+
+    /// What a container says when its subcommand (the second argument) does not go with the others.
+    #[must_use]
+    pub fn subcommand_syntax(args: Args<'_>) -> CommandError {
+        let subcommand = String::from_utf8_lossy(args.find(1).unwrap_or_default());
+        let container = String::from_utf8_lossy(args.at(0)).to_uppercase();
+        CommandError::Line(
+            format!(
+                "ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {container} HELP."
+            )
+            .into(),
+        )
     }
 
     /// The first word of the line, by which INFO errorstats counts.

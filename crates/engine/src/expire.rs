@@ -1,7 +1,8 @@
 //! What goes by time, by the work of each worker between its connections' turns.
 
-use larder_store::{ExpireProgress, STRIPES};
+use larder_store::{ExpireProgress, Moment, STRIPES};
 
+use crate::latency::Happening;
 use crate::node::moment;
 use crate::sync::Ordering;
 use crate::worker::Worker;
@@ -23,19 +24,36 @@ impl ExpireTurn {
         worker.refresh();
         let node = &worker.node;
         let Some(_running) = node.safepoint.enter(worker.index) else { return true };
-        let now = node.host.time().now;
+        let begun = node.host.time();
+        let now = begun.now;
         let moment = moment(now, worker.settings());
         node.flush_when_due(moment);
-        if !node.active_expire.load(Ordering::Relaxed) {
+        // As in Redis: while CLIENT PAUSE is in force, nothing changes by itself.
+        if !node.active_expire.load(Ordering::Relaxed) || node.pause.in_force(now).is_some() {
             return false;
         }
+        let (left, more) = self.expire(worker, moment);
+        if left < TURN_NODES {
+            let nanos = node.host.time().nanos.saturating_sub(begun.nanos);
+            node.stats[worker.index].expire_nanos.add(nanos);
+            node.latency.note(Happening::ExpireCycle, nanos, now, worker.settings());
+        }
+        if !more {
+            node.stats[worker.index].expired_until.store(now.0, Ordering::Relaxed);
+        }
+        more
+    }
+
+    /// Goes round the worker's stripes; returns how many nodes more might have been looked at, and whether there is more to do.
+    fn expire(&mut self, worker: &Worker, moment: Moment) -> (usize, bool) {
+        let node = &worker.node;
         let workers = node.stats.len();
         let own = STRIPES.div_ceil(workers);
         let (mut left, mut more) = (TURN_NODES, false);
         for _ in 0..own {
             let stripe = self.next * workers + worker.index;
             self.next = (self.next + 1) % own;
-            if stripe >= STRIPES || !node.keyspace.is_due(stripe, now) {
+            if stripe >= STRIPES || !node.keyspace.is_due(stripe, moment.now) {
                 continue;
             }
             match node.keyspace.try_lock(stripe, moment).map(|mut guard| guard.expire_due(STRIPE_NODES)) {
@@ -44,12 +62,9 @@ impl ExpireTurn {
             }
             left = left.saturating_sub(STRIPE_NODES);
             if left == 0 {
-                return true;
+                return (0, true);
             }
         }
-        if !more {
-            node.stats[worker.index].expired_until.store(now.0, Ordering::Relaxed);
-        }
-        more
+        (left, more)
     }
 }

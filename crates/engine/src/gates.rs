@@ -24,10 +24,21 @@ const GATES: &[Gate] = &[
     permitted,     // what a directive must allow
 ];
 
+/// Those behind them that refuse nobody unless requests need attention at all, and so cost nothing otherwise.
+const RARE_GATES: &[Gate] = &[
+    no_monitor, // keys are not for who monitors
+];
+
 /// Whether a request may go on to its handler.
 #[inline]
 pub(crate) fn pass(request: &Request<'_>) -> Result<(), CommandError> {
     GATES.iter().try_for_each(|gate| gate(request))
+}
+
+/// As [`pass`], for the gates that matter only while requests need attention.
+#[cold]
+pub(crate) fn pass_rare(request: &Request<'_>) -> Result<(), CommandError> {
+    RARE_GATES.iter().try_for_each(|gate| gate(request))
 }
 
 fn authenticated(request: &Request<'_>) -> Result<(), CommandError> {
@@ -44,6 +55,13 @@ fn arity(request: &Request<'_>) -> Result<(), CommandError> {
     } else {
         Err(CommandError::WrongArity(request.row.full_name().into()))
     }
+}
+
+fn no_monitor(request: &Request<'_>) -> Result<(), CommandError> {
+    if request.client.is_kept_from_keys(request.row.command.flags) {
+        return Err(CommandError::line("ERR Replica can't interact with the keyspace"));
+    }
+    Ok(())
 }
 
 fn permitted(request: &Request<'_>) -> Result<(), CommandError> {

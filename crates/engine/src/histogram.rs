@@ -76,6 +76,24 @@ impl Latencies {
         self.counts.iter().enumerate().map(|(index, count)| count * last_of(index)).sum()
     }
 
+    /// Steps of doubling length: microseconds, and how many values do not exceed them; only steps that add values. The first are 1, 2,
+    /// 4, 8, 16, 33, 66: steps double from 1,024 nanoseconds on, and are named as
+    /// Redis does, whose buckets are a 128th wide.
+    #[must_use]
+    pub fn doubling_micros(&self) -> Vec<(u64, u64)> {
+        let (mut steps, mut seen, mut index) = (Vec::new(), 0, 0);
+        for limit in (10..=VALUE_BITS).map(|power| 1 << power) {
+            let end = bucket(limit);
+            let added: u64 = self.counts[index..=end].iter().sum();
+            index = end + 1;
+            if added > 0 {
+                seen += added;
+                steps.push(((limit + limit / 128 - 1) / 1000, seen));
+            }
+        }
+        steps
+    }
+
     /// The nanoseconds that this percentage of the values does not exceed, rounded up to the end of a bucket; 0 without values.
     #[must_use]
     pub fn percentile_nanos(&self, percent: f64) -> u64 {
@@ -148,6 +166,10 @@ mod tests {
         assert_eq!(sum.percentile_nanos(0.0), 1);
         assert_eq!([0, 1, 20, 1000, 1023, u64::MAX].map(|nanos| sum.up_to(nanos)), [0, 1, 20, 20, 40, 40]);
         assert_eq!(sum.sum_nanos(), (1..=20).sum::<u64>() + 7 * 1007 + 13 * 1023);
+        assert_eq!(sum.doubling_micros(), [(1, 40)]);
+        other.record(40_000, 2);
+        let sum = Latencies::of([&one, &other].into_iter());
+        assert_eq!(sum.doubling_micros(), [(1, 40), (66, 42)]);
         one.reset();
         assert_eq!(Latencies::of([&one].into_iter()).total(), 0);
     }

@@ -7,12 +7,19 @@ use larder_config::{Rewrite, Settings};
 use larder_store::{AccessPolicy, Keyspace, Moment, STRIPES, UnixMillis};
 
 use crate::client::SharedClient;
+use crate::command_log::CommandLogs;
 use crate::flush_timer::FlushTimer;
+use crate::hot_keys::HotKeys;
+use crate::latency::LatencyMonitor;
+use crate::monitor::Monitors;
+use crate::pause::Pause;
 use crate::rates::Rates;
+use crate::recent::{Peak, RecentPeaks};
 use crate::safepoint::Safepoint;
 use crate::stats::{StripeStats, WorkerStats};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
 use crate::table::CommandTable;
+use crate::waiting::Waiting;
 use crate::worker::Random;
 
 /// The state of one node.
@@ -38,12 +45,25 @@ pub struct Node {
     pub active_expire: AtomicBool,
     /// When database 0 is to be emptied, if at all.
     pub flush_timer: FlushTimer,
+    /// Commands worth a second look.
+    pub command_logs: CommandLogs,
+    /// What took long.
+    pub latency: LatencyMonitor,
+    /// Whether requests are kept waiting.
+    pub pause: Pause,
+    /// Who is sent a line for each command.
+    pub monitors: Monitors,
+    /// Which keys take the most time and the most bytes.
+    pub hot_keys: HotKeys,
     /// What happens per second just now.
     pub rates: Rates,
+    recent_peaks: RecentPeaks,
     /// Connections turned away because there were `maxclients` already.
     pub rejected_connections: AtomicU64,
     /// Bytes of memory allocated before the first client came.
     pub startup_memory: AtomicU64,
+    /// Processor time used when statistics were last reset.
+    cpu_nanos_at_reset: AtomicU64,
     /// Names the history of the node's data.
     replication_id: Mutex<String>,
     /// Serialises CONFIG SET.
@@ -112,6 +132,12 @@ pub trait Host: Send + Sync {
     fn worker_cpu_seconds(&self) -> Vec<f64> {
         Vec::new()
     }
+    /// The same of the main thread alone.
+    fn main_thread_cpu_seconds(&self) -> (f64, f64) {
+        (0.0, 0.0)
+    }
+    /// Has the allocator give back to the system what it does not need.
+    fn purge_memory(&self) {}
     /// Bytes of memory that the machine has; 0 when nobody knows.
     fn machine_memory(&self) -> u64 {
         0
@@ -154,8 +180,15 @@ impl Node {
             next_client: AtomicU64::new(1),
             active_expire: AtomicBool::new(true),
             flush_timer: FlushTimer::default(),
+            command_logs: CommandLogs::default(),
+            latency: LatencyMonitor::default(),
+            pause: Pause::default(),
+            monitors: Monitors::default(),
+            hot_keys: HotKeys::new(workers),
             rates: Rates::default(),
+            recent_peaks: RecentPeaks::default(),
             rejected_connections: AtomicU64::new(0),
+            cpu_nanos_at_reset: AtomicU64::new(0),
             changing: Mutex::new(()),
         }
     }
@@ -199,19 +232,34 @@ impl Node {
         self.host.rewrite_file(&self.identity.config_file, &|old| settings.rewrite(old, which))
     }
 
+    /// Ends CLIENT PAUSE, and has everybody go on who waited for that.
+    pub fn end_pause(&self) {
+        self.pause.end();
+        self.clients.iter().for_each(|client| client.wake_postponed());
+    }
+
+    /// Forgets a client whose connection has ended.
+    pub fn remove_client(&self, id: u64) {
+        if let Some((_, client)) = self.clients.remove(&id) {
+            self.monitors.remove(&client);
+        }
+    }
+
     /// An id for a new client.
     pub fn next_client_id(&self) -> u64 {
         self.next_client.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Ends the connections of clients that have sent nothing for longer than the directive timeout allows.
+    /// Ends the connections of clients that have sent nothing for longer than the directive timeout allows, though nothing is owed to
+    /// them: neither the end of a request nor the lines of MONITOR.
     pub fn disconnect_idle(&self) {
         let seconds = i64::from(self.settings().timeout);
         if seconds > 0 {
             let latest = self.host.time().now.saturating_add(-1000 * seconds);
-            for client in self.clients.iter().filter(|client| client.active_at() < latest) {
-                client.disconnect();
-            }
+            let is_idle = |client: &SharedClient| {
+                client.active_at() < latest && client.waiting() == Waiting::No && !client.is_monitor()
+            };
+            self.clients.iter().filter(|client| is_idle(client)).for_each(|client| client.disconnect());
         }
     }
 
@@ -237,20 +285,45 @@ impl Node {
         self.sum(|worker| worker.commands.iter().map(|command| command.calls.value()).sum())
     }
 
+    /// Processor time used since the start, or since statistics were reset.
+    #[must_use]
+    pub fn cpu_nanos(&self) -> u64 {
+        let (system, user) = self.host.cpu_seconds();
+        (((system + user) * 1e9) as u64).saturating_sub(self.cpu_nanos_at_reset.load(Ordering::Relaxed))
+    }
+
     /// Measures how fast things go; to be called ten times a second.
     pub fn sample_rates(&self) {
         let totals = [
             self.requests_executed(),
             self.sum(|worker| worker.input_bytes.value()),
             self.sum(|worker| worker.output_bytes.value()),
+            self.sum(|worker| worker.rounds.value()),
+            self.cpu_nanos(),
         ];
+        let peak =
+            |peak: fn(&WorkerStats) -> &Peak| self.stats.iter().map(|worker| peak(worker).take()).max();
+        let (input, output) = (peak(|worker| &worker.input_peak), peak(|worker| &worker.output_peak));
+        self.hot_keys.stop_when_due(self, self.host.time().now);
+        self.recent_peaks.collect(input.unwrap_or(0), output.unwrap_or(0));
         self.rates.sample(self.host.time().nanos, totals);
+    }
+
+    /// The longest unfinished request and the longest unread replies of a client in the last seconds.
+    #[must_use]
+    pub fn recent_peaks(&self) -> (u64, u64) {
+        let collected = self.recent_peaks.longest();
+        self.stats.iter().fold(collected, |(input, output), worker| {
+            (input.max(worker.input_peak.value()), output.max(worker.output_peak.value()))
+        })
     }
 
     /// Sets all statistics back to zero (CONFIG RESETSTAT).
     pub fn reset_stats(&self) {
         self.stats.iter().for_each(WorkerStats::reset);
         self.rates.reset();
+        let nanos = self.cpu_nanos();
+        self.cpu_nanos_at_reset.fetch_add(nanos, Ordering::Relaxed);
         self.rejected_connections.store(0, Ordering::Relaxed);
         let moment = moment(self.host.time().now, &self.settings());
         for stripe in 0..STRIPES {
@@ -294,6 +367,12 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     }
     fn worker_cpu_seconds(&self) -> Vec<f64> {
         (**self).worker_cpu_seconds()
+    }
+    fn main_thread_cpu_seconds(&self) -> (f64, f64) {
+        (**self).main_thread_cpu_seconds()
+    }
+    fn purge_memory(&self) {
+        (**self).purge_memory();
     }
     fn machine_memory(&self) -> u64 {
         (**self).machine_memory()

@@ -6,6 +6,7 @@ use larder_store::UnixMillis;
 
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::waiting::Waiting;
 
 /// What a handler returns.
 pub type CommandResult = Result<Outcome, CommandError>;
@@ -25,14 +26,52 @@ pub enum Outcome {
 pub struct Later {
     /// Called with the request's own arguments; may again answer [`Outcome::Later`].
     pub resume: Resume,
-    /// Not before this time; `None` = as soon as others had their turn.
-    pub not_before: Option<UnixMillis>,
+    /// When it is called.
+    pub when: When,
+}
+
+/// When a request goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// As soon as others had their turn.
+    Soon,
+    /// At this time. Until then it counts as being executed.
+    At(UnixMillis),
+    /// At this time, if it has an end; earlier when somebody else ends its waiting.
+    Blocked(Option<UnixMillis>),
+    /// When CLIENT PAUSE lets it: at this time, or earlier.
+    Postponed(UnixMillis),
+}
+
+/// Later than anything: the end of what has none.
+const NEVER: UnixMillis = UnixMillis(i64::MAX);
+
+impl When {
+    /// The time at which it goes on if nothing else happens; none is soon.
+    #[must_use]
+    pub fn time(self) -> Option<UnixMillis> {
+        match self {
+            When::Soon => None,
+            When::At(at) | When::Postponed(at) => Some(at),
+            When::Blocked(until) => Some(until.unwrap_or(NEVER)),
+        }
+    }
+
+    /// How it is waited.
+    pub(crate) fn waiting(self) -> Waiting {
+        match self {
+            When::Soon | When::At(_) => Waiting::No,
+            When::Blocked(None) => Waiting::Blocked,
+            When::Blocked(Some(_)) => Waiting::BlockedUntil,
+            When::Postponed(_) => Waiting::Postponed,
+        }
+    }
 }
 
 impl Outcome {
     /// Goes on with `resume` once other clients had their turn.
     pub fn soon(resume: impl FnMut(&mut Context<'_>) -> CommandResult + Send + 'static) -> Outcome {
-        Outcome::Later(Later { resume: Box::new(resume), not_before: None })
+        Outcome::Later(Later { resume: Box::new(resume), when: When::Soon })
     }
 
     /// Goes on step by step, other clients having their turn before each, until a step says `Break`, having replied. A step
@@ -54,11 +93,20 @@ impl Outcome {
         })
     }
 
+    /// Blocks the client, until a time at the latest if there is one, and goes on with `resume`. CLIENT UNBLOCK may end this before,
+    /// by calling `resume` early or by an error in its stead.
+    pub fn blocked(
+        until: Option<UnixMillis>,
+        resume: impl FnMut(&mut Context<'_>) -> CommandResult + Send + 'static,
+    ) -> Outcome {
+        Outcome::Later(Later { resume: Box::new(resume), when: When::Blocked(until) })
+    }
+
     /// Goes on with `resume` at a time.
     pub fn at(
         at: UnixMillis,
         resume: impl FnMut(&mut Context<'_>) -> CommandResult + Send + 'static,
     ) -> Outcome {
-        Outcome::Later(Later { resume: Box::new(resume), not_before: Some(at) })
+        Outcome::Later(Later { resume: Box::new(resume), when: When::At(at) })
     }
 }

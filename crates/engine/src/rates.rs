@@ -7,6 +7,8 @@ use crate::sync::Mutex;
 
 /// Comparisons that are averaged.
 const SAMPLES: usize = 16;
+/// How many things are measured: as many as [`Rate`] has.
+const RATES: usize = 5;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,10 @@ pub enum Rate {
     InputBytes,
     /// Bytes written to clients.
     OutputBytes,
+    /// Rounds of workers.
+    Rounds,
+    /// Nanoseconds of processor time.
+    CpuNanos,
 }
 
 /// The speeds of one node.
@@ -28,7 +34,7 @@ struct Measured {
     /// When the totals were last compared, in nanoseconds of the steady clock.
     at_nanos: u64,
     /// For each [`Rate`].
-    meters: [Meter; 3],
+    meters: [Meter; RATES],
     /// Which sample the next comparison replaces.
     next: usize,
 }
@@ -41,7 +47,7 @@ struct Meter {
 
 impl Rates {
     /// Compares the totals, one for each [`Rate`], with those before.
-    pub fn sample(&self, nanos: u64, totals: [u64; 3]) {
+    pub fn sample(&self, nanos: u64, totals: [u64; RATES]) {
         let mut measured = self.0.lock();
         let elapsed = nanos.saturating_sub(measured.at_nanos);
         if elapsed == 0 {
@@ -69,7 +75,8 @@ impl Rates {
     pub(crate) fn reset(&self) {
         for meter in &mut self.0.lock().meters {
             meter.per_second = [0.0; SAMPLES];
-            meter.total = 0;
+            // Whatever comes next is no increase.
+            meter.total = u64::MAX;
         }
     }
 }
@@ -82,12 +89,12 @@ mod tests {
     fn a_steady_speed_is_shown_once_there_are_enough_samples() {
         let rates = Rates::default();
         for step in 1..=SAMPLES as u64 {
-            rates.sample(step * 100_000_000, [step * 50, 0, step]);
+            rates.sample(step * 100_000_000, [step * 50, 0, step, 0, 0]);
         }
         assert_eq!(rates.per_second(Rate::Commands).round(), 500.0);
         assert_eq!(rates.per_second(Rate::InputBytes), 0.0);
         assert_eq!(rates.per_second(Rate::OutputBytes).round(), 10.0);
-        rates.sample(SAMPLES as u64 * 100_000_000, [9, 9, 9]);
+        rates.sample(SAMPLES as u64 * 100_000_000, [9, 9, 9, 9, 9]);
         assert_eq!(rates.per_second(Rate::Commands).round(), 500.0, "no time has passed");
         rates.reset();
         assert_eq!(rates.per_second(Rate::Commands), 0.0);

@@ -60,6 +60,11 @@ impl Safepoint {
 }
 
 impl Running<'_> {
+    /// The worker's number.
+    pub(crate) fn worker(&self) -> usize {
+        self.worker
+    }
+
     /// Waits until no other worker runs, for as long as their present batches take; `None` when another worker was first.
     #[must_use]
     pub fn exclusive(&self) -> Option<Exclusive<'_>> {

@@ -6,6 +6,7 @@ use larder_store::{Change, DbIndex, Effect, EventClass, SideState};
 
 use crate::histogram::Histogram;
 use crate::memcache_stats::MemcacheStats;
+use crate::recent::Peak;
 use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering};
 
 /// Beyond this many different first words, as in Redis, somebody makes them up, and they are not counted.
@@ -49,6 +50,22 @@ pub struct WorkerStats {
     pub input_bytes: Counter,
     /// Bytes written to clients.
     pub output_bytes: Counter,
+    /// Times that bytes were read from a client.
+    pub reads: Counter,
+    /// Times that bytes were written to a client.
+    pub writes: Counter,
+    /// Rounds, in each of which the requests that were ready together are executed.
+    pub rounds: Counter,
+    /// Nanoseconds spent on removing keys whose time had come.
+    pub expire_nanos: Counter,
+    /// The longest unfinished requests of late.
+    pub input_peak: Peak,
+    /// The longest unread replies of late.
+    pub output_peak: Peak,
+    /// Clients ended because an unfinished request became too long.
+    pub input_limit_exceeded: Counter,
+    /// Clients ended because they left too much unread.
+    pub output_limit_exceeded: Counter,
     /// Requests that found a stripe in use and were tried again.
     pub contended: Counter,
     /// Up to when all keys whose time had come in this worker's stripes are gone, in milliseconds since 1970; 0 before the worker
@@ -109,6 +126,12 @@ impl WorkerStats {
             &self.connections,
             &self.input_bytes,
             &self.output_bytes,
+            &self.reads,
+            &self.writes,
+            &self.rounds,
+            &self.expire_nanos,
+            &self.input_limit_exceeded,
+            &self.output_limit_exceeded,
             &self.contended,
         ] {
             counter.reset();

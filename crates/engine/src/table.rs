@@ -6,7 +6,9 @@ use std::hash::{Hash, Hasher};
 
 use foldhash::fast::FixedState;
 
+use crate::args::Args;
 use crate::command::Command;
+use crate::command_log::REDACTED;
 
 /// Longest name that a command has of itself, a subcommand's container included; longer words are looked up among those given.
 const NAME_MAX: usize = 32;
@@ -60,6 +62,12 @@ impl Row {
     #[must_use]
     pub fn is_plain(&self) -> bool {
         self.container.is_none() && self.command.subcommands.is_empty()
+    }
+
+    /// An argument as logs may show it.
+    #[must_use]
+    pub fn shown<'a>(&self, args: Args<'a>, index: usize) -> &'a [u8] {
+        if (self.command.is_secret)(args, index) { REDACTED } else { args.at(index) }
     }
 
     /// The name under which it is counted and shown: `config|get`.

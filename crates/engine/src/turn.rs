@@ -1,11 +1,12 @@
 //! One turn of a connection on its worker: parse, prefetch, execute.
 
 use std::num::NonZeroU64;
+use std::ops::Range;
 
 use larder_resp::{
     Client as ParserClient, Limits, Mark, Output, Parsed, ProtocolError, Reply, RequestParser, Span,
 };
-use larder_store::DbIndex;
+use larder_store::{DbIndex, UnixMillis};
 
 use crate::args::Args;
 use crate::client::{Client, ReplyMode};
@@ -14,11 +15,13 @@ use crate::context::{Context, KeyAt};
 use crate::error::CommandError;
 use crate::gates;
 use crate::node::{Node, Time, moment};
-use crate::outcome::{Later, Outcome};
+use crate::observe::Attention;
+use crate::outcome::{Later, Outcome, Resume, When};
 use crate::safepoint::Running;
 use crate::stats::WorkerStats;
 use crate::sync::Ordering;
 use crate::table::Row;
+use crate::waiting::Waiting;
 use crate::worker::{Batch, Prepared, Random, Worker, WorkerSettings};
 
 /// Requests parsed and prefetched together.
@@ -30,6 +33,9 @@ const OUTPUT_HIGH_WATER: usize = 1 << 20;
 /// Bytes of unknown arguments that an error repeats, as in Redis.
 const ERROR_ARGS_MAX: usize = 128;
 
+/// What a client is told whose waiting CLIENT UNBLOCK ends with an error.
+const UNBLOCKED: CommandError = CommandError::line("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+
 /// See the module's documentation.
 pub(crate) struct Turn<'t> {
     pub(crate) node: &'t Node,
@@ -39,6 +45,8 @@ pub(crate) struct Turn<'t> {
     pub(crate) running: &'t Running<'t>,
     pub(crate) output: &'t mut Output,
     pub(crate) client: &'t mut Client,
+    /// Whether requests need more than to be executed.
+    pub(crate) attention: Attention,
     /// Requests executed so far.
     pub(crate) executed: u64,
 }
@@ -64,7 +72,10 @@ enum Executed {
 }
 
 /// What is left of a request that did not end: what goes on, or nothing when its handler is to be called again.
-struct Unfinished(Option<Later>);
+struct Unfinished {
+    resume: Option<Resume>,
+    when: When,
+}
 
 impl Turn<'_> {
     /// Serves input, batch by batch, as far as the turn allows. Returns the bytes consumed.
@@ -93,8 +104,8 @@ impl Turn<'_> {
                 *parser = RequestParser::default();
             }
             match (executed, stop) {
-                (Executed::Pending(kept), _) => {
-                    let served = kept.served();
+                (Executed::Pending(mut kept), _) => {
+                    let served = self.wait(&mut kept, time);
                     *pending = Some(kept);
                     return (consumed, served);
                 }
@@ -115,16 +126,57 @@ impl Turn<'_> {
 
     /// Goes on with a request that did not end at once; gives it back when it still has not.
     pub(crate) fn resume(&mut self, mut pending: Box<Pending>, time: Time) -> Option<(Box<Pending>, Served)> {
-        if let Served::At(at) = pending.served()
-            && at > time.now
-        {
+        if let Some(at) = self.still_waits(&pending, time) {
             return Some((pending, Served::At(at)));
         }
-        let later = pending.later.take();
         let args = Args::new(&pending.input, &pending.args);
-        pending.later = self.execute(pending.row, args, &pending.keys, time, later)?.0;
-        let served = pending.served();
+        let unfinished = if self.client.shared.waiting() == Waiting::Refused {
+            let counted = &self.stats.commands[pending.row.index as usize];
+            counted.calls.add(1);
+            counted.failed.add(1);
+            self.executed += 1;
+            self.reply_error(&UNBLOCKED, self.output.mark());
+            None
+        } else {
+            self.execute(pending.row, args, &pending.keys, time, pending.resume.take())
+        };
+        pending.nanos += self.node.host.time().nanos.saturating_sub(time.nanos);
+        let Some(Unfinished { resume, when }) = unfinished else {
+            self.client.shared.waiting.set(Waiting::No);
+            self.end_pending(&pending, args, time);
+            return None;
+        };
+        (pending.resume, pending.when) = (resume, when);
+        let served = self.wait(&mut pending, time);
         Some((pending, served))
+    }
+
+    /// Until when a request still waits, unless somebody has ended that.
+    fn still_waits(&self, pending: &Pending, time: Time) -> Option<UnixMillis> {
+        let over = matches!(self.client.shared.waiting(), Waiting::TimedOut | Waiting::Refused)
+            || matches!(pending.when, When::Postponed(_)) && self.postponed(pending.row, time).is_none();
+        pending.when.time().filter(|at| *at > time.now && !over)
+    }
+
+    /// Says how a request waits that did not end, and what its driver should do.
+    fn wait(&self, pending: &mut Pending, time: Time) -> Served {
+        if let When::At(at) = pending.when {
+            pending.nanos += u64::try_from(at.0 - time.now.0).unwrap_or(0) * 1_000_000;
+        }
+        self.client.shared.waiting.set(pending.when.waiting());
+        if matches!(pending.when, When::Postponed(_)) && self.node.pause.in_force(time.now).is_none() {
+            // It was ended before it could be known that somebody waits.
+            pending.when = When::Soon;
+        }
+        pending.served()
+    }
+
+    /// Counts what a request took that did not end at once.
+    fn end_pending(&self, pending: &Pending, args: Args<'_>, time: Time) {
+        self.add_time(pending.row, pending.nanos, 1);
+        if pending.nanos >= self.settings.limits.nanos {
+            self.note_slow(pending.row, args, pending.nanos, time);
+        }
     }
 
     /// Parses a batch and finds rows and keys of its requests.
@@ -197,6 +249,14 @@ impl Turn<'_> {
         consumed: &mut usize,
         time: &mut Time,
     ) -> Executed {
+        let from = *consumed;
+        if batch
+            .requests
+            .last()
+            .is_some_and(|last| (last.end - from) as u64 >= self.settings.limits.request_bytes)
+        {
+            self.note_large_requests(batch, input, from, *time);
+        }
         let (mut args_start, mut keys_start) = (0, 0);
         // Brief requests from this one on are still to be timed, together.
         let mut untimed = 0;
@@ -212,21 +272,28 @@ impl Turn<'_> {
             };
             let brief = row.command.is_brief();
             if !brief {
-                self.time_brief(&batch.requests[untimed..index], time);
+                self.time_brief(batch, untimed..index, input, time);
             }
             let before = (self.client.authenticated, self.client.protocol);
             let unfinished = self.execute(row, args, keys, *time, None);
-            if let Some(Unfinished(later)) = unfinished {
-                self.time_brief(&batch.requests[untimed..index], time);
+            if let Some(Unfinished { resume, when }) = unfinished {
+                self.time_brief(batch, untimed..index, input, time);
+                let nanos = self.node.host.time().nanos.saturating_sub(time.nanos);
                 let (input, args) = copy_request(args);
-                return Executed::Pending(Box::new(Pending { row, input, args, keys: keys.to_vec(), later }));
+                let keys = keys.to_vec();
+                return Executed::Pending(Box::new(Pending { row, input, args, keys, when, resume, nanos }));
             }
             if brief {
                 continue;
             }
             let now = self.node.host.time();
-            self.add_time(row, now.nanos.saturating_sub(time.nanos), 1);
+            let nanos = now.nanos.saturating_sub(time.nanos);
+            self.add_time(row, nanos, 1);
+            if nanos >= self.settings.limits.nanos {
+                self.note_slow(row, args, nanos, now);
+            }
             (*time, untimed) = (now, index + 1);
+            self.attention = Attention::new(self.node, time.now);
             if self.client.closing
                 || self.settings.refresh(self.node)
                 || before != (self.client.authenticated, self.client.protocol)
@@ -234,7 +301,7 @@ impl Turn<'_> {
                 return Executed::Changed;
             }
         }
-        self.time_brief(&batch.requests[untimed..], time);
+        self.time_brief(batch, untimed..batch.requests.len(), input, time);
         Executed::All
     }
 
@@ -246,18 +313,24 @@ impl Turn<'_> {
         args: Args<'_>,
         keys: &[KeyAt],
         time: Time,
-        later: Option<Later>,
+        resume: Option<Resume>,
     ) -> Option<Unfinished> {
         let counted = &self.stats.commands[row.index as usize];
         let mark = self.output.mark();
-        if later.is_none()
-            && let Err(error) = self.admit(row, args)
-        {
-            counted.rejected.add(1);
-            self.reply_error(&error, mark);
-            return None;
+        if resume.is_none() {
+            if let Err(error) = self.admit(row, args) {
+                counted.rejected.add(1);
+                self.reply_error(&error, mark);
+                return None;
+            }
+            if self.attention.needed
+                && let Some(until) = self.postponed(row, time)
+            {
+                return Some(Unfinished { resume: None, when: When::Postponed(until) });
+            }
         }
         self.client.shared.row.store(row.index, Ordering::Relaxed);
+        let observed = if self.attention.needed { self.begin_observing(keys) } else { None };
         let mut cx = Context {
             node: self.node,
             settings: self.settings,
@@ -272,16 +345,18 @@ impl Turn<'_> {
             reply: Reply { out: self.output, protocol: self.client.protocol },
             client: self.client,
         };
-        let (result, going_on) = match later {
-            Some(mut later) => ((later.resume)(&mut cx), Some(later)),
+        let (result, going_on) = match resume {
+            Some(mut resume) => (resume(&mut cx), Some(resume)),
             None => ((row.command.run)(&mut cx), None),
         };
         match result {
             Ok(Outcome::Reply) => self.after_reply(mark),
-            Ok(Outcome::Later(later)) => return Some(Unfinished(Some(later))),
+            Ok(Outcome::Later(Later { resume, when })) => {
+                return Some(Unfinished { resume: Some(resume), when });
+            }
             Err(CommandError::Contended) => {
                 self.stats.contended.add(1);
-                return Some(Unfinished(going_on));
+                return Some(Unfinished { resume: going_on, when: When::Soon });
             }
             Err(error) => {
                 counted.failed.add(1);
@@ -290,13 +365,25 @@ impl Turn<'_> {
         }
         counted.calls.add(1);
         self.executed += 1;
+        if self.output.len() as u64 >= self.settings.limits.reply_bytes {
+            self.note_large_reply(row, args, self.output.len_since(mark) as u64, time);
+        }
+        if self.attention.needed {
+            if let Some(begun) = observed {
+                let reply_bytes = self.output.len_since(mark);
+                self.count_keys(args, keys, begun, reply_bytes);
+            }
+            self.tell_monitors(row, args);
+        }
         None
     }
 
     #[inline]
     fn admit(&self, row: Row, args: Args<'_>) -> Result<(), CommandError> {
         let (client, settings) = (&*self.client, &**self.settings);
-        gates::pass(&gates::Request { row, args_len: args.len(), client, settings })
+        let request = gates::Request { row, args_len: args.len(), client, settings };
+        gates::pass(&request)?;
+        if self.attention.needed { gates::pass_rare(&request) } else { Ok(()) }
     }
 
     /// Answers a request for which there is no row.
@@ -332,12 +419,16 @@ impl Turn<'_> {
 
     /// Counts for each of these requests that is brief an equal part of the time since `time`, and moves that on.
     #[inline]
-    fn time_brief(&self, requests: &[Prepared], time: &mut Time) {
+    fn time_brief(&self, batch: &Batch, range: Range<usize>, input: &[u8], time: &mut Time) {
+        let requests = &batch.requests[range.clone()];
         let is_brief = |request: &&Prepared| request.row.is_some_and(|row| row.command.is_brief());
         let Some(count) = NonZeroU64::new(requests.iter().filter(is_brief).count() as u64) else { return };
         let now = self.node.host.time();
         let nanos_each = now.nanos.saturating_sub(time.nanos) / count;
         *time = now;
+        if nanos_each >= self.settings.limits.nanos {
+            self.note_slow_brief(batch, range, input, nanos_each, now);
+        }
         // A pipeline mostly repeats one command.
         for run in requests.chunk_by(|one, next| one.row_index() == next.row_index()) {
             if let Some(row) =

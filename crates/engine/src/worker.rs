@@ -7,7 +7,10 @@ use larder_config::Settings;
 use larder_resp::Span;
 use larder_store::{DbIndex, Position};
 
+use crate::args::Args;
+use crate::command_log::LogKind;
 use crate::context::KeyAt;
+use crate::latency;
 use crate::node::Node;
 use crate::table::Row;
 
@@ -29,16 +32,46 @@ pub struct Worker {
 pub(crate) struct WorkerSettings {
     settings: Arc<Settings>,
     version: u64,
+    pub(crate) limits: NotedLimits,
+}
+
+/// What must be exceeded for a command to be worth a second look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotedLimits {
+    /// Nanoseconds that it takes.
+    pub(crate) nanos: u64,
+    /// Bytes of its request.
+    pub(crate) request_bytes: u64,
+    /// Bytes of its reply.
+    pub(crate) reply_bytes: u64,
+}
+
+impl NotedLimits {
+    fn of(settings: &Settings) -> NotedLimits {
+        let limit = |kind: LogKind| kind.limit(settings).unwrap_or(u64::MAX);
+        let latency = latency::threshold_nanos(settings).unwrap_or(u64::MAX);
+        NotedLimits {
+            nanos: limit(LogKind::Slow).saturating_mul(1000).min(latency),
+            request_bytes: limit(LogKind::LargeRequest),
+            reply_bytes: limit(LogKind::LargeReply),
+        }
+    }
 }
 
 impl WorkerSettings {
+    fn new(node: &Node) -> WorkerSettings {
+        // In this order: a change in between is taken over by the next refresh.
+        let version = node.settings_version();
+        let settings = node.settings();
+        WorkerSettings { limits: NotedLimits::of(&settings), settings, version }
+    }
+
     /// Takes over settings that were changed since; says whether there are any.
     #[inline]
     pub(crate) fn refresh(&mut self, node: &Node) -> bool {
-        let version = node.settings_version();
-        let changed = version != self.version;
+        let changed = node.settings_version() != self.version;
         if changed {
-            *self = WorkerSettings { settings: node.settings(), version };
+            *self = WorkerSettings::new(node);
         }
         changed
     }
@@ -86,6 +119,12 @@ impl Prepared {
 }
 
 impl Batch {
+    /// The arguments of a request.
+    pub(crate) fn args_of<'a>(&'a self, index: usize, input: &'a [u8]) -> Args<'a> {
+        let first = index.checked_sub(1).map_or(0, |before| self.requests[before].args_end as usize);
+        Args::new(input, &self.args[first..self.requests[index].args_end as usize])
+    }
+
     pub(crate) fn clear(&mut self) {
         self.args.clear();
         self.args.shrink_to(KEPT_CAPACITY_MAX);
@@ -100,9 +139,7 @@ impl Worker {
     /// The worker of this number.
     #[must_use]
     pub fn new(node: Arc<Node>, index: usize, seed: u64) -> Worker {
-        // In this order: a change in between is taken over by the next refresh.
-        let version = node.settings_version();
-        let settings = WorkerSettings { settings: node.settings(), version };
+        let settings = WorkerSettings::new(&node);
         Worker {
             node,
             index,
@@ -121,6 +158,7 @@ impl Worker {
 
     /// Brings the slots and then the entries of the keys that were looked ahead for into the cache, each time all at once.
     pub fn prefetch(&mut self) {
+        self.node.stats[self.index].rounds.add(1);
         if let Some(_running) = self.node.safepoint.enter(self.index) {
             self.node.keyspace.prefetch(self.ahead.iter().copied());
         }

@@ -143,6 +143,13 @@ impl Output {
         Mark { place: self.copied.len(), blocks_before: self.blocks.len() }
     }
 
+    /// How many bytes were appended since the mark was taken.
+    #[must_use]
+    pub fn len_since(&self, mark: Mark) -> usize {
+        let blocks = self.blocks.iter().skip(mark.blocks_before);
+        self.copied.len() - mark.place + blocks.map(|block| block.bytes.len()).sum::<usize>()
+    }
+
     /// Takes back what was appended since the mark was taken.
     pub fn truncate(&mut self, mark: Mark) {
         self.copied.truncate(mark.place);

@@ -182,6 +182,14 @@ impl Host for Process {
         processor::thread_seconds(worker::THREAD_NAME)
     }
 
+    fn main_thread_cpu_seconds(&self) -> (f64, f64) {
+        processor::main_thread_seconds()
+    }
+
+    fn purge_memory(&self) {
+        memory::purge();
+    }
+
     fn machine_memory(&self) -> u64 {
         let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let kib = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next());

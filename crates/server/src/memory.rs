@@ -51,6 +51,12 @@ pub(crate) fn peak() -> u64 {
     PEAK.load(Ordering::Relaxed)
 }
 
+/// Gives back to the system what the allocator does not need, as far as the calling thread can see to that.
+pub(crate) fn purge() {
+    // SAFETY: it may be called at any time, from any thread.
+    unsafe { libmimalloc_sys::mi_collect(true) };
+}
+
 #[inline]
 fn count(bytes: i64) {
     // During the end of a thread its cell may be gone; what it frees then goes to the sum directly.

@@ -4,9 +4,27 @@ use std::fs;
 
 /// Used by the whole process, in seconds: in system mode, in user mode.
 pub(crate) fn process_seconds() -> (f64, f64) {
-    let (user, system) = ticks(&fs::read_to_string("/proc/self/stat").unwrap_or_default());
-    let per_second = rustix::param::clock_ticks_per_second() as f64;
-    (system / per_second, user / per_second)
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    divided(used.tv_sec as f64 + used.tv_nsec as f64 / 1e9, &read("/proc/self/stat"))
+}
+
+/// The same of the main thread alone.
+pub(crate) fn main_thread_seconds() -> (f64, f64) {
+    // Its number is the process's.
+    let folder = format!("/proc/self/task/{}", std::process::id());
+    let stat = read(&format!("{folder}/stat"));
+    divided(seconds(&read(&format!("{folder}/schedstat")), &stat), &stat)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// An exact sum, divided into system and user mode as a file `stat` tells, which counts in hundredths of a second.
+fn divided(sum: f64, stat: &str) -> (f64, f64) {
+    let (user, system) = ticks(stat);
+    let system = if system > 0.0 { sum * system / (system + user) } else { 0.0 };
+    (system, sum - system)
 }
 
 /// Used by each of the threads with this name and a number behind it, in the order of the numbers.
@@ -51,6 +69,8 @@ mod tests {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194304 1 0 0 0 250 50 0 0 20 0 1 0 9 9 9";
         assert_eq!(ticks(stat), (250.0, 50.0));
         assert_eq!(seconds("1500000000 7 3\n", stat), 1.5);
+        assert_eq!(divided(6.0, stat), (1.0, 5.0));
+        assert_eq!(divided(6.0, ""), (0.0, 6.0));
         assert_eq!(seconds("", stat), 300.0 / rustix::param::clock_ticks_per_second() as f64);
     }
 

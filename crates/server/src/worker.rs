@@ -152,7 +152,7 @@ pub(crate) struct Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.local.node.clients.remove(&self.id);
+        self.local.node.remove_client(self.id);
         if self.protocol == WireProtocol::Memcached {
             self.local.stats().memcache.connections_closed.add(1);
         }

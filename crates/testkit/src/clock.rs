@@ -59,7 +59,8 @@ impl Host for Clock {
         let now = self.now();
         let reading_nanos = self.reading_nanos.load(Ordering::SeqCst);
         let read_nanos = self.read_nanos.fetch_add(reading_nanos, Ordering::SeqCst);
-        Time { now, nanos: (now.0 - START.0).unsigned_abs() * 1_000_000 + read_nanos }
+        let nanos = (now.0 - START.0).unsigned_abs().saturating_mul(1_000_000);
+        Time { now, nanos: nanos.saturating_add(read_nanos) }
     }
 
     fn shut_down(&self) {}

@@ -17,6 +17,8 @@ use crate::value::{DecodeError, Value};
 
 /// Turns after which a request that asks for one more is taken to go round in circles.
 const TURNS_MAX: usize = 1_000_000;
+/// For how long a client waits: a year.
+const PATIENCE_MILLIS: i64 = 365 * 86_400_000;
 
 /// A node that a test drives: workers are handed out to run where the test likes, in one thread or in several.
 pub struct Node {
@@ -130,7 +132,8 @@ impl Feed {
         Feed { engine, clock, id, input: Vec::new(), closed: false }
     }
 
-    /// Has `serve` work on what was not consumed and on these bytes, until it wants more.
+    /// Has `serve` work on what was not consumed and on these bytes, until it wants more, or waits for what is not to come within a
+    /// year.
     fn send(
         &mut self,
         bytes: &[u8],
@@ -148,6 +151,7 @@ impl Feed {
                 Served::NeedInput(_) => return replies,
                 // Another worker may hold what this one waits for.
                 Served::Again => yield_now(),
+                Served::At(moment) if moment.0 - self.clock.now().0 > PATIENCE_MILLIS => return replies,
                 Served::At(moment) => self.clock.advance_to(moment),
                 Served::Close => {}
             }
@@ -174,7 +178,7 @@ impl Feed {
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        self.engine.clients.remove(&self.id);
+        self.engine.remove_client(self.id);
     }
 }
 
@@ -263,4 +267,5 @@ struct NoLink;
 
 impl Link for NoLink {
     fn disconnect(&self) {}
+    fn wake(&self) {}
 }

@@ -28,6 +28,7 @@ const AUTH: Command = Command {
     arity: Arity::AtLeast(2),
     flags: FOR_STRANGERS,
     history: &[("6.0.0", "May be given a user's name as well.")],
+    is_secret: |_, index| index > 0,
     run: auth,
     ..Command::PLAIN
 };
@@ -42,6 +43,10 @@ const HELLO: Command = Command {
     arity: Arity::AtLeast(1),
     flags: FOR_STRANGERS,
     history: &[("6.2.0", "May be called without a version, to ask only.")],
+    is_secret: |args, index| {
+        let is_auth = |index: Option<usize>| index.is_some_and(|index| is_word(args.at(index), "auth"));
+        index > 2 && (is_auth(index.checked_sub(1)) || is_auth(index.checked_sub(2)))
+    },
     run: hello,
     ..Command::PLAIN
 };
@@ -213,6 +218,7 @@ fn select(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn reset(cx: &mut Context<'_>) -> CommandResult {
+    cx.node.monitors.remove(&cx.client.shared);
     cx.client.reset(cx.settings.requirepass.is_empty());
     cx.reply.protocol = cx.client.protocol;
     cx.reply.simple("RESET");

@@ -9,6 +9,7 @@ mod object;
 mod relocate;
 mod scan;
 mod ttl;
+mod wait;
 mod walk;
 
 pub(crate) const COMMANDS: &[&[Command]] = &[
@@ -19,6 +20,7 @@ pub(crate) const COMMANDS: &[&[Command]] = &[
     relocate::COMMANDS,
     scan::COMMANDS,
     ttl::COMMANDS,
+    wait::COMMANDS,
 ];
 
 /// Tips of a command whose keys may be spread over nodes, which each count their own.

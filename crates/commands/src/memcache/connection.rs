@@ -94,6 +94,9 @@ impl Connection {
         let Some(_running) = node.safepoint.enter(worker.index) else { return (0, Served::Again) };
         let moment = moment(node.host.time().now, worker.settings());
         node.flush_when_due(moment);
+        if let Some(until) = self.shared.postpone(&node.pause, moment.now) {
+            return (0, Served::At(until));
+        }
         let output_before = output.len();
         let mut turn = Turn::new(&node, worker.index, worker.settings(), moment, Wire(output));
         let (consumed, served) = self.batches(&mut turn, input);

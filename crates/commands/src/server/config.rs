@@ -44,6 +44,9 @@ const SET: Command = Command {
     flags: FLAGS,
     tips: ALL_NODES,
     history: &[("7.0.0", "Takes several settings.")],
+    is_secret: |args, index| {
+        index > 2 && index % 2 == 1 && SECRETS.iter().any(|name| is_word(args.at(index - 1), name))
+    },
     run: set,
     ..Command::PLAIN
 };
@@ -73,6 +76,10 @@ const REWRITE: Command = Command {
     run: rewrite,
     ..Command::PLAIN
 };
+
+/// Settings whose values no log may show.
+const SECRETS: [&str; 5] =
+    ["requirepass", "masterauth", "masteruser", "tls-key-file-pass", "tls-client-key-file-pass"];
 
 const FLAGS: Flags = Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::LOADING).and(Flags::STALE);
 const ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];

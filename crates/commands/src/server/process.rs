@@ -1,8 +1,8 @@
-//! TIME, ROLE, LASTSAVE and SHUTDOWN: the process, and its end.
+//! TIME, LASTSAVE and SHUTDOWN: the process, and its end.
 
 use crate::prelude::*;
 
-pub(super) const COMMANDS: &[Command] = &[LASTSAVE, ROLE, SHUTDOWN, TIME];
+pub(super) const COMMANDS: &[Command] = &[LASTSAVE, SHUTDOWN, TIME];
 
 const TIME: Command = Command {
     name: "time",
@@ -14,19 +14,6 @@ const TIME: Command = Command {
     flags: Flags::LOADING.and(Flags::STALE).and(Flags::FAST),
     tips: &["nondeterministic_output"],
     run: time,
-    ..Command::PLAIN
-};
-
-const ROLE: Command = Command {
-    name: "role",
-    summary: "Tells the node's part in replication.",
-    group: Group::Server,
-    since: "2.8.12",
-    complexity: "O(1)",
-    arity: Arity::Exactly(1),
-    flags: Flags::NO_SCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::FAST),
-    acl: &["admin", "dangerous"],
-    run: role,
     ..Command::PLAIN
 };
 
@@ -68,14 +55,6 @@ fn time(cx: &mut Context<'_>) -> CommandResult {
     cx.reply.array(2);
     cx.reply.bulk_integer(micros / 1_000_000);
     cx.reply.bulk_integer(micros % 1_000_000);
-    Ok(Outcome::Reply)
-}
-
-fn role(cx: &mut Context<'_>) -> CommandResult {
-    cx.reply.array(3);
-    cx.reply.bulk(b"master");
-    cx.reply.integer(0);
-    cx.reply.array(0);
     Ok(Outcome::Reply)
 }
 

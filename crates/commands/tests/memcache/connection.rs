@@ -20,6 +20,7 @@ struct NoLink;
 
 impl Link for NoLink {
     fn disconnect(&self) {}
+    fn wake(&self) {}
 }
 
 impl Connection {

@@ -17,12 +17,14 @@ use std::task::{Context, Poll, Waker};
 
 use larder_engine::{Link, Served};
 use larder_resp::Output;
+use larder_store::UnixMillis;
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{Instant, timeout_at};
 
-use super::session::{Grace, Session, until};
+use super::session::{Grace, KEPT_MAX, Session, until};
 use super::wave::{Member, Wave};
 use crate::stream::Stream;
 use crate::worker::{Local, NewConnection};
@@ -51,29 +53,38 @@ pub(crate) async fn run(local: Rc<Local>, mut connections: UnboundedReceiver<New
 fn adopt(shared: &Rc<Shared>, connection: NewConnection) {
     let (socket, arrival) = connection.split();
     let Ok(stream) = socket.register() else { return };
-    let abort = Arc::new(OnceLock::new());
-    let link = Box::new(TaskLink { abort: Arc::clone(&abort) });
+    let task = Arc::new(Task::default());
+    let link = Box::new(TaskLink(Arc::clone(&task)));
     let (conversation, registered) = shared.local.register(arrival, stream.descriptor(), link);
-    let driver = Driver::new(stream, Session::new(conversation));
+    let driver = Driver::new(stream, Session::new(conversation), Arc::clone(&task));
     let shared = Rc::clone(shared);
-    let task = spawn_local(async move {
+    let running = spawn_local(async move {
         driver.run(&shared).await;
         drop(registered);
     });
     // Nobody else sets it.
-    let _ = abort.set(task.abort_handle());
+    let _ = task.abort.set(running.abort_handle());
 }
 
-/// Ends a connection by ending its task.
-struct TaskLink {
-    abort: Arc<OnceLock<AbortHandle>>,
+/// The task of a connection, as others can reach it.
+#[derive(Default)]
+struct Task {
+    abort: OnceLock<AbortHandle>,
+    woken: Notify,
 }
+
+/// Reaches a connection through its task.
+struct TaskLink(Arc<Task>);
 
 impl Link for TaskLink {
     fn disconnect(&self) {
-        if let Some(abort) = self.abort.get() {
+        if let Some(abort) = self.0.abort.get() {
             abort.abort();
         }
+    }
+
+    fn wake(&self) {
+        self.0.woken.notify_one();
     }
 }
 
@@ -86,6 +97,9 @@ struct Driver {
     left: Cell<Option<Served>>,
     /// Wakes the connection's task.
     waker: RefCell<Option<Waker>>,
+    /// Set once the task also waits for what others send.
+    listening: Cell<bool>,
+    task: Arc<Task>,
 }
 
 struct State {
@@ -96,13 +110,15 @@ struct State {
 }
 
 impl Driver {
-    fn new(stream: Stream, session: Session) -> Rc<Driver> {
+    fn new(stream: Stream, session: Session, task: Arc<Task>) -> Rc<Driver> {
         let state = State { stream, session, unsent: Output::default() };
         Rc::new(Driver {
             state: RefCell::new(state),
             in_wave: Cell::new(false),
             left: Cell::new(None),
             waker: RefCell::new(None),
+            listening: Cell::new(false),
+            task,
         })
     }
 
@@ -115,24 +131,61 @@ impl Driver {
             }
             next = match served {
                 Served::NeedInput(needed) => {
-                    self.state.borrow().session.note_kept();
+                    self.state.borrow().session.note_kept(&shared.local);
+                    self.listening.set(self.state.borrow().session.listens());
                     if self.state.borrow().session.kept() == 0 {
-                        poll_fn(|task| self.poll_wave(shared, task)).await
+                        self.or_woken(shared, poll_fn(|task| self.poll_wave(shared, task))).await
                     } else {
-                        self.read_more(shared, needed).await
+                        self.or_woken(shared, self.read_more(shared, needed)).await
                     }
                 }
                 Served::Again => {
                     tokio::task::yield_now().await;
                     Ok(self.state.borrow_mut().serve_tail(shared))
                 }
-                Served::At(at) => {
-                    tokio::time::sleep(until(&shared.local, at)).await;
-                    Ok(self.state.borrow_mut().serve_tail(shared))
-                }
+                Served::At(at) => self.wait_until(shared, at).await,
                 Served::Close => return,
             };
         }
+    }
+
+    /// What comes first: input, or, for one that listens, word that others have sent something.
+    async fn or_woken(
+        &self,
+        shared: &Shared,
+        input: impl Future<Output = io::Result<Served>>,
+    ) -> io::Result<Served> {
+        if !self.listening.get() {
+            return input.await;
+        }
+        tokio::select! {
+            biased;
+            served = input => served,
+            () = self.task.woken.notified() => Ok(self.state.borrow_mut().serve_tail(shared)),
+        }
+    }
+
+    /// Waits for a time, or until others end that, and goes on with the request that waits. If that waits for others, who may never
+    /// come, the client's going is noticed meanwhile.
+    async fn wait_until(&self, shared: &Shared, at: UnixMillis) -> io::Result<Served> {
+        let mut over = std::pin::pin!(tokio::time::sleep(until(&shared.local, at)));
+        loop {
+            let watched = {
+                let session = &self.state.borrow().session;
+                session.is_waiting() && session.kept() < KEPT_MAX
+            };
+            tokio::select! {
+                biased;
+                () = self.task.woken.notified() => break,
+                () = &mut over => break,
+                read = poll_fn(|task| self.state.borrow_mut().poll_read_more(shared, task, 1)), if watched => {
+                    let state = self.state.borrow();
+                    state.session.count_input(&shared.local, read?);
+                    state.session.note_kept(&shared.local);
+                }
+            }
+        }
+        Ok(self.state.borrow_mut().serve_tail(shared))
     }
 
     /// Reads into the wave whenever there is something to read; ends when the wave leaves something else to do.
@@ -176,16 +229,16 @@ impl Driver {
 
     /// Sends the rest, waiting for the socket; ends the connection when the client leaves too much unread for too long.
     async fn send(&self, local: &Local) -> io::Result<()> {
-        let limit = local.worker.borrow().settings().client_output_buffer_limit.normal;
         let mut grace = Grace::default();
         loop {
             let len = self.state.borrow().unsent.len();
-            self.state.borrow().session.conversation.shared().note_output(len);
             if len == 0 {
+                self.state.borrow().session.conversation.shared().note_output(0);
                 return Ok(());
             }
+            let until = self.state.borrow().session.judge(local, &mut grace, len)?;
             let writable = poll_fn(|task| self.state.borrow().stream.poll_write_ready(task));
-            match grace.judge(len, &limit)? {
+            match until {
                 Some(until) => timeout_at(Instant::from_std(until), writable).await??,
                 None => writable.await?,
             }
@@ -205,7 +258,8 @@ impl Member for Driver {
         self.in_wave.set(false);
         let mut state = self.state.borrow_mut();
         let served = state.work(shared, |session, output| session.serve(&shared.local, input, output));
-        let more = state.session.kept() > 0 || !state.unsent.is_empty();
+        let begins_to_listen = !self.listening.get() && state.session.listens();
+        let more = state.session.kept() > 0 || !state.unsent.is_empty() || begins_to_listen;
         if more || !matches!(served, Served::NeedInput(_)) {
             self.left.set(Some(served));
             if let Some(waker) = &*self.waker.borrow() {
@@ -242,7 +296,7 @@ impl State {
         task: &mut Context<'_>,
         needed: usize,
     ) -> Poll<io::Result<usize>> {
-        let tail = self.session.tail_with_room(&shared.local, needed)?;
+        let tail = self.session.tail_with_room(needed);
         loop {
             match self.stream.poll_read_ready(task)? {
                 Poll::Ready(()) => {}
@@ -251,7 +305,11 @@ impl State {
             match self.stream.try_read(tail) {
                 Ok(0) => return Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
+                result => {
+                    return Poll::Ready(
+                        result.and_then(|read| self.session.judge_kept(&shared.local).map(|()| read)),
+                    );
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use larder_config::OutputBufferLimit;
-use larder_engine::Served;
+use larder_engine::{Served, Waiting};
 use larder_resp::Output;
 use larder_store::UnixMillis;
 
@@ -15,6 +15,12 @@ use crate::worker::Local;
 const TAIL_GROWTH_MIN: usize = 16 * 1024;
 /// ... and by at most so much at once, and at most as much as has come: what the request declares takes no memory.
 const TAIL_GROWTH_MAX: usize = 1 << 20;
+
+/// Input that is kept while none may be executed; with more, no more is received.
+pub(super) const KEPT_MAX: usize = 64 * 1024;
+
+/// The longest time for which a timer is set.
+const LATEST: Duration = Duration::from_secs(3600);
 
 /// See the module's documentation.
 pub(super) struct Session {
@@ -34,8 +40,24 @@ impl Session {
     }
 
     /// Tells others how much of a request is kept until its end comes.
-    pub(super) fn note_kept(&self) {
+    pub(super) fn note_kept(&self, local: &Local) {
         self.conversation.shared().note_input(self.tail.len());
+        if !self.tail.is_empty() {
+            local.stats().input_peak.raise(self.tail.len());
+        }
+    }
+
+    /// Tells others how much of its replies the client leaves unread, and judges it; see [`Grace::judge`].
+    pub(super) fn judge(
+        &self,
+        local: &Local,
+        grace: &mut Grace,
+        unsent: usize,
+    ) -> io::Result<Option<Instant>> {
+        self.conversation.shared().note_output(unsent);
+        local.stats().output_peak.raise(unsent);
+        let limit = local.worker.borrow().settings().client_output_buffer_limit.normal;
+        grace.judge(unsent, &limit).inspect_err(|_| local.stats().output_limit_exceeded.add(1))
     }
 
     /// A client amid a long request or reply is not idle.
@@ -45,12 +67,24 @@ impl Session {
 
     pub(super) fn count_input(&self, local: &Local, bytes: usize) {
         local.stats().input_bytes.add(bytes as u64);
+        local.stats().reads.add(1);
         self.conversation.shared().count_input(bytes);
     }
 
     pub(super) fn count_sent(&self, local: &Local, bytes: usize) {
         local.stats().output_bytes.add(bytes as u64);
+        local.stats().writes.add(1);
         self.conversation.shared().count_sent(bytes);
+    }
+
+    /// Whether others send it something from time to time.
+    pub(super) fn listens(&self) -> bool {
+        self.conversation.shared().is_monitor()
+    }
+
+    /// Whether a request of it waits for others.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.conversation.shared().waiting() != Waiting::No
     }
 
     /// Looks ahead at input that will be served soon.
@@ -58,15 +92,20 @@ impl Session {
         self.conversation.look_ahead(&mut local.worker.borrow_mut(), input);
     }
 
-    /// The kept input, with room to read more of a request that is known to need so many bytes; an error when the client has sent
-    /// more of an unfinished request than it may.
-    pub(super) fn tail_with_room(&mut self, local: &Local, needed: usize) -> io::Result<&mut Vec<u8>> {
+    /// An error when the client has sent more in one request, or ahead of a request's end, than it may.
+    pub(super) fn judge_kept(&self, local: &Local) -> io::Result<()> {
         if self.tail.len() as u64 > local.worker.borrow().settings().client_query_buffer_limit {
+            local.stats().input_limit_exceeded.add(1);
             return Err(ErrorKind::OutOfMemory.into());
         }
+        Ok(())
+    }
+
+    /// The kept input, with room to read more of a request that is known to need so many bytes.
+    pub(super) fn tail_with_room(&mut self, needed: usize) -> &mut Vec<u8> {
         let growth_max = self.tail.len().clamp(TAIL_GROWTH_MIN, TAIL_GROWTH_MAX);
         self.tail.reserve(needed.clamp(TAIL_GROWTH_MIN, growth_max));
-        Ok(&mut self.tail)
+        &mut self.tail
     }
 
     /// Serves input that came when none was kept, where it lies, and keeps what is not consumed.
@@ -120,7 +159,8 @@ impl Grace {
 /// How long it is until a time of day.
 pub(super) fn until(local: &Local, at: UnixMillis) -> Duration {
     let now = local.worker.borrow().node.host.time().now;
-    Duration::from_millis(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0))
+    // Whatever is later is asked again after an hour: moments far away cannot be told to the system.
+    Duration::from_millis(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0)).min(LATEST)
 }
 
 #[cfg(test)]

@@ -63,6 +63,13 @@ fn unfinished_requests_have_a_limit() {
     let refused = (0..2000).any(|_| client.send(&block).is_err());
     assert!(refused, "100 MB are taken with a limit of 1 MB");
     assert_eq!(witness.call(&["PING"]).text(), "PONG");
+    assert_eq!(witness.info("client_query_buffer_limit_disconnections"), 1);
+    assert!(witness.info("client_recent_max_input_buffer") >= 1 << 19);
+    // A complete request that is longer is no better.
+    let mut client = server.client();
+    let refused = client.try_call(&request(&["ECHO", &"x".repeat(1 << 20)]));
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(witness.info("client_query_buffer_limit_disconnections"), 2);
     server.end();
 }
 

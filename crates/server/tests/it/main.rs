@@ -30,6 +30,7 @@ mod process;
 mod races;
 mod server;
 mod siege;
+mod waiting;
 
 /// What the directive io-uring is for every server here.
 const IO_URING: &str = "no";

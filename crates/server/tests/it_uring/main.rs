@@ -27,6 +27,8 @@ mod races;
 mod server;
 #[path = "../it/siege.rs"]
 mod siege;
+#[path = "../it/waiting.rs"]
+mod waiting;
 
 /// What the directive io-uring is for every server here.
 const IO_URING: &str = "yes";

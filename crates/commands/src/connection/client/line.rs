@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
-use larder_engine::{Client, ClientNames, SharedClient};
+use larder_engine::{Client, ClientNames, SharedClient, Waiting};
 use larder_store::UnixMillis;
 
 use crate::prelude::*;
@@ -12,8 +12,10 @@ use crate::prelude::*;
 pub(super) fn append(text: &mut String, cx: &Context<'_>, client: &SharedClient) {
     let own = client.id == cx.client.id();
     let names = client.names.lock().clone();
-    let (query_bytes, output_bytes) =
+    let (query_bytes, unsent) =
         (client.query_bytes.load(Ordering::Relaxed), client.output_bytes.load(Ordering::Relaxed));
+    let (inbox_bytes, messages) = client.inbox();
+    let (output_bytes, output_blocks) = (unsent + inbox_bytes, usize::from(unsent > 0) + messages);
     let argument_bytes = if own { cx.args.iter().map(<[u8]>::len).sum() } else { 0 };
     let command = cx.node.table.rows().get(client.row.load(Ordering::Relaxed) as usize);
     // Appending to memory does not fail.
@@ -32,7 +34,7 @@ pub(super) fn append(text: &mut String, cx: &Context<'_>, client: &SharedClient)
         if own { 0 } else { idle_seconds(client, cx.now()) },
         flags(client),
         database(cx, client),
-        u8::from(output_bytes > 0),
+        output_blocks,
         memory_bytes(&names) as u64 + query_bytes + output_bytes + argument_bytes as u64,
         if output_bytes > 0 { "rw" } else { "r" },
         command.map_or_else(|| "NULL".to_owned(), larder_engine::Row::full_name),
@@ -58,7 +60,9 @@ pub(super) fn idle_seconds(client: &SharedClient, now: UnixMillis) -> i64 {
 /// The letters of its state.
 pub(super) fn flags(client: &SharedClient) -> String {
     let letters = [
-        (client.address.starts_with('/'), 'U'),
+        (client.is_monitor(), 'O'),
+        (client.waiting() != Waiting::No, 'b'),
+        (client.is_unix_socket(), 'U'),
         (client.no_evict.load(Ordering::Relaxed), 'e'),
         (client.no_touch.load(Ordering::Relaxed), 'T'),
     ];

@@ -8,6 +8,8 @@ mod line;
 mod list;
 mod modes;
 mod names;
+mod pause;
+mod tracking;
 
 pub(super) use names::{NAME_REFUSED, is_proper_name};
 
@@ -21,9 +23,10 @@ const CLIENT: Command = Command {
     complexity: "Depends on the subcommand.",
     arity: Arity::AtLeast(2),
     subcommands: &[
+        tracking::CACHING,
         modes::CAPA,
         names::GETNAME,
-        modes::GETREDIR,
+        tracking::GETREDIR,
         Command { group: Group::Connection, ..help::HELP },
         names::ID,
         list::INFO,
@@ -31,9 +34,13 @@ const CLIENT: Command = Command {
         list::LIST,
         modes::NO_EVICT,
         modes::NO_TOUCH,
+        pause::PAUSE,
         modes::REPLY,
         names::SETINFO,
         names::SETNAME,
+        tracking::TRACKINGINFO,
+        pause::UNBLOCK,
+        pause::UNPAUSE,
     ],
     ..Command::PLAIN
 };

@@ -1,4 +1,4 @@
-//! CLIENT REPLY, NO-TOUCH, NO-EVICT, CAPA and GETREDIR: how a client wants to be treated.
+//! CLIENT REPLY, NO-TOUCH, NO-EVICT and CAPA: how a client wants to be treated.
 
 use std::sync::atomic::Ordering;
 
@@ -59,18 +59,6 @@ pub(super) const CAPA: Command = Command {
     ..Command::PLAIN
 };
 
-pub(super) const GETREDIR: Command = Command {
-    name: "getredir",
-    summary: "Returns the number of the client to which invalidations are sent; -1 while nothing is tracked.",
-    group: Group::Connection,
-    since: "6.0.0",
-    complexity: "O(1)",
-    arity: Arity::Exactly(2),
-    flags: FLAGS.and(Flags::ALLOW_BUSY),
-    run: getredir,
-    ..Command::PLAIN
-};
-
 fn reply(cx: &mut Context<'_>) -> CommandResult {
     let mode = cx.args.at(2);
     if is_word(mode, "on") {
@@ -118,10 +106,5 @@ fn capa(cx: &mut Context<'_>) -> CommandResult {
         cx.client.shared.redirectable.store(true, Ordering::Relaxed);
     }
     cx.reply.ok();
-    Ok(Outcome::Reply)
-}
-
-fn getredir(cx: &mut Context<'_>) -> CommandResult {
-    cx.reply.integer(-1);
     Ok(Outcome::Reply)
 }

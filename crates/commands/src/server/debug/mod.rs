@@ -8,7 +8,9 @@ use std::sync::atomic::Ordering;
 use crate::help;
 use crate::prelude::*;
 
+mod digest;
 mod object;
+mod populate;
 mod protocol;
 
 pub(super) const COMMANDS: &[Command] = &[DEBUG];
@@ -75,6 +77,20 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: accept,
     },
     Subcommand {
+        name: "digest",
+        syntax: "",
+        summary: "Answers a signature of all data, the one that Redis makes of the same.",
+        arguments: (0, 0),
+        run: digest::digest,
+    },
+    Subcommand {
+        name: "digest-value",
+        syntax: "<key> [<key> ...]",
+        summary: "Answers signatures of values.",
+        arguments: (0, usize::MAX),
+        run: digest::digest_value,
+    },
+    Subcommand {
         name: "error",
         syntax: "<string>",
         summary: "Answers an error with this line.",
@@ -108,6 +124,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         summary: "Ends the process as a fault of its own would, with a report in the log.",
         arguments: (0, 0),
         run: panic,
+    },
+    Subcommand {
+        name: "populate",
+        syntax: "<count> [<prefix>] [<size>]",
+        summary: "Creates so many strings named key:<number>, or otherwise, of so many bytes; keys that exist are left alone.",
+        arguments: (1, 3),
+        run: populate::populate,
     },
     Subcommand {
         name: "protocol",
@@ -163,14 +186,8 @@ fn debug(cx: &mut Context<'_>) -> CommandResult {
         Some(Subcommand { arguments: (fewest, most), run, .. }) if (*fewest..=*most).contains(&given) => {
             run(cx)
         }
-        _ => Err(unknown(name)),
+        _ => Err(CommandError::subcommand_syntax(cx.args)),
     }
-}
-
-fn unknown(name: &[u8]) -> CommandError {
-    let name = String::from_utf8_lossy(name);
-    let text = format!("ERR unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP.");
-    CommandError::Line(text.into())
 }
 
 fn help(cx: &mut Context<'_>) -> CommandResult {
@@ -231,7 +248,7 @@ fn reply_buffer(cx: &mut Context<'_>) -> CommandResult {
         return accept(cx);
     }
     if !is_word(what, "peak-reset-time") {
-        return Err(unknown(cx.args.at(1)));
+        return Err(CommandError::subcommand_syntax(cx.args));
     }
     if !is_word(value, "never") && !is_word(value, "reset") {
         larder_store::parse_integer(value).ok_or(CommandError::NotAnInteger)?;

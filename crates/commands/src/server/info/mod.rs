@@ -2,8 +2,10 @@
 
 use std::fmt::{Display, Write as _};
 
+use self::key_sizes::KeySizes;
 use crate::prelude::*;
 
+mod key_sizes;
 mod keyspace;
 mod memory;
 mod server;
@@ -17,7 +19,7 @@ const INFO: Command = Command {
     summary: "Describes the server and what it does, section by section.",
     group: Group::Server,
     since: "1.0.0",
-    complexity: "O(1)",
+    complexity: "O(1), with the section keysizes O(N) where N is the number of keys",
     arity: Arity::AtLeast(1),
     scope: Scope::EachStripe,
     flags: Flags::LOADING.and(Flags::STALE),
@@ -32,7 +34,7 @@ const INFO: Command = Command {
 struct Section {
     title: &'static str,
     shown: Shown,
-    write: fn(&mut Report, &Context<'_>),
+    write: fn(&mut Report, &Context<'_>, &KeySizes),
 }
 
 /// When a section is shown without being asked for by name.
@@ -42,34 +44,64 @@ enum Shown {
     Always,
     /// By `all` and `everything`.
     InAll,
+    /// Never, for it looks at every key.
+    Never,
 }
 
 /// All sections in the order in which they are shown. A section's name is its title in lower case.
 const SECTIONS: &[Section] = &[
-    Section { title: "Server", shown: Shown::Always, write: server::server },
-    Section { title: "Clients", shown: Shown::Always, write: server::clients },
-    Section { title: "Memory", shown: Shown::Always, write: memory::memory },
-    Section { title: "Persistence", shown: Shown::Always, write: memory::persistence },
-    Section { title: "Stats", shown: Shown::Always, write: stats::stats },
-    Section { title: "Replication", shown: Shown::Always, write: server::replication },
-    Section { title: "CPU", shown: Shown::Always, write: server::cpu },
+    Section { title: "Server", shown: Shown::Always, write: |report, cx, _| server::server(report, cx) },
+    Section { title: "Clients", shown: Shown::Always, write: |report, cx, _| server::clients(report, cx) },
+    Section { title: "Memory", shown: Shown::Always, write: |report, cx, _| memory::memory(report, cx) },
+    Section {
+        title: "Persistence",
+        shown: Shown::Always,
+        write: |report, cx, _| memory::persistence(report, cx),
+    },
+    Section { title: "Stats", shown: Shown::Always, write: |report, cx, _| stats::stats(report, cx) },
+    Section {
+        title: "Replication",
+        shown: Shown::Always,
+        write: |report, cx, _| server::replication(report, cx),
+    },
+    Section { title: "CPU", shown: Shown::Always, write: |report, cx, _| server::cpu(report, cx) },
     // There are no modules, so there is nothing to say of them.
-    Section { title: "Modules", shown: Shown::Always, write: |_, _| {} },
-    Section { title: "Commandstats", shown: Shown::InAll, write: stats::commands },
-    Section { title: "Errorstats", shown: Shown::Always, write: stats::errors },
-    Section { title: "Latencystats", shown: Shown::InAll, write: stats::latencies },
-    Section { title: "Cluster", shown: Shown::Always, write: server::cluster },
-    Section { title: "Keyspace", shown: Shown::Always, write: keyspace::keyspace },
+    Section { title: "Modules", shown: Shown::Always, write: |_, _, _| {} },
+    Section {
+        title: "Commandstats",
+        shown: Shown::InAll,
+        write: |report, cx, _| stats::commands(report, cx),
+    },
+    Section { title: "Errorstats", shown: Shown::Always, write: |report, cx, _| stats::errors(report, cx) },
+    Section {
+        title: "Latencystats",
+        shown: Shown::InAll,
+        write: |report, cx, _| stats::latencies(report, cx),
+    },
+    Section { title: "Cluster", shown: Shown::Always, write: |report, cx, _| server::cluster(report, cx) },
+    Section {
+        title: "Keyspace",
+        shown: Shown::Always,
+        write: |report, cx, _| keyspace::keyspace(report, cx),
+    },
+    Section { title: key_sizes::TITLE, shown: Shown::Never, write: |report, _, sizes| sizes.report(report) },
 ];
 
 fn info(cx: &mut Context<'_>) -> CommandResult {
+    if cx.args.from(1).any(|name| is_word(name, key_sizes::TITLE)) {
+        return key_sizes::survey(cx);
+    }
+    write(cx, &KeySizes::default());
+    Ok(Outcome::Reply)
+}
+
+fn write(cx: &mut Context<'_>, sizes: &KeySizes) {
     let mut report = Report::default();
     for section in SECTIONS.iter().filter(|section| section.is_wanted(cx.args)) {
         report.begin(section.title);
-        (section.write)(&mut report, cx);
+        (section.write)(&mut report, cx, sizes);
     }
     cx.reply.verbatim(*b"txt", report.text.as_bytes());
-    Ok(Outcome::Reply)
 }
 
 impl Section {
@@ -77,8 +109,8 @@ impl Section {
         args.len() == 1 && self.shown == Shown::Always
             || args.from(1).any(|name| {
                 is_word(name, self.title)
-                    || is_word(name, "all")
-                    || is_word(name, "everything")
+                    || self.title == "Modules" && is_word(name, "module_list")
+                    || (is_word(name, "all") || is_word(name, "everything")) && self.shown != Shown::Never
                     || is_word(name, "default") && self.shown == Shown::Always
             })
     }

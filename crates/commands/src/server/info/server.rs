@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use larder_engine::Waiting;
+
 use super::Report;
 use crate::prelude::*;
 use crate::server::COMPATIBLE_VERSION;
@@ -15,11 +17,14 @@ pub(super) fn server(report: &mut Report, cx: &Context<'_>) {
     // Neither is known of a binary, and clients that ask for them want digits.
     report.field("redis_git_sha1", "00000000");
     report.field("redis_git_dirty", 0);
+    report.field("redis_build_id", format_args!("{:x}", build_id()));
     report.field("redis_mode", "standalone");
     report.field("os", cx.node.host.system());
     report.field("arch_bits", usize::BITS);
     report.field("monotonic_clock", "POSIX clock_gettime");
     report.field("multiplexing_api", identity.multiplexing_api);
+    report.field("atomicvar_api", "rust-builtin");
+    report.field("gcc_version", "0.0.0");
     report.field("process_id", identity.process_id);
     report.field("process_supervised", identity.supervised);
     report.field("run_id", &identity.run_id);
@@ -36,6 +41,14 @@ pub(super) fn server(report: &mut Report, cx: &Context<'_>) {
     for (number, listener) in listeners(cx).iter().enumerate() {
         report.line(format_args!("listener{number}:{listener}"));
     }
+}
+
+/// Tells builds apart as far as they are known to differ: by version, platform and profile (FNV-1a).
+fn build_id() -> u64 {
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let parts = [env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH, profile];
+    let bytes = parts.iter().flat_map(|part| part.bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// What is listened on, as the settings say.
@@ -55,9 +68,15 @@ fn listeners(cx: &Context<'_>) -> Vec<String> {
 }
 
 pub(super) fn clients(report: &mut Report, cx: &Context<'_>) {
-    let (mut connected, mut most_input, mut most_output) = (0, 0, 0);
+    let (mut connected, mut blocked, mut with_deadline) = (0, 0, 0);
+    let (mut most_input, mut most_output) = cx.node.recent_peaks();
     for client in cx.node.clients.iter().filter(|client| !client.is_ended()) {
         connected += 1;
+        match client.waiting() {
+            Waiting::No => {}
+            Waiting::BlockedUntil => (blocked, with_deadline) = (blocked + 1, with_deadline + 1),
+            _ => blocked += 1,
+        }
         most_input = client.query_bytes.load(Ordering::Relaxed).max(most_input);
         most_output = client.output_bytes.load(Ordering::Relaxed).max(most_output);
     }
@@ -66,17 +85,11 @@ pub(super) fn clients(report: &mut Report, cx: &Context<'_>) {
     report.field("maxclients", cx.settings.maxclients);
     report.field("client_recent_max_input_buffer", most_input);
     report.field("client_recent_max_output_buffer", most_output);
-    let none = [
-        "blocked_clients",
-        "tracking_clients",
-        "pubsub_clients",
-        "watching_clients",
-        "clients_in_timeout_table",
-        "total_watched_keys",
-        "total_blocking_keys",
-        "total_blocking_keys_on_nokey",
-    ];
+    report.field("blocked_clients", blocked);
+    let none = ["tracking_clients", "pubsub_clients", "watching_clients"];
     report.fields(&none, 0);
+    report.field("clients_in_timeout_table", with_deadline);
+    report.fields(&["total_watched_keys", "total_blocking_keys", "total_blocking_keys_on_nokey"], 0);
 }
 
 pub(super) fn replication(report: &mut Report, cx: &Context<'_>) {
@@ -101,6 +114,9 @@ pub(super) fn cpu(report: &mut Report, cx: &Context<'_>) {
     report.field("used_cpu_sys", format_args!("{system:.6}"));
     report.field("used_cpu_user", format_args!("{user:.6}"));
     report.fields(&["used_cpu_sys_children", "used_cpu_user_children"], "0.000000");
+    let (system, user) = cx.node.host.main_thread_cpu_seconds();
+    report.field("used_cpu_sys_main_thread", format_args!("{system:.6}"));
+    report.field("used_cpu_user_main_thread", format_args!("{user:.6}"));
 }
 
 pub(super) fn cluster(report: &mut Report, _: &Context<'_>) {

@@ -28,8 +28,10 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     report.fields(&["sync_full", "sync_partial_ok", "sync_partial_err"], 0);
     report.field("expired_keys", expired);
     report.field("expired_stale_perc", "0.00");
+    report.field("expired_time_cap_reached_count", 0);
+    let expire_nanos = node.sum(|worker| worker.expire_nanos.value());
+    report.field("expire_cycle_cpu_milliseconds", expire_nanos / 1_000_000);
     let none = [
-        "expired_time_cap_reached_count",
         "evicted_keys",
         "evicted_clients",
         "evicted_scripts",
@@ -56,12 +58,38 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
         "tracking_total_keys",
         "tracking_total_items",
         "tracking_total_prefixes",
-        "unexpected_error_replies",
     ];
     report.fields(&none, 0);
-    report.field("total_error_replies", error_counts(cx).values().sum::<u64>());
+    let errors = error_counts(cx);
+    report.field("acl_access_denied_auth", errors.get("WRONGPASS").copied().unwrap_or(0));
+    // The one user that there is may do everything.
+    report.fields(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"], 0);
+    report.field("unexpected_error_replies", 0);
+    report.field("total_error_replies", errors.values().sum::<u64>());
     report.field("dump_payload_sanitizations", 0);
+    report.field("total_reads_processed", node.sum(|worker| worker.reads.value()));
+    report.field("total_writes_processed", node.sum(|worker| worker.writes.value()));
+    report.fields(&["io_threaded_reads_processed", "io_threaded_writes_processed"], 0);
+    let exceeded = node.sum(|worker| worker.input_limit_exceeded.value());
+    report.field("client_query_buffer_limit_disconnections", exceeded);
+    let exceeded = node.sum(|worker| worker.output_limit_exceeded.value());
+    report.field("client_output_buffer_limit_disconnections", exceeded);
+    report.fields(&["reply_buffer_shrinks", "reply_buffer_expands"], 0);
+    rounds(report, cx);
     report.field("contended_requests", node.sum(|worker| worker.contended.value()));
+}
+
+/// What Redis calls cycles of the event loop. Nothing in a worker's round waits, so rounds last as long as the process computes.
+fn rounds(report: &mut Report, cx: &Context<'_>) {
+    let (node, rates) = (cx.node, &cx.node.rates);
+    let commands = node.sum(|worker| worker.commands.iter().map(|command| command.nanos.value()).sum());
+    report.field("eventloop_cycles", node.sum(|worker| worker.rounds.value()));
+    report.field("eventloop_duration_sum", node.cpu_nanos() / 1000);
+    report.field("eventloop_duration_cmd_sum", commands / 1000);
+    let (rounds, nanos) = (rates.per_second(Rate::Rounds), rates.per_second(Rate::CpuNanos));
+    report.field("instantaneous_eventloop_cycles_per_sec", rounds.round());
+    let micros = if rounds > 0.0 { nanos / rounds / 1000.0 } else { 0.0 };
+    report.field("instantaneous_eventloop_duration_usec", micros.round());
 }
 
 pub(super) fn commands(report: &mut Report, cx: &Context<'_>) {

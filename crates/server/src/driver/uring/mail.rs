@@ -9,18 +9,27 @@ use tokio::sync::Notify;
 
 use crate::driver::ring::Key;
 
-/// Connections that are to end, each with its ticket.
+/// What is to happen to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// It is to end.
+    End,
+    /// It is to be served, though nothing has come from it.
+    Wake,
+}
+
+/// Word left for connections, each with its ticket.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
-    ending: Mutex<Vec<(Key, u64)>>,
+    letters: Mutex<Vec<(Key, u64, Word)>>,
     /// Spares the lock when there is nothing.
     full: AtomicBool,
     arrived: Notify,
 }
 
 impl Mailbox {
-    fn post(&self, key: Key, ticket: u64) {
-        self.ending.lock().push((key, ticket));
+    fn post(&self, key: Key, ticket: u64, word: Word) {
+        self.letters.lock().push((key, ticket, word));
         self.full.store(true, Ordering::Release);
         self.arrived.notify_one();
     }
@@ -31,15 +40,15 @@ impl Mailbox {
     }
 
     /// Takes out what has come.
-    pub(super) fn take(&self) -> Vec<(Key, u64)> {
+    pub(super) fn take(&self) -> Vec<(Key, u64, Word)> {
         if !self.full.load(Ordering::Relaxed) || !self.full.swap(false, Ordering::Acquire) {
             return Vec::new();
         }
-        std::mem::take(&mut *self.ending.lock())
+        std::mem::take(&mut *self.letters.lock())
     }
 }
 
-/// Ends a connection by telling its worker.
+/// Reaches a connection by telling its worker.
 pub(super) struct RingLink {
     pub(super) mail: Arc<Mailbox>,
     pub(super) key: Key,
@@ -48,6 +57,10 @@ pub(super) struct RingLink {
 
 impl Link for RingLink {
     fn disconnect(&self) {
-        self.mail.post(self.key, self.ticket);
+        self.mail.post(self.key, self.ticket, Word::End);
+    }
+
+    fn wake(&self) {
+        self.mail.post(self.key, self.ticket, Word::Wake);
     }
 }

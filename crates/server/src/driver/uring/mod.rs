@@ -25,7 +25,7 @@ use larder_resp::Output;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::mpsc::error::TryRecvError;
 
-use self::mail::{Mailbox, RingLink};
+use self::mail::{Mailbox, RingLink, Word};
 use self::peer::Peer;
 use super::ring::{End, Event, Key, Received, Ring};
 use super::session::until;
@@ -177,9 +177,12 @@ impl Reactor {
     }
 
     fn round(&mut self) -> io::Result<bool> {
-        for (key, ticket) in self.mail.take() {
+        for (key, ticket, word) in self.mail.take() {
             if self.peers[key.index()].as_ref().is_some_and(|peer| peer.ticket == ticket) {
-                self.end(key);
+                match word {
+                    Word::End => self.end(key),
+                    Word::Wake => self.wake(key),
+                }
             }
         }
         std::mem::swap(&mut self.queued, &mut self.entered);
@@ -228,8 +231,12 @@ impl Reactor {
             End::Interrupted => self.starved.push_back(key),
             End::Eof => {
                 peer.eof = true;
-                // What it has sent before is served first.
-                self.served.push(key);
+                // What it has sent before is served first, unless a request of it waits for others, who may never come.
+                if peer.session.is_waiting() {
+                    self.end(key);
+                } else {
+                    self.served.push(key);
+                }
             }
         }
     }
@@ -258,8 +265,14 @@ impl Reactor {
             return;
         }
         keep_output(&mut self.outputs, output);
-        if peer.behind {
+        let behind = peer.behind;
+        if behind {
             peer.catch_up(&self.local);
+        }
+        if peer.woken {
+            peer.wake();
+        }
+        if behind {
             self.set_timer(key, None);
         }
         self.resume(key);
@@ -302,6 +315,15 @@ impl Reactor {
             self.ring.give_back(received);
         }
         self.wave = wave;
+    }
+
+    /// Has a connection served that waits for input or for a time. One that is at work will find what others have sent.
+    fn wake(&mut self, key: Key) {
+        let Some(peer) = &mut self.peers[key.index()] else { return };
+        if peer.wake() {
+            self.set_timer(key, None);
+            self.ready.push(key);
+        }
     }
 
     fn fire_timers(&mut self) {
@@ -364,6 +386,8 @@ impl Reactor {
         match peer.stage {
             Served::Close => self.end(key),
             Served::Again | Served::NeedInput(0) => self.ready.push(key),
+            // Others, for whom it waits, may never come.
+            Served::At(_) if peer.eof && peer.session.is_waiting() => self.end(key),
             Served::At(at) => {
                 let due = Instant::now() + until(&self.local, at);
                 self.set_timer(key, Some(due));

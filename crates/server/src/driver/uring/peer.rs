@@ -7,11 +7,8 @@ use larder_engine::Served;
 use larder_resp::Output;
 
 use crate::driver::Conversation;
-use crate::driver::session::{Grace, Session};
+use crate::driver::session::{Grace, KEPT_MAX, Session};
 use crate::worker::{Local, Registered};
-
-/// Input that is kept while none may be executed; with more, no more is received.
-const KEPT_MAX: usize = 64 * 1024;
 
 /// See the module's documentation.
 pub(super) struct Peer {
@@ -28,6 +25,8 @@ pub(super) struct Peer {
     pub(super) behind: bool,
     /// Nothing more will come.
     pub(super) eof: bool,
+    /// It was to be served while replies of it were on their way.
+    pub(super) woken: bool,
     /// Nothing more is to be received for now.
     pub(super) paused: bool,
     /// When a timer of it fires.
@@ -48,6 +47,7 @@ impl Peer {
             unsent: 0,
             behind: false,
             eof: false,
+            woken: false,
             paused: false,
             due: None,
             in_wave: false,
@@ -73,12 +73,13 @@ impl Peer {
         }
         if self.may_execute() && self.session.kept() == 0 {
             self.stage = self.session.serve(local, input, output);
-            self.session.note_kept();
+            self.session.note_kept(local);
             return Ok(());
         }
         let needed = if let Served::NeedInput(needed) = self.stage { needed } else { 0 };
-        self.session.tail_with_room(local, needed.max(input.len()))?.extend_from_slice(input);
-        self.session.note_kept();
+        self.session.tail_with_room(needed.max(input.len())).extend_from_slice(input);
+        self.session.judge_kept(local)?;
+        self.session.note_kept(local);
         self.session.note_active(local);
         if matches!(self.stage, Served::NeedInput(_)) {
             self.stage = Served::NeedInput(needed.saturating_sub(input.len()));
@@ -97,7 +98,18 @@ impl Peer {
     /// Works on what was kept.
     pub(super) fn go_on(&mut self, local: &Local, output: &mut Output) {
         self.stage = self.session.serve_tail(local, output);
-        self.session.note_kept();
+        self.session.note_kept(local);
+    }
+
+    /// Makes it one that can go on, if it waits for input or a time; says whether it does now. Replies that are on their way are
+    /// waited for first.
+    pub(super) fn wake(&mut self) -> bool {
+        self.woken = self.unsent > 0;
+        let waits = !self.woken && matches!(self.stage, Served::NeedInput(_) | Served::At(_));
+        if waits {
+            self.stage = Served::Again;
+        }
+        waits
     }
 
     /// Whether so much input waits that no more is to be received.
@@ -108,9 +120,7 @@ impl Peer {
     /// Judges how much it leaves unread; see [`Grace::judge`].
     pub(super) fn judge(&mut self, local: &Local) -> io::Result<Option<Instant>> {
         self.behind = true;
-        self.session.conversation.shared().note_output(self.unsent);
-        let limit = local.worker.borrow().settings().client_output_buffer_limit.normal;
-        self.grace.judge(self.unsent, &limit)
+        self.session.judge(local, &mut self.grace, self.unsent)
     }
 
     /// Notes that it has read what was left unread.

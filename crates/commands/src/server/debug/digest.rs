@@ -1,0 +1,89 @@
+//! DEBUG DIGEST and DIGEST-VALUE: signatures of the data, the same as Redis makes of the same data.
+//!
+//! A signature is 20 bytes to which others are added in two ways: mixed in, where the order matters, or only combined, where it does
+//! not, as among the keys of a database.
+
+use std::ops::ControlFlow;
+
+use larder_store::{DbIndex, Entry, Touch};
+use sha1::{Digest as _, Sha1};
+
+use crate::prelude::*;
+use crate::server::survey::Survey;
+
+/// The number of the type string.
+const STRING: u32 = 0;
+
+/// See the module's documentation.
+#[derive(Clone, Copy, Default)]
+struct Signature([u8; 20]);
+
+impl Signature {
+    fn combine(&mut self, bytes: &[u8]) {
+        for (byte, hashed) in self.0.iter_mut().zip(Sha1::digest(bytes)) {
+            *byte ^= hashed;
+        }
+    }
+
+    fn mix(&mut self, bytes: &[u8]) {
+        self.combine(bytes);
+        self.0 = Sha1::digest(self.0).into();
+    }
+
+    /// Adds a value: its type, its bytes, and whether it expires.
+    fn add_value(&mut self, entry: &Entry) {
+        self.mix(&STRING.to_be_bytes());
+        match entry.value() {
+            Value::Int(number) => self.mix(itoa::Buffer::new().format(number).as_bytes()),
+            Value::Inline(bytes) => self.mix(bytes),
+            Value::Block(block) => self.mix(block),
+        }
+        if entry.expires_at().is_some() {
+            self.combine(b"!!expire!!");
+        }
+    }
+
+    fn text(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+pub(super) fn digest(cx: &mut Context<'_>) -> CommandResult {
+    let mut survey = Survey::new();
+    let (mut all, mut last_db) = (Signature::default(), None::<DbIndex>);
+    let mut step = move |cx: &mut Context<'_>| {
+        let progress = survey.advance(cx, |db, entry| {
+            if last_db.replace(db) != Some(db) {
+                all.mix(&db.0.to_be_bytes());
+            }
+            let mut signature = Signature::default();
+            signature.mix(entry.key());
+            signature.add_value(entry);
+            all.combine(&signature.0);
+        });
+        if progress.is_break() {
+            cx.reply.simple(&all.text());
+        }
+        progress
+    };
+    match step(cx) {
+        ControlFlow::Break(()) => Ok(Outcome::Reply),
+        ControlFlow::Continue(()) => Ok(Outcome::in_steps(move |cx| Ok(step(cx)))),
+    }
+}
+
+pub(super) fn digest_value(cx: &mut Context<'_>) -> CommandResult {
+    let mut signatures = Vec::new();
+    for bytes in cx.args.from(2) {
+        let key = cx.node.keyspace.key(bytes);
+        let mut stripe = cx.node.keyspace.lock(key.position.stripe(), cx.moment);
+        let mut signature = Signature::default();
+        if let Some(entry) = stripe.find(cx.client.db, key, Touch::No) {
+            signature.add_value(&entry);
+        }
+        signatures.push(signature);
+    }
+    cx.reply.array(signatures.len());
+    signatures.iter().for_each(|signature| cx.reply.simple(&signature.text()));
+    Ok(Outcome::Reply)
+}

@@ -1,0 +1,175 @@
+//! What becomes of a request beside its reply: lines for monitors, entries of the command logs, postponement by CLIENT PAUSE.
+//!
+//! All of it is off the usual path, which pays one look at two numbers a batch, and a comparison or two a command.
+
+use std::ops::Range;
+
+use larder_store::UnixMillis;
+
+use crate::args::Args;
+use crate::client::Client;
+use crate::command::Flags;
+use crate::command_log::LogKind;
+use crate::context::KeyAt;
+use crate::latency::Happening;
+use crate::monitor;
+use crate::node::{Node, Time};
+use crate::pause::Paused;
+use crate::table::Row;
+use crate::turn::Turn;
+use crate::worker::Batch;
+
+/// Unread bytes that a monitor may leave where `client-output-buffer-limit normal` sets no limit: Redis would take all memory.
+const MONITOR_UNREAD_MAX: u64 = 256 << 20;
+
+/// Whether requests need more than to be executed just now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attention {
+    /// Some may be kept waiting.
+    paused: bool,
+    /// Somebody is to be told of them.
+    monitored: bool,
+    /// Their keys are observed.
+    hot_keys: bool,
+    /// Any of this.
+    pub(crate) needed: bool,
+}
+
+impl Attention {
+    /// To be asked once a batch.
+    #[inline]
+    pub(crate) fn new(node: &Node, now: UnixMillis) -> Attention {
+        let (paused, monitored) = (node.pause.in_force(now).is_some(), node.monitors.any());
+        let hot_keys = node.hot_keys.is_active(now);
+        Attention { paused, monitored, hot_keys, needed: paused || monitored || hot_keys }
+    }
+}
+
+impl Turn<'_> {
+    /// Until when a request is to wait, if it is.
+    #[cold]
+    pub(crate) fn postponed(&self, row: Row, time: Time) -> Option<UnixMillis> {
+        if !self.attention.paused {
+            return None;
+        }
+        let (paused, until) = self.node.pause.in_force(time.now)?;
+        let waits = paused == Paused::All || row.command.flags.has(Flags::WRITE);
+        waits.then_some(until)
+    }
+
+    /// Tells monitors of a request that was executed.
+    #[cold]
+    pub(crate) fn tell_monitors(&mut self, row: Row, args: Args<'_>) {
+        if !self.attention.monitored || row.command.flags.has_any(Flags::SKIP_MONITOR.and(Flags::ADMIN)) {
+            return;
+        }
+        let line = monitor::line(self.node.host.unix_micros(), &*self.client, row, args);
+        let unread_max = match self.settings.client_output_buffer_limit.normal.hard_bytes {
+            0 => MONITOR_UNREAD_MAX,
+            limit => limit,
+        };
+        self.node.monitors.send(line, unread_max);
+        // Behind the reply to the command, and before those to the next ones.
+        self.client.take_inbox(self.output);
+    }
+
+    /// When a request begins whose keys are observed; none otherwise.
+    #[cold]
+    pub(crate) fn begin_observing(&self, keys: &[KeyAt]) -> Option<u64> {
+        (self.attention.hot_keys && !keys.is_empty()).then(|| self.node.host.time().nanos)
+    }
+
+    /// Counts what a request took for its keys.
+    #[cold]
+    pub(crate) fn count_keys(&mut self, args: Args<'_>, keys: &[KeyAt], begun: u64, reply_bytes: usize) {
+        let nanos = self.node.host.time().nanos.saturating_sub(begun);
+        let bytes = request_bytes(args) + reply_bytes as u64;
+        let keys = keys.iter().map(|key| (key.position, args.at(key.argument as usize)));
+        let chance = self.random.next_u64();
+        self.node.hot_keys.count(self.running.worker(), keys, (nanos, bytes), chance);
+    }
+
+    /// Keeps a request that took longer than a directive says. One that was refused is not kept.
+    #[cold]
+    pub(crate) fn note_slow(&self, row: Row, args: Args<'_>, nanos: u64, time: Time) {
+        let (command, settings) = (row.command, &**self.settings);
+        if !command.arity.accepts(args.len())
+            || !self.client.authenticated && !command.flags.has(Flags::NO_AUTH)
+        {
+            return;
+        }
+        let happening =
+            if command.flags.has(Flags::FAST) { Happening::FastCommand } else { Happening::Command };
+        self.node.latency.note(happening, nanos, time.now, settings);
+        let micros = nanos / 1000;
+        if LogKind::Slow.limit(settings).is_some_and(|limit| micros >= limit)
+            && !command.flags.has(Flags::SKIP_SLOWLOG)
+        {
+            self.log(LogKind::Slow, micros, row, args, time);
+        }
+    }
+
+    /// Keeps brief requests, which were timed together.
+    #[cold]
+    pub(crate) fn note_slow_brief(
+        &self,
+        batch: &Batch,
+        requests: Range<usize>,
+        input: &[u8],
+        nanos_each: u64,
+        time: Time,
+    ) {
+        for index in requests {
+            if let Some(row) = batch.requests[index].row.filter(|row| row.command.is_brief()) {
+                self.note_slow(row, batch.args_of(index, input), nanos_each, time);
+            }
+        }
+    }
+
+    /// Keeps the requests of a batch that are larger than a directive says.
+    #[cold]
+    pub(crate) fn note_large_requests(&self, batch: &Batch, input: &[u8], from: usize, time: Time) {
+        let mut start = from;
+        for (index, request) in batch.requests.iter().enumerate() {
+            if let Some(row) = request.row {
+                let bytes = (request.end - start) as u64;
+                self.note_large_request(row, batch.args_of(index, input), bytes, time);
+            }
+            start = request.end;
+        }
+    }
+
+    /// Keeps a request that is larger than a directive says.
+    fn note_large_request(&self, row: Row, args: Args<'_>, bytes: u64, time: Time) {
+        if bytes >= self.settings.limits.request_bytes && row.command.arity.accepts(args.len()) {
+            self.log(LogKind::LargeRequest, bytes, row, args, time);
+        }
+    }
+
+    /// Keeps a request whose reply is larger than a directive says.
+    #[cold]
+    pub(crate) fn note_large_reply(&self, row: Row, args: Args<'_>, bytes: u64, time: Time) {
+        if bytes >= self.settings.limits.reply_bytes {
+            self.log(LogKind::LargeReply, bytes, row, args, time);
+        }
+    }
+
+    fn log(&self, kind: LogKind, amount: u64, row: Row, args: Args<'_>, time: Time) {
+        let (client, settings) = (&self.client.shared, &**self.settings);
+        self.node.command_logs.note(kind, amount, (row, args), client, (time.now, settings));
+    }
+}
+
+/// Bytes of a request as an array of strings, which nearly all are.
+fn request_bytes(args: Args<'_>) -> u64 {
+    let digits = |number: usize| number.checked_ilog10().unwrap_or(0) as usize + 1;
+    let strings: usize = args.iter().map(|argument| digits(argument.len()) + argument.len() + 5).sum();
+    (digits(args.len()) + 3 + strings) as u64
+}
+
+impl Client {
+    /// Whether it may not use this command because it monitors, which Redis takes for a kind of replica.
+    pub(crate) fn is_kept_from_keys(&self, flags: Flags) -> bool {
+        flags.has_any(Flags::READONLY.and(Flags::WRITE)) && self.shared.is_monitor()
+    }
+}
