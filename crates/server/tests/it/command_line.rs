@@ -128,3 +128,45 @@ fn the_log_says_what_is_served() {
     }
     server.end();
 }
+
+/// Command lines with which no server starts: what is wrong with them is said in the peer's words.
+#[test]
+fn mistakes_are_told_as_redis_server_tells_them() {
+    const LINES: &[&[&str]] = &[
+        &["--port", "x"],
+        &["--port"],
+        &["--port", "1", "2"],
+        &["--bogus"],
+        &["-port", "1"],
+        &["--port=7000"],
+        &["--port 7000 --hz x"],
+        &["--timeout", "1", "--hz", "x"],
+        &["--save", "x"],
+        &["--save", "1 2 3"],
+        &["--requirepass", "a b", "c"],
+        &["--requirepass 'a"],
+        &["--client-output-buffer-limit", "foo 1 2 3"],
+        &["--dir", "/nonexistent"],
+        &["--rename-command", "nosuch", "x"],
+        &["--rename-command", "get", "set"],
+        &["--rename-command", "get"],
+        &["--user"],
+        &["--shutdown-on-sigterm"],
+        &["--supervised", "x"],
+        &["--port", "--"],
+        &["its.conf", "--hz"],
+    ];
+    let directory = Directory::new();
+    fs::write(directory.file("its.conf"), "timeout 3\n").unwrap();
+    let last = |text: &str| text.lines().rev().take(2).map(str::to_owned).collect::<Vec<_>>();
+    for words in LINES {
+        let mut redis = std::process::Command::new("redis-server");
+        let Ok(theirs) = redis.args(*words).current_dir(directory.path()).output() else {
+            println!("skipped: redis-server is not installed");
+            return;
+        };
+        let ours = outcome(&directory, words);
+        assert_eq!(last(&ours.complaint), last(&String::from_utf8_lossy(&theirs.stderr)), "{words:?}");
+        assert_eq!(ours.code, theirs.status.code(), "{words:?}");
+    }
+}
