@@ -132,9 +132,10 @@ impl Start {
         Ok(())
     }
 
-    /// Addresses parted by commas, each with a port or without.
+    /// Addresses parted by commas, semicolons or blanks, each with a port or without.
     fn listen(&mut self, value: &str) -> Result<(), String> {
-        for address in value.split(',').map(str::trim).filter(|address| !address.is_empty()) {
+        let parts = value.split(|c: char| c == ',' || c == ';' || c.is_ascii_whitespace());
+        for address in parts.filter(|address| !address.is_empty()) {
             let (host, port) = host_and_port(address.strip_prefix("notls:").unwrap_or(address));
             if let Some(port) = port {
                 let before = self.port_given.then_some(self.settings.memcached_port);

@@ -59,6 +59,8 @@ fn short_long_and_joined_options_mean_the_same() {
 #[test]
 fn addresses_may_have_the_port() {
     assert_eq!(served("-l 127.0.0.1,::1").0.bind, ["127.0.0.1", "::1"]);
+    let blanks = memcached_arguments(&["-l".to_owned(), "\t10.0.0.1 \t10.0.0.2;10.0.0.3".to_owned()]);
+    assert!(matches!(blanks, Ok(Memcached::Serve { settings, .. }) if settings.bind.len() == 3));
     let (settings, ..) = served("-l 0.0.0.0:7001 -l [::1]:7001");
     assert_eq!((settings.bind, settings.memcached_port), (vec!["*".to_owned(), "::1".to_owned()], 7001));
     let (settings, _, notes) = served("-p 7001 -l notls:127.0.0.1:7002");
