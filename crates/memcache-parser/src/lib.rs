@@ -1,4 +1,4 @@
-//! The memcached wire format: requests of the text and the meta protocol, and the lines that answer them.
+//! The memcached wire format: requests of the text, the meta and the [`binary`] protocol, and what answers them.
 //!
 //! [`parse`] looks at the bytes a client has sent and says one of three things: here is a [`Command`] and this
 //! many bytes are used up, more bytes are needed, or this is the error line the client gets and how to find
@@ -37,6 +37,7 @@
 //! This crate knows no socket, no clock and no store.
 
 mod base64;
+pub mod binary;
 mod command;
 mod common;
 mod error;
