@@ -224,6 +224,19 @@ settings! {
         /// Bytes of the largest item that memcached's commands may store.
         memcached_item_size_max: u64 =
             "1048576", "memcached-item-size-max", memory(1 << 10, 1 << 30), Immutable, Works;
+
+        /// Path of a file with a line `user:password` for each user whom memcached clients may name to be let in; empty is none.
+        memcached_auth_file: String = "", "memcached-auth-file", Kind::Text, Immutable, Works;
+
+        /// Serves memcached clients by the binary protocol only, and after they have authenticated by SASL.
+        memcached_sasl: bool = "no", "memcached-sasl", Kind::YesNo, Immutable, Works;
+
+        /// Who may end the server by memcached's command `shutdown`: everybody, or nobody.
+        memcached_shutdown: bool = "no", "memcached-shutdown", Kind::YesNo, Immutable, Works;
+
+        /// Nodes that memcached clients are told of by `config get cluster`, each as `host|ip|port`, spaces between; empty is this node
+        /// alone.
+        memcached_cluster_nodes: String = "", "memcached-cluster-nodes", Kind::Text, Live, Works;
     }
 }
 

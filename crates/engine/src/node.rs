@@ -8,6 +8,7 @@ use larder_store::{AccessPolicy, Keyspace, Moment, STRIPES, UnixMillis};
 
 use crate::client::SharedClient;
 use crate::flush_timer::FlushTimer;
+use crate::memcache_shared::MemcacheShared;
 use crate::rates::Rates;
 use crate::safepoint::Safepoint;
 use crate::stats::{StripeStats, WorkerStats};
@@ -38,6 +39,8 @@ pub struct Node {
     pub active_expire: AtomicBool,
     /// When database 0 is to be emptied, if at all.
     pub flush_timer: FlushTimer,
+    /// What memcached clients share.
+    pub memcache: MemcacheShared,
     /// What happens per second just now.
     pub rates: Rates,
     /// Connections turned away because there were `maxclients` already.
@@ -141,6 +144,7 @@ impl Node {
             next_client: AtomicU64::new(1),
             active_expire: AtomicBool::new(true),
             flush_timer: FlushTimer::default(),
+            memcache: MemcacheShared::default(),
             rates: Rates::default(),
             rejected_connections: AtomicU64::new(0),
             changing: Mutex::new(()),

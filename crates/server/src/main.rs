@@ -1,5 +1,6 @@
 //! The `larder` binary: reads the configuration, starts the workers and the listeners, and ends in an orderly way.
 
+mod auth_file;
 mod driver;
 mod host;
 mod listener;

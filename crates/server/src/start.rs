@@ -17,7 +17,7 @@ use crate::driver::ring::Ring;
 use crate::host::Process;
 use crate::listener::{self, Dealer};
 use crate::log::Log;
-use crate::{memory, open_files, options, worker};
+use crate::{auth_file, memory, open_files, options, worker};
 
 /// How often the offset between the steady clock and the time of day is renewed, and slow upkeep is done.
 const UPKEEP: Duration = Duration::from_millis(100);
@@ -45,6 +45,7 @@ pub(crate) fn serve(settings: Settings, config_file: String) -> io::Result<()> {
         workers,
         Box::new(Arc::clone(&process)),
     ));
+    auth_file::read(&settings, &node)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut senders, mut threads) = (Vec::new(), Vec::new());
     let mut rings = rings.into_iter();
@@ -76,6 +77,7 @@ async fn run(
 ) -> io::Result<()> {
     // Before anybody is told that the server is ready, and may send one.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hang_up = signal(SignalKind::hangup())?;
     let listeners = listener::bind(settings)?;
     if listeners.is_empty() {
         return Err(io::Error::other("Configured to not listen anywhere, exiting."));
@@ -97,8 +99,17 @@ async fn run(
             tokio::time::sleep(UPKEEP).await;
         }
     };
+    let rereading = async {
+        while hang_up.recv().await.is_some() {
+            match auth_file::read(settings, &dealer.node) {
+                Ok(()) => tracing::info!("Received SIGHUP"),
+                Err(error) => tracing::warn!("{error}; its users stay as they were"),
+            }
+        }
+    };
     tokio::select! {
         () = accepting => {}
+        () = rereading => {}
         () = upkeep => {}
         _ = stopped.wait_for(|stop| *stop) => {}
         _ = terminate.recv() => tracing::info!("Received SIGTERM scheduling shutdown..."),

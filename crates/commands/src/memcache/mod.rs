@@ -8,6 +8,7 @@
 mod aging;
 mod arithmetic;
 mod authentication;
+mod binary;
 mod connection;
 mod delete;
 mod get;
@@ -20,4 +21,5 @@ mod store;
 mod turn;
 mod wire;
 
+pub use authentication::{parse_users, wants_password};
 pub use connection::Connection;

@@ -12,7 +12,7 @@ pub(super) const VERSION: &str = "1.6.45";
 impl Turn<'_> {
     /// Empties the database, now or at a time; another time said before is forgotten. A date that has passed means now, because
     /// an entry does not know when it was stored.
-    pub(super) fn flush_all(&mut self, delay: i64, reply: ReplyMode) {
+    pub(super) fn flush_all(&self, delay: i64) {
         self.stats().cmd_flush.add(1);
         let at = match Lifetime::of(delay.max(0), self.now()) {
             Lifetime::Until(at) => at,
@@ -22,7 +22,6 @@ impl Turn<'_> {
         if at.is_none() {
             self.node.keyspace.flush(Some(DB), self.moment);
         }
-        self.status(Status::Ok, reply);
     }
 
     /// Answers a request to tune or look into what memcached has and this server has not: as a memcached does in which it is

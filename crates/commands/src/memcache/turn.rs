@@ -1,11 +1,12 @@
 //! One turn of a connection on its worker: what each request works with, and which function is whose.
 
 use larder_config::Settings;
-use larder_engine::{Locked, MemcacheStats, Node, WorkerStats};
+use larder_engine::{Locked, MemcacheStats, Node, PrefixCounts, WorkerStats};
 use larder_store::{DbIndex, Key, Moment, Position, Touch, UnixMillis};
 use memcache_parser::{Command, ErrorReply, Limits, ReplyMode, reply};
 
 use super::item::{Contended, Item};
+use super::statistics::Form;
 use super::wire::Wire;
 
 /// The database that the protocol serves.
@@ -25,6 +26,8 @@ pub(super) struct Turn<'t> {
     /// Requests executed so far, each key of a request for several counted as one.
     pub(super) executed: u64,
     stats: &'t WorkerStats,
+    /// Whether requests are counted by the beginnings of their keys.
+    detailed: bool,
 }
 
 /// How a request ended that was executed.
@@ -70,6 +73,7 @@ impl<'t> Turn<'t> {
             output,
             executed: 0,
             stats: &node.stats[worker],
+            detailed: node.memcache.detail.is_on(),
         }
     }
 
@@ -86,6 +90,14 @@ impl<'t> Turn<'t> {
     /// What this worker counts.
     pub(super) fn stats(&self) -> &'t MemcacheStats {
         &self.stats.memcache
+    }
+
+    /// Counts a request by the beginning of its key, if somebody has asked for that.
+    #[inline]
+    pub(super) fn note(&self, key: &[u8], count: impl FnOnce(&mut PrefixCounts)) {
+        if self.detailed {
+            self.node.memcache.detail.count(key, count);
+        }
     }
 
     /// Locks the stripe of a key.
@@ -109,10 +121,13 @@ impl<'t> Turn<'t> {
             Command::Delete(delete) => self.delete(delete, position)?,
             Command::Arithmetic(arithmetic) => self.arithmetic(arithmetic, position)?,
             Command::Touch(touch) => self.touch(touch, position)?,
-            Command::FlushAll { delay, reply } => self.flush_all(*delay, *reply),
+            Command::FlushAll { delay, reply } => {
+                self.flush_all(*delay);
+                self.status(reply::Status::Ok, *reply);
+            }
             Command::Version => reply::version(&mut self.output, super::server::VERSION),
             Command::Verbosity { reply, .. } => self.status(reply::Status::Ok, *reply),
-            Command::Stats { arguments } => self.statistics(*arguments),
+            Command::Stats { arguments } => self.statistics(arguments.as_bytes(), Form::Text),
             Command::Quit => return Ok(Ended::Close),
             Command::MetaGet(request) => self.meta_get(request, position)?,
             Command::MetaSet(set) => self.meta_set(set, position)?,

@@ -46,6 +46,8 @@ statuses! {
     NonNumeric = 0x06, "Non-numeric server-side value for incr or decr";
     /// Wrong credentials, or none yet.
     AuthenticationError = 0x20, "Auth failure.";
+    /// The authentication wants another round.
+    Continue = 0x21, "";
     /// No such opcode.
     UnknownCommand = 0x81, "Unknown command";
     /// No memory for it.

@@ -1,0 +1,23 @@
+//! The file of memcached's users, which the directive memcached-auth-file names.
+
+use std::io;
+
+use larder_commands::memcache;
+use larder_config::Settings;
+use larder_engine::Node;
+
+/// Reads the file, if there is to be one: at the start, and when the signal HUP says that it has changed. An error leaves the users
+/// as they were.
+pub(crate) fn read(settings: &Settings, node: &Node) -> io::Result<()> {
+    let path = &settings.memcached_auth_file;
+    if path.is_empty() {
+        return Ok(());
+    }
+    let told =
+        |error: &dyn std::fmt::Display| format!("Could not read the memcached-auth-file {path}: {error}");
+    let file = std::fs::read(path).map_err(|error| io::Error::new(error.kind(), told(&error)))?;
+    let users = memcache::parse_users(&file)
+        .map_err(|line| io::Error::other(told(&format!("line {line} is not user:password"))))?;
+    node.memcache.set_users(users);
+    Ok(())
+}
