@@ -10,6 +10,8 @@ use crate::sync::{AtomicBool, Mutex, Ordering, RwLock};
 pub struct MemcacheShared {
     /// What is counted by the beginnings of keys.
     pub detail: Detail,
+    /// The configurations that clients have stored.
+    pub configs: Configs,
     users: RwLock<Arc<[MemcacheUser]>>,
 }
 
@@ -32,6 +34,73 @@ impl MemcacheShared {
     /// Takes over what the file now says. Whoever is let in already stays.
     pub fn set_users(&self, users: Vec<MemcacheUser>) {
         *self.users.write() = users.into();
+    }
+}
+
+/// Most configurations, as in ElastiCache.
+const CONFIGS_MAX: usize = 16;
+
+/// Configurations that clients have stored, by their names, and the list of nodes that is told where none is.
+#[derive(Debug, Default)]
+pub struct Configs {
+    stored: Mutex<BTreeMap<Box<[u8]>, StoredConfig>>,
+    /// The nodes last told of, and which version of the list that was.
+    nodes: Mutex<(String, u64)>,
+}
+
+/// A configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredConfig {
+    /// What clients are told with it.
+    pub client_flags: u32,
+    /// It, for the clients to understand.
+    pub value: Box<[u8]>,
+}
+
+impl Configs {
+    /// How many are stored.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.stored.lock().len()
+    }
+
+    /// Whether none is stored.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn stored(&self, name: &[u8]) -> Option<StoredConfig> {
+        self.stored.lock().get(name).cloned()
+    }
+
+    /// Stores one; says whether there was room for it.
+    pub fn store(&self, name: &[u8], config: StoredConfig) -> bool {
+        let mut stored = self.stored.lock();
+        let fits = stored.len() < CONFIGS_MAX || stored.contains_key(name);
+        if fits {
+            stored.insert(name.into(), config);
+        }
+        fits
+    }
+
+    /// Removes one; says whether there was one.
+    pub fn delete(&self, name: &[u8]) -> bool {
+        self.stored.lock().remove(name).is_some()
+    }
+
+    /// Which version of the list of nodes this is. It rises whenever the list is another one than before; the first is that of the
+    /// time at which the node started, so that it is higher than any before.
+    pub fn version_of(&self, nodes: &str, started_seconds: u64) -> u64 {
+        let mut last = self.nodes.lock();
+        if last.1 == 0 {
+            *last = (nodes.to_owned(), started_seconds.max(1));
+        } else if last.0 != nodes {
+            *last = (nodes.to_owned(), last.1 + 1);
+        }
+        last.1
     }
 }
 
@@ -98,6 +167,26 @@ impl Detail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_of_nodes_has_a_version() {
+        let configs = Configs::default();
+        let versions = ["a", "a", "b", "b", "a"].map(|nodes| configs.version_of(nodes, 100));
+        assert_eq!(versions, [100, 100, 101, 101, 102]);
+    }
+
+    #[test]
+    fn there_is_room_for_some_configurations() {
+        let configs = Configs::default();
+        let config = StoredConfig { client_flags: 1, value: b"v"[..].into() };
+        for name in 0..CONFIGS_MAX as u8 {
+            assert!(configs.store(&[name], config.clone()));
+        }
+        assert!(configs.store(&[0], config.clone()) && !configs.store(b"more", config.clone()));
+        assert!(configs.delete(&[0]) && !configs.delete(&[0]));
+        assert!(configs.store(b"more", config.clone()));
+        assert_eq!((configs.stored(b"more"), configs.stored(&[0])), (Some(config), None));
+    }
 
     #[test]
     fn requests_are_counted_by_what_is_before_the_colon() {

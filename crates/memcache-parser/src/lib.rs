@@ -40,6 +40,7 @@ mod base64;
 pub mod binary;
 mod command;
 mod common;
+mod config;
 mod error;
 mod expiry;
 mod key;
@@ -55,8 +56,8 @@ mod text;
 mod tokens;
 
 pub use command::{
-    Arithmetic, CasField, Command, Delete, Direction, Get, Other, OtherVerb, ReplyMode, Store, StoreMode,
-    Touch,
+    Arithmetic, CasField, Command, Config, Delete, Direction, Get, Other, OtherVerb, ReplyMode, Store,
+    StoreMode, Touch,
 };
 pub use error::{Error, ErrorReply};
 pub use expiry::{Expiry, RELATIVE_SECONDS_MAX, expiry};

@@ -12,7 +12,7 @@ use memcache_parser::binary::{self, Head, Request, SaslRound};
 use memcache_parser::reply::{self, Sink, Status};
 use memcache_parser::{Command, Limits};
 
-use super::connection::Connection;
+use super::connection::Dialogue;
 use super::turn::Turn;
 
 /// Longest value that a stranger may send, as in memcached.
@@ -127,7 +127,7 @@ impl Turn<'_> {
     }
 }
 
-impl Connection {
+impl Dialogue {
     /// Answers a binary request that is about authentication; none if it is not, or if there is none here.
     #[cold]
     pub(super) fn sasl(&mut self, turn: &mut Turn<'_>, request: &Request<'_>) -> Option<()> {

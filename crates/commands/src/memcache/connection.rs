@@ -30,6 +30,12 @@ pub(super) const BATCH_MAX: usize = 16;
 #[derive(Debug)]
 pub struct Connection {
     shared: Arc<SharedClient>,
+    dialogue: Dialogue,
+}
+
+/// How far a client and the server have come with each other.
+#[derive(Debug)]
+pub(super) struct Dialogue {
     language: Language,
     /// Bytes that belong to a refused request and are thrown away as they arrive.
     pub(super) swallow: u64,
@@ -84,7 +90,7 @@ impl Connection {
     pub fn new(shared: Arc<SharedClient>, node: &Node) -> Connection {
         let admission = Admission::needed(&node.settings());
         let sasl = SaslRounds::default();
-        Connection { shared, language: Language::Unknown, swallow: 0, admission, sasl }
+        Connection { shared, dialogue: Dialogue { language: Language::Unknown, swallow: 0, admission, sasl } }
     }
 
     /// Its client.
@@ -95,11 +101,11 @@ impl Connection {
 
     /// Looks ahead, as `larder_engine::Connection::look_ahead` does: notes the key of a request that is all of `input`.
     pub fn look_ahead(&self, worker: &mut Worker, input: &[u8]) {
-        if self.swallow > 0 || self.admission == Admission::Needed {
+        if self.dialogue.swallow > 0 || self.dialogue.admission == Admission::Needed {
             return;
         }
         let (limits, keyspace) = (limits(worker.settings()), &worker.node.keyspace);
-        let position = if self.is_binary(input) {
+        let position = if self.dialogue.is_binary(input) {
             binary::look_ahead(keyspace, &limits, input)
         } else {
             match parse(input, &limits) {
@@ -112,15 +118,6 @@ impl Connection {
         }
     }
 
-    /// Whether the client speaks the binary protocol, as far as it has said anything.
-    #[inline]
-    fn is_binary(&self, input: &[u8]) -> bool {
-        match self.language {
-            Language::Unknown => input.first() == Some(&REQUEST_MAGIC),
-            language => language == Language::Binary,
-        }
-    }
-
     /// Executes what is complete in `input` as far as this turn allows, and appends the replies to `output`. Returns how many
     /// bytes were consumed, and what to do next. The bytes not consumed must come first in the next call's input.
     pub fn serve(&mut self, worker: &mut Worker, input: &mut [u8], output: &mut Output) -> (usize, Served) {
@@ -130,12 +127,24 @@ impl Connection {
         let moment = moment(node.host.time().now, worker.settings());
         node.flush_when_due(moment);
         let output_before = output.len();
-        let mut turn = Turn::new(&node, worker.index, worker.settings(), moment, Wire(output));
-        let (consumed, served) = self.batches(&mut turn, input);
+        let (settings, wire) = (worker.settings(), Wire(output));
+        let mut turn = Turn::new(&node, worker.index, settings, moment, wire, &self.shared.local_address);
+        let (consumed, served) = self.dialogue.batches(&mut turn, input);
         turn.stats().bytes_read.add(consumed as u64);
         turn.stats().bytes_written.add((turn.output.0.len() - output_before) as u64);
         self.shared.note_requests(moment.now, turn.executed);
         (consumed, served)
+    }
+}
+
+impl Dialogue {
+    /// Whether the client speaks the binary protocol, as far as it has said anything.
+    #[inline]
+    fn is_binary(&self, input: &[u8]) -> bool {
+        match self.language {
+            Language::Unknown => input.first() == Some(&REQUEST_MAGIC),
+            language => language == Language::Binary,
+        }
     }
 
     /// Serves input batch by batch.

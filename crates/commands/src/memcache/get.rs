@@ -84,7 +84,11 @@ impl Turn<'_> {
             (true, false) => stats.touch_misses.add(1),
         }
         self.note_get(key, found.is_some());
-        let Some(entry) = found else { return Ok(()) };
+        let Some(entry) = found else {
+            drop(item);
+            self.nodes_as_item(key);
+            return Ok(());
+        };
         let client_flags = if entry.is_item() { entry.attributes().client_flags } else { 0 };
         reply::value_line(&mut self.output, key, client_flags, entry.value_len(), cas);
         self.output.value(&entry);

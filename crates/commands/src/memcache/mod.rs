@@ -9,6 +9,7 @@ mod aging;
 mod arithmetic;
 mod authentication;
 mod binary;
+mod configuration;
 mod connection;
 mod delete;
 mod get;

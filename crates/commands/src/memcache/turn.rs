@@ -23,6 +23,8 @@ pub(super) struct Turn<'t> {
     pub(super) moment: Moment,
     pub(super) limits: Limits,
     pub(super) output: Wire<'t>,
+    /// The server's address, as the client knows it.
+    pub(super) local_address: &'t str,
     /// Requests executed so far, each key of a request for several counted as one.
     pub(super) executed: u64,
     stats: &'t WorkerStats,
@@ -64,6 +66,7 @@ impl<'t> Turn<'t> {
         settings: &'t Settings,
         moment: Moment,
         output: Wire<'t>,
+        local_address: &'t str,
     ) -> Turn<'t> {
         Turn {
             node,
@@ -71,6 +74,7 @@ impl<'t> Turn<'t> {
             moment,
             limits: limits(settings),
             output,
+            local_address,
             executed: 0,
             stats: &node.stats[worker],
             detailed: node.memcache.detail.is_on(),
@@ -135,6 +139,7 @@ impl<'t> Turn<'t> {
             Command::MetaArithmetic(arithmetic) => self.meta_arithmetic(arithmetic, position)?,
             Command::MetaDebug { key } => self.meta_debug(key, position)?,
             Command::MetaNoop => reply::meta_noop(&mut self.output),
+            Command::Config(config) => self.config(config),
             Command::Other(other) => self.other(other),
         }
         self.executed += 1;

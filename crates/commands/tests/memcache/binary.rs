@@ -258,3 +258,20 @@ fn with_sasl_nobody_speaks_text() {
     assert_eq!(client.connection.send(&mut client.worker, b"version\r\n"), b"");
     assert!(client.connection.is_closed());
 }
+
+#[test]
+fn clients_are_told_of_the_nodes() {
+    let settings =
+        Settings { memcached_cluster_nodes: "a.example|10.0.0.1|11211".to_owned(), ..Settings::default() };
+    let (mut client, node) = Client::new(settings);
+    let version = (node.engine.identity.started_at.0 / 1000).max(1);
+    let told = |value: &str| Reply { extras: vec![0; 4], ..ok(0x60, value) };
+    let nodes = told(&format!("{version}\na.example|10.0.0.1|11211\n"));
+    assert_eq!(client.ask(&packet(0x60, b"", "cluster", b"")).0, nodes);
+    assert_eq!(client.ask(&packet(0x60, b"", "AmazonElastiCache:cluster", b"")).0, nodes);
+    assert_eq!(client.ask(&packet(0x60, b"", "other", b"")).0, refused(0x60, 1, "Not found"));
+    assert_eq!(client.ask(&packet(0x64, &[0; 4], "cluster", b"1\nb||1\n")).0, ok(0x64, ""));
+    assert_eq!(client.ask(&packet(0x60, b"", "cluster", b"")).0, told("1\nb||1\n"));
+    assert_eq!(client.ask(&packet(0x66, b"", "cluster", b"")).0, ok(0x66, ""));
+    assert_eq!(client.ask(&packet(0x66, b"", "cluster", b"")).0, refused(0x66, 1, "Not found"));
+}

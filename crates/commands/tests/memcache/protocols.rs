@@ -174,3 +174,33 @@ fn both_protocols_on_one_key() {
     assert_eq!(ask("GET k"), Value::Null);
     assert_eq!(tell("flush_all\r\nget k\r\n"), r"OK\r\nEND\r\n");
 }
+
+#[test]
+fn clients_are_told_of_the_nodes() {
+    let (node, mut worker) = node(Settings::default());
+    let mut client = Connection::new(&node);
+    let mut ask = |request: &str| String::from_utf8(client.send(&mut worker, request.as_bytes())).unwrap();
+    let started = node.engine.identity.started_at.0 / 1000;
+    let told = |version: i64, nodes: &str| {
+        format!("{}\r\n{version}\n{nodes}\n\r\nEND\r\n", version.to_string().len() + nodes.len() + 2)
+    };
+    let first = told(started.max(1), "127.0.0.1|127.0.0.1|11211");
+    assert_eq!(ask("config get cluster\r\n"), format!("CONFIG cluster 0 {first}"));
+    assert_eq!(ask("get AmazonElastiCache:cluster\n"), format!("VALUE AmazonElastiCache:cluster 0 {first}"));
+    assert_eq!(ask("config get other\r\nconfig delete cluster\r\n"), "END\r\nNOT_FOUND\r\n");
+    let nodes = "b.example|10.0.0.2|11211 a.example||11211".to_owned();
+    let changed: Result<(), String> = node
+        .engine
+        .change_settings(|settings| Ok(Settings { memcached_cluster_nodes: nodes, ..settings.clone() }));
+    changed.unwrap();
+    let second = told(started.max(1) + 1, "a.example||11211 b.example|10.0.0.2|11211");
+    assert_eq!(ask("config get cluster\r\n"), format!("CONFIG cluster 0 {second}"));
+    assert_eq!(ask("config set cluster 5 7\r\n9\nc||1\n\r\n"), "STORED\r\n");
+    let stored = "5 7\r\n9\nc||1\n\r\nEND\r\n";
+    assert_eq!(ask("config get cluster\r\n"), format!("CONFIG cluster {stored}"));
+    assert_eq!(ask("get AmazonElastiCache:cluster\r\n"), format!("VALUE AmazonElastiCache:cluster {stored}"));
+    assert_eq!(ask("config delete cluster\r\nconfig get nodes\r\n"), "DELETED\r\nEND\r\n");
+    assert_eq!(ask("config get cluster\r\n"), format!("CONFIG cluster 0 {second}"));
+    let large = format!("config set cluster 0 65537\r\n{}\r\n", "x".repeat(65537));
+    assert_eq!(ask(&large), "SERVER_ERROR object too large for cache\r\n");
+}

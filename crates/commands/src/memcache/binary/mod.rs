@@ -10,7 +10,7 @@ use memcache_parser::binary::{Command, Error, Parsed, Request, parse};
 use smallvec::SmallVec;
 
 use super::authentication::Admission;
-use super::connection::{BATCH_MAX, BatchEnd, Connection, Stop, missing};
+use super::connection::{BATCH_MAX, BatchEnd, Dialogue, Stop, missing};
 use super::item::Contended;
 use super::server::VERSION;
 use super::statistics::Form;
@@ -38,7 +38,7 @@ pub(super) fn look_ahead(
     }
 }
 
-impl Connection {
+impl Dialogue {
     /// Parses, prefetches and executes one batch.
     pub(super) fn binary_batch(&mut self, turn: &mut Turn<'_>, input: &[u8], from: usize) -> BatchEnd {
         let mut batch: SmallVec<[Prepared<'_>; BATCH_MAX]> = SmallVec::new();
@@ -177,6 +177,8 @@ impl Turn<'_> {
                 return Ended::Close;
             }
             Command::Stat { which } => self.statistics(which, Form::Binary(head)),
+            _ if self.binary_config(request).is_some() => {}
+            // Authentication, of which there is none here.
             _ => reply::error(&mut self.output, head, Status::UnknownCommand),
         }
         Ended::Done
