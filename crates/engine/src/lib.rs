@@ -40,7 +40,9 @@ pub use expire::ExpireTurn;
 pub use flush_timer::FlushTimer;
 pub use histogram::{Histogram, Latencies};
 pub use locked::Locked;
-pub use memcache_shared::{Configs, Detail, MemcacheShared, MemcacheUser, PrefixCounts, StoredConfig};
+pub use memcache_shared::{
+    Configs, Crawler, Detail, MemcacheShared, MemcacheUser, PrefixCounts, StoredConfig,
+};
 pub use memcache_stats::MemcacheStats;
 pub use node::{Host, Identity, Node, Time, moment};
 pub use outcome::{CommandResult, Later, Outcome, Resume};

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::sync::{AtomicBool, Mutex, Ordering, RwLock};
+use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering, RwLock};
 
 /// What the connections of the memcached protocol share. See the fields' methods.
 #[derive(Debug, Default)]
 pub struct MemcacheShared {
     /// What is counted by the beginnings of keys.
     pub detail: Detail,
+    /// How memcached's search for expired items is set.
+    pub crawler: Crawler,
     /// The configurations that clients have stored.
     pub configs: Configs,
     users: RwLock<Arc<[MemcacheUser]>>,
@@ -34,6 +36,36 @@ impl MemcacheShared {
     /// Takes over what the file now says. Whoever is let in already stays.
     pub fn set_users(&self, users: Vec<MemcacheUser>) {
         *self.users.write() = users.into();
+    }
+}
+
+/// How memcached's search for expired items is set. Here expired items go by themselves: whether it is on decides whether items may
+/// be dumped, and the rest is told to whoever asks.
+#[derive(Debug)]
+pub struct Crawler {
+    on: AtomicBool,
+    /// How long it pauses after an item.
+    pub sleep_micros: AtomicU32,
+    /// After how many items it stops; 0 is never.
+    pub items_max: AtomicU32,
+}
+
+impl Default for Crawler {
+    fn default() -> Crawler {
+        Crawler { on: AtomicBool::new(true), sleep_micros: AtomicU32::new(100), items_max: AtomicU32::new(0) }
+    }
+}
+
+impl Crawler {
+    /// Whether it is on.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed)
+    }
+
+    /// Switches it on or off; says whether that was a change.
+    pub fn switch(&self, on: bool) -> bool {
+        self.on.swap(on, Ordering::Relaxed) != on
     }
 }
 

@@ -61,7 +61,7 @@ pub use command::{
 };
 pub use error::{Error, ErrorReply};
 pub use expiry::{Expiry, RELATIVE_SECONDS_MAX, expiry};
-pub use key::{Key, KeyBuffer, KeyEncoding};
+pub use key::{Key, KeyBuffer, KeyEncoding, encode_key};
 pub use limits::Limits;
 pub use meta::{Flag, MetaArithmetic, MetaFlags, MetaRequest, MetaSet};
 pub use number::counter_value;

@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 
 use super::authentication::{Admission, SaslRounds};
 use super::binary;
+use super::dump::Dump;
 use super::turn::{DB, Ended, Paused, Turn, limits};
 use super::wire::Wire;
 
@@ -41,6 +42,8 @@ pub(super) struct Dialogue {
     pub(super) swallow: u64,
     pub(super) admission: Admission,
     pub(super) sasl: SaslRounds,
+    /// What is being dumped: nothing is executed before it is done.
+    pub(super) dump: Option<Dump>,
 }
 
 /// What a client speaks.
@@ -90,7 +93,10 @@ impl Connection {
     pub fn new(shared: Arc<SharedClient>, node: &Node) -> Connection {
         let admission = Admission::needed(&node.settings());
         let sasl = SaslRounds::default();
-        Connection { shared, dialogue: Dialogue { language: Language::Unknown, swallow: 0, admission, sasl } }
+        Connection {
+            shared,
+            dialogue: Dialogue { language: Language::Unknown, swallow: 0, admission, sasl, dump: None },
+        }
     }
 
     /// Its client.
@@ -160,6 +166,9 @@ impl Dialogue {
             if turn.is_over() {
                 return (consumed, Served::Again);
             }
+            if self.go_on_dumping(turn) {
+                continue;
+            }
             let batch_end = match self.language {
                 Language::Binary => self.binary_batch(turn, input, consumed),
                 Language::Unknown | Language::Text => self.batch(turn, input, consumed),
@@ -196,6 +205,10 @@ impl Dialogue {
             match turn.execute(&request.command, request.position.unwrap_or_default()) {
                 Ok(Ended::Done) => {}
                 Ok(Ended::Close) => return BatchEnd::Served(request.end, Served::Close),
+                Ok(Ended::Dump(dump)) => {
+                    self.dump = Some(dump);
+                    return BatchEnd::Consumed(request.end);
+                }
                 Err(Paused::AtStart) => return BatchEnd::Served(request.start, Served::Again),
                 Err(Paused::WithinKeys { left }) => return within_keys(input, request, left),
             }

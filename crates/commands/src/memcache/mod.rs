@@ -12,6 +12,7 @@ mod binary;
 mod configuration;
 mod connection;
 mod delete;
+mod dump;
 mod get;
 mod item;
 mod meta_get;

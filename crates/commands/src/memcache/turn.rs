@@ -5,8 +5,8 @@ use larder_engine::{Locked, MemcacheStats, Node, PrefixCounts, WorkerStats};
 use larder_store::{DbIndex, Key, Moment, Position, Touch, UnixMillis};
 use memcache_parser::{Command, ErrorReply, Limits, ReplyMode, reply};
 
+use super::dump::Dump;
 use super::item::{Contended, Item};
-use super::statistics::Form;
 use super::wire::Wire;
 
 /// The database that the protocol serves.
@@ -39,6 +39,8 @@ pub(super) enum Ended {
     Done,
     /// With the connection.
     Close,
+    /// It goes on as a dump.
+    Dump(Dump),
 }
 
 /// Why a request was not executed to its end.
@@ -131,7 +133,7 @@ impl<'t> Turn<'t> {
             }
             Command::Version => reply::version(&mut self.output, super::server::VERSION),
             Command::Verbosity { reply, .. } => self.status(reply::Status::Ok, *reply),
-            Command::Stats { arguments } => self.statistics(arguments.as_bytes(), Form::Text),
+            Command::Stats { arguments } => return Ok(self.text_statistics(arguments.as_bytes())),
             Command::Quit => return Ok(Ended::Close),
             Command::MetaGet(request) => self.meta_get(request, position)?,
             Command::MetaSet(set) => self.meta_set(set, position)?,
@@ -140,7 +142,7 @@ impl<'t> Turn<'t> {
             Command::MetaDebug { key } => self.meta_debug(key, position)?,
             Command::MetaNoop => reply::meta_noop(&mut self.output),
             Command::Config(config) => self.config(config),
-            Command::Other(other) => self.other(other),
+            Command::Other(other) => return Ok(self.other(other)),
         }
         self.executed += 1;
         Ok(Ended::Done)

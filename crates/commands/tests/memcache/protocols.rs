@@ -204,3 +204,31 @@ fn clients_are_told_of_the_nodes() {
     let large = format!("config set cluster 0 65537\r\n{}\r\n", "x".repeat(65537));
     assert_eq!(ask(&large), "SERVER_ERROR object too large for cache\r\n");
 }
+
+#[test]
+fn a_dump_names_every_item_once() {
+    let (node, mut worker) = node(Settings::default());
+    let mut client = Connection::new(&node);
+    let mut ask = |request: String| String::from_utf8(client.send(&mut worker, request.as_bytes())).unwrap();
+    let keys: std::collections::BTreeSet<String> = (0..3000).map(|number| format!("key%{number}")).collect();
+    for key in &keys {
+        ask(format!("set {key} 9 100 2 noreply\r\nab\r\n"));
+    }
+    let dump = ask("lru_crawler mgdump all\r\nmn\r\n".to_owned());
+    let named: Vec<&str> = dump.lines().filter_map(|line| line.strip_prefix("mg ")).collect();
+    assert_eq!(named.len(), keys.len());
+    assert_eq!(named.into_iter().map(str::to_owned).collect::<std::collections::BTreeSet<_>>(), keys);
+    assert!(dump.starts_with("OK\r\nmg ") && dump.ends_with("\r\nEN\r\nMN\r\n"));
+    let dump = ask("gets key%1\r\nlru_crawler metadump all\r\n".to_owned());
+    let now = node.clock.now().0 / 1000;
+    let line = dump.lines().find(|line| line.starts_with("key=key%251 ")).unwrap();
+    let words: Vec<&str> = line.split(' ').collect();
+    let (exp, la) = (format!("exp={}", now + 100), format!("la={now}"));
+    assert_eq!(words[1..3], [&exp, &la]);
+    assert!(words[3].strip_prefix("cas=").unwrap().parse::<u64>().unwrap() > 0);
+    assert_eq!((words[4], words[5], words[7]), ("fetch=yes", "cls=1", "flags=9"));
+    assert!(dump.ends_with(" \nEND\r\n"));
+    let few = ask("stats cachedump 1 5\r\n".to_owned());
+    assert_eq!(few.lines().filter(|line| line.ends_with(&format!(" [2 b; {} s]", now + 100))).count(), 5);
+    assert_eq!(few.lines().count(), 6);
+}

@@ -53,7 +53,7 @@ impl Dialogue {
         }
         for prepared in &batch {
             match self.answer(turn, prepared) {
-                Ok(Ended::Done) => {}
+                Ok(Ended::Done | Ended::Dump(_)) => {}
                 Ok(Ended::Close) => return BatchEnd::Served(prepared.end, Served::Close),
                 Err(Contended) => return BatchEnd::Served(prepared.start, Served::Again),
             }

@@ -63,6 +63,7 @@ const GENERAL: &[Line] = &[
     ("hash_is_expanding", zero),
     ("slab_reassign_running", zero),
     ("slabs_moved", zero),
+    ("lru_crawler_running", zero),
     ("malloc_fails", zero),
     ("bytes", |turn| turn.node.host.used_memory().to_string()),
     ("curr_items", |turn| turn.node.keyspace.len(DB).to_string()),

@@ -16,10 +16,19 @@ use memcache_parser::binary::{self, Head};
 use memcache_parser::reply::{self, Sink, Status};
 use memcache_parser::{ErrorReply, ReplyMode};
 
-use super::turn::Turn;
+use super::dump::{Dump, Format};
+use super::turn::{Ended, Turn};
 
 /// memcached sorts items into classes by their size, of which this server has none.
 pub(super) const ONLY_CLASS: u32 = 1;
+
+/// How many classes memcached can number.
+pub(super) const CLASSES: u32 = 64;
+
+/// A number of 32 bits.
+pub(super) fn number(word: &[u8]) -> Option<u32> {
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
 
 /// The name of a statistic, and how it is found out.
 type Line = (&'static str, fn(&Turn<'_>) -> String);
@@ -34,6 +43,45 @@ pub(super) enum Form {
 }
 
 impl Turn<'_> {
+    /// Answers a `stats` line, of which one is a dump.
+    pub(super) fn text_statistics(&mut self, line: &[u8]) -> Ended {
+        let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+        self.executed += 1;
+        match words.next() {
+            Some(word) if b"cachedump".starts_with(word) => self.cachedump(words),
+            _ => {
+                self.statistics(line, Form::Text);
+                Ended::Done
+            }
+        }
+    }
+
+    /// `cachedump <class> <lines, 0 being all>`
+    fn cachedump<'w>(&mut self, mut words: impl Iterator<Item = &'w [u8]>) -> Ended {
+        let (Some(class), Some(lines)) = (words.next(), words.next()) else {
+            self.output.put(b"CLIENT_ERROR bad command line\r\n");
+            return Ended::Done;
+        };
+        let (Some(class), Some(lines)) = (number(class), number(lines)) else {
+            self.error(ErrorReply::BadCommandLine, ReplyMode::Send);
+            return Ended::Done;
+        };
+        match class {
+            class if class == ONLY_CLASS => {
+                let lines_max = (lines > 0).then_some(lines.into());
+                Ended::Dump(Dump::new(Format::Cachedump, lines_max))
+            }
+            0..CLASSES => {
+                reply::end(&mut self.output);
+                Ended::Done
+            }
+            _ => {
+                self.output.put(b"CLIENT_ERROR Illegal slab id\r\n");
+                Ended::Done
+            }
+        }
+    }
+
     /// Answers with statistics, or puts them back to zero. As in memcached the beginning of a word will do for the word, for
     /// those that it looks at first; a binary request must spell them out.
     pub(super) fn statistics(&mut self, words: &[u8], form: Form) {
@@ -58,8 +106,6 @@ impl Turn<'_> {
         } else if is("settings") {
             self.settings_report(form);
             self.end_of_statistics(form);
-        } else if matches!(form, Form::Text) && is("cachedump") {
-            self.output.put(b"CLIENT_ERROR stats cachedump not allowed\r\n");
         } else if matches!(form, Form::Text) && is("conns") {
             self.connections(form);
             self.end_of_statistics(form);

@@ -1,5 +1,7 @@
 //! `stats settings`.
 
+use std::sync::atomic::Ordering;
+
 use larder_config::MaxmemoryPolicy;
 
 use super::super::authentication::wants_password;
@@ -37,9 +39,11 @@ const SETTINGS: &[Line] = &[
     ("maxconns_fast", |_| yes(true)),
     ("slab_reassign", |_| yes(false)),
     ("slab_automove", |_| "0".to_owned()),
-    ("lru_crawler", |_| yes(false)),
+    ("lru_crawler", |turn| yes(turn.node.memcache.crawler.is_on())),
+    ("lru_crawler_sleep", |turn| turn.node.memcache.crawler.sleep_micros.load(Ordering::Relaxed).to_string()),
+    ("lru_crawler_tocrawl", |turn| turn.node.memcache.crawler.items_max.load(Ordering::Relaxed).to_string()),
     ("flush_enabled", |_| yes(true)),
-    ("dump_enabled", |_| yes(false)),
+    ("dump_enabled", |_| yes(true)),
     ("lru_maintainer_thread", |_| yes(false)),
     ("lru_segmented", |_| yes(false)),
     ("idle_timeout", |turn| turn.settings.timeout.to_string()),
