@@ -45,6 +45,8 @@ pub struct Node {
     pub rates: Rates,
     /// Connections turned away because there were `maxclients` already.
     pub rejected_connections: AtomicU64,
+    /// Connections ended because their clients had been silent for too long.
+    pub idle_kicks: AtomicU64,
     /// Bytes of memory allocated before the first client came.
     pub startup_memory: AtomicU64,
     /// Names the history of the node's data.
@@ -147,6 +149,7 @@ impl Node {
             memcache: MemcacheShared::default(),
             rates: Rates::default(),
             rejected_connections: AtomicU64::new(0),
+            idle_kicks: AtomicU64::new(0),
             changing: Mutex::new(()),
         }
     }
@@ -190,8 +193,10 @@ impl Node {
         let seconds = i64::from(self.settings().timeout);
         if seconds > 0 {
             let latest = self.host.time().now.saturating_add(-1000 * seconds);
-            for client in self.clients.iter().filter(|client| client.active_at() < latest) {
+            let is_due = |client: &SharedClient| client.active_at() < latest && !client.is_ended();
+            for client in self.clients.iter().filter(|client| is_due(client)) {
                 client.disconnect();
+                self.idle_kicks.fetch_add(1, Ordering::Relaxed);
             }
         }
     }

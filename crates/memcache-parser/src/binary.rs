@@ -31,6 +31,7 @@ mod opcode;
 pub mod reply;
 mod request;
 
+pub use opcode::is_about_sasl;
 pub use request::{
     Arithmetic, Command, Error, Get, Head, Parsed, Request, Returned, SaslRound, Store, parse,
 };

@@ -134,7 +134,7 @@ impl Connection {
         node.flush_when_due(moment);
         let output_before = output.len();
         let (settings, wire) = (worker.settings(), Wire(output));
-        let mut turn = Turn::new(&node, worker.index, settings, moment, wire, &self.shared.local_address);
+        let mut turn = Turn::new(&node, worker.index, settings, moment, wire, &self.shared);
         let (consumed, served) = self.dialogue.batches(&mut turn, input);
         turn.stats().bytes_read.add(consumed as u64);
         turn.stats().bytes_written.add((turn.output.0.len() - output_before) as u64);
@@ -164,6 +164,7 @@ impl Dialogue {
         let mut consumed = self.skip(input, 0);
         loop {
             if turn.is_over() {
+                turn.stats().conn_yields.add(1);
                 return (consumed, Served::Again);
             }
             if self.go_on_dumping(turn) {

@@ -1,7 +1,7 @@
 //! One turn of a connection on its worker: what each request works with, and which function is whose.
 
 use larder_config::Settings;
-use larder_engine::{Locked, MemcacheStats, Node, PrefixCounts, WorkerStats};
+use larder_engine::{Locked, MemcacheStats, Node, PrefixCounts, SharedClient, WorkerStats};
 use larder_store::{DbIndex, Key, Moment, Position, Touch, UnixMillis};
 use memcache_parser::{Command, ErrorReply, Limits, ReplyMode, reply};
 
@@ -23,8 +23,8 @@ pub(super) struct Turn<'t> {
     pub(super) moment: Moment,
     pub(super) limits: Limits,
     pub(super) output: Wire<'t>,
-    /// The server's address, as the client knows it.
-    pub(super) local_address: &'t str,
+    /// Whose turn it is.
+    pub(super) client: &'t SharedClient,
     /// Requests executed so far, each key of a request for several counted as one.
     pub(super) executed: u64,
     stats: &'t WorkerStats,
@@ -68,7 +68,7 @@ impl<'t> Turn<'t> {
         settings: &'t Settings,
         moment: Moment,
         output: Wire<'t>,
-        local_address: &'t str,
+        client: &'t SharedClient,
     ) -> Turn<'t> {
         Turn {
             node,
@@ -76,7 +76,7 @@ impl<'t> Turn<'t> {
             moment,
             limits: limits(settings),
             output,
-            local_address,
+            client,
             executed: 0,
             stats: &node.stats[worker],
             detailed: node.memcache.detail.is_on(),

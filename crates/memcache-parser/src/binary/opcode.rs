@@ -73,3 +73,8 @@ pub(super) fn verb(opcode: u8) -> Option<(Verb, bool)> {
         _ => return None,
     })
 }
+
+/// Whether a request of this opcode is about who the client is: such a one is heard from anybody.
+pub fn is_about_sasl(opcode: u8) -> bool {
+    matches!(opcode, 0x20..=0x22)
+}

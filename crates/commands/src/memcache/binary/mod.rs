@@ -6,7 +6,7 @@ use larder_engine::{Served, StripeStats};
 use larder_store::{Keyspace, Position};
 use memcache_parser::Limits;
 use memcache_parser::binary::reply::{self, Status};
-use memcache_parser::binary::{Command, Error, Parsed, Request, parse};
+use memcache_parser::binary::{self, Command, Error, Parsed, Request, parse};
 use smallvec::SmallVec;
 
 use super::authentication::Admission;
@@ -85,7 +85,9 @@ impl Dialogue {
     #[cold]
     fn refuse_binary(&mut self, turn: &mut Turn<'_>, start: usize, error: &Error<'_>) -> BatchEnd {
         let end = start + error.end;
-        if let (Admission::Needed, Some((head, _))) = (self.admission, error.reply) {
+        if let (Admission::Needed, Some((head, _))) = (self.admission, error.reply)
+            && !binary::is_about_sasl(head.opcode)
+        {
             turn.refuse_binary_stranger(head);
             return BatchEnd::Served(end, Served::Close);
         }

@@ -1,5 +1,7 @@
 //! `stats conns`: who is connected.
 
+use std::sync::atomic::Ordering;
+
 use super::super::turn::Turn;
 use super::Form;
 
@@ -12,8 +14,12 @@ impl Turn<'_> {
         for client in clients {
             let number = client.descriptor;
             let idle_seconds = self.now().saturating_millis_since(client.active_at()) / 1000;
-            let waits = client.query_bytes.load(std::sync::atomic::Ordering::Relaxed) > 0;
-            let state = if waits { "conn_nread" } else { "conn_read" };
+            let waits = client.query_bytes.load(Ordering::Relaxed) > 0;
+            let state = match (client.id == self.client.id, waits) {
+                (true, _) => "conn_parse_cmd",
+                (false, true) => "conn_nread",
+                (false, false) => "conn_read",
+            };
             self.stat(form, &format!("{number}:addr"), address(&client.address));
             self.stat(form, &format!("{number}:listen_addr"), address(&client.local_address));
             self.stat(form, &format!("{number}:state"), state);
