@@ -20,6 +20,7 @@ mod hostile_input;
 mod huge_pages;
 mod lifecycle;
 mod limits;
+mod memcached;
 mod races;
 mod server;
 mod siege;

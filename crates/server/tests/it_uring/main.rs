@@ -17,6 +17,8 @@ mod hostile_input;
 mod lifecycle;
 #[path = "../it/limits.rs"]
 mod limits;
+#[path = "../it/memcached.rs"]
+mod memcached;
 #[path = "../it/races.rs"]
 mod races;
 #[path = "../it/server.rs"]
