@@ -25,3 +25,4 @@ mod wire;
 
 pub use authentication::{parse_users, wants_password};
 pub use connection::Connection;
+pub use server::VERSION;

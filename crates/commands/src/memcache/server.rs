@@ -12,7 +12,7 @@ use super::statistics::{CLASSES, ONLY_CLASS, number};
 use super::turn::{DB, Ended, Turn};
 
 /// The memcached whose protocol this is: clients decide by it what they may send.
-pub(super) const VERSION: &str = "1.6.45";
+pub const VERSION: &str = "1.6.45";
 
 /// More than this many megabytes of memory is taken for a mistake, as in memcached.
 const MEMLIMIT_MEGABYTES_MAX: u32 = 1_000_000_000;

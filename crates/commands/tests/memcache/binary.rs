@@ -275,3 +275,64 @@ fn clients_are_told_of_the_nodes() {
     assert_eq!(client.ask(&packet(0x66, b"", "cluster", b"")).0, ok(0x66, ""));
     assert_eq!(client.ask(&packet(0x66, b"", "cluster", b"")).0, refused(0x66, 1, "Not found"));
 }
+
+/// Requests of every opcode, most of them of the right form, on few keys.
+fn random_stream(random: &mut larder_engine::Random) -> Vec<u8> {
+    let mut below = |bound: u64| random.next_u64() % bound;
+    let requests = (0..20).map(|_| {
+        // All but `stat`, whose answers depend on when it is asked.
+        let opcode = match below(20) {
+            0 => below(256) as u8,
+            1 => 0x60 + 2 * below(4) as u8,
+            _ => below(0x25) as u8,
+        };
+        let opcode = if opcode == 0x10 { 0x0a } else { opcode };
+        let (extras_len, has_key, has_value) = match opcode {
+            0x01..=0x03 | 0x11..=0x13 => (8, true, true),
+            0x05 | 0x06 | 0x15 | 0x16 => (20, true, false),
+            0x0e | 0x0f | 0x19 | 0x1a | 0x21 | 0x22 => (0, true, true),
+            0x1c..=0x1e | 0x23 | 0x24 => (4, true, false),
+            0x07 | 0x08 | 0x0a | 0x0b | 0x17 | 0x18 | 0x20 => (0, false, false),
+            0x64 => (4, true, true),
+            _ => (0, true, false),
+        };
+        let extras = vec![below(2) as u8; if below(50) == 0 { below(9) as usize } else { extras_len }];
+        let key = if has_key { ["a", "b", "cluster"][below(3) as usize] } else { "" };
+        let value = if has_value {
+            vec![b'0' + below(10) as u8; [0, 1, 2, 300, 5000][below(5) as usize]]
+        } else {
+            vec![]
+        };
+        packet(opcode, &extras, key, &value)
+    });
+    requests.collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn sessions_do_not_depend_on_how_they_arrive() {
+    let mut random = larder_engine::Random::new(5);
+    let mut answered = 0;
+    for _ in 0..300 {
+        let stream = random_stream(&mut random);
+        let (mut whole, _node) = Client::new(Settings::default());
+        let at_once = whole.connection.send(&mut whole.worker, &stream);
+        let (mut cut, _node) = Client::new(Settings::default());
+        let (mut rest, mut in_pieces) = (&stream[..], Vec::new());
+        while !rest.is_empty() && !cut.connection.is_closed() {
+            let (piece, after) = rest.split_at((1 + random.next_u64() as usize % 60).min(rest.len()));
+            in_pieces.extend(cut.connection.send(&mut cut.worker, piece));
+            rest = after;
+        }
+        assert_eq!(at_once.escape_ascii().to_string(), in_pieces.escape_ascii().to_string());
+        assert_eq!(whole.connection.is_closed(), cut.connection.is_closed());
+        // Each reply is as long as it says.
+        let mut left = &at_once[..];
+        while let Some((header, after)) = left.split_first_chunk::<24>() {
+            let body_len = u32::from_be_bytes(header[8..12].try_into().unwrap()) as usize;
+            left = &after[body_len..];
+            answered += 1;
+        }
+        assert!(left.is_empty());
+    }
+    assert!(answered > 1000, "{answered}");
+}
