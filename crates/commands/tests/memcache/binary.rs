@@ -139,7 +139,7 @@ fn counters_are_made_and_changed() {
         let extras = [&amount.to_be_bytes()[..], &initial.to_be_bytes(), &exptime.to_be_bytes()].concat();
         packet(opcode, &extras, "n", b"")
     };
-    let number = |opcode, number: u64| ok(opcode, &String::from_utf8(number.to_be_bytes().to_vec()).unwrap());
+    let number = |opcode, number: u64| ok(opcode, str::from_utf8(&number.to_be_bytes()).unwrap());
     assert_eq!(client.ask(&count(0x05, 1, 5, u32::MAX)).0, refused(0x05, 1, "Not found"));
     assert_eq!(client.ask(&count(0x05, 1, 5, 0)).0, number(0x05, 5));
     let (reply, counted) = client.ask(&count(0x05, 4, 0, 0));
