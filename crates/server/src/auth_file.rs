@@ -11,6 +11,11 @@ use larder_engine::Node;
 pub(crate) fn read(settings: &Settings, node: &Node) -> io::Result<()> {
     let path = &settings.memcached_auth_file;
     if path.is_empty() {
+        if settings.memcached_sasl && settings.requirepass.is_empty() {
+            tracing::warn!(
+                "memcached-sasl asks for passwords, and neither requirepass nor memcached-auth-file gives any"
+            );
+        }
         return Ok(());
     }
     let told =

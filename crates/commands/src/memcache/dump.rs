@@ -101,7 +101,7 @@ impl Dump {
 impl Dialogue {
     /// Goes on with a dump, if there is one; says whether there was.
     pub(super) fn go_on_dumping(&mut self, turn: &mut Turn<'_>) -> bool {
-        let Some(dump) = self.dump.take() else { return false };
+        let Some(dump) = self.dump else { return false };
         self.dump = turn.dump_some(dump);
         true
     }
