@@ -1,10 +1,11 @@
-//! Any bytes, as memcached requests of a client to a node in process: its replies are lines and values of the protocol, do not
-//! depend on how the requests arrived, and leave the keys in order.
+//! Any bytes, as memcached requests of a client to a node in process: its replies are lines and values of the protocol, or what a
+//! binary client gets, do not depend on how the requests arrived, and leave the keys in order.
 
 #![no_main]
 
 use larder_fuzz::{Host, Reads, has_none_of};
 use libfuzzer_sys::fuzz_target;
+use memcache_parser::binary::{HEADER_BYTES, REQUEST_MAGIC, RESPONSE_MAGIC};
 
 /// What a reply's line may begin with, but for numbers.
 const WORDS: &[&str] = &[
@@ -26,6 +27,10 @@ const WORDS: &[&str] = &[
     // As memcached answers shutdown and cache_memlimit.
     "SERVER_ERROR:",
     "MEMLIMIT_ADJUST_FAILED",
+    "MEMLIMIT_TOO_SMALL",
+    "CONFIG",
+    "ITEM",
+    "PREFIX",
     "HD",
     "VA",
     "EN",
@@ -40,8 +45,14 @@ fuzz_target!(|data: &[u8]| {
     let Some((&cuts, data)) = data.split_first() else { return };
     let reads = Reads::new(cuts, data);
     let (at_once, in_pieces) = (replies([reads.stream].into_iter()), replies(reads.pieces()));
-    check_lines(&at_once);
-    check_lines(&in_pieces);
+    for replies in [&at_once, &in_pieces] {
+        match reads.stream.first() {
+            Some(&REQUEST_MAGIC) => check_packets(replies),
+            // The lines of a dump have another end.
+            _ if has_none_of(reads.stream, &["lru_crawler"]) => check_lines(replies),
+            _ => {}
+        }
+    }
     if has_none_of(reads.stream, &["stats"]) {
         assert_eq!(at_once.escape_ascii().to_string(), in_pieces.escape_ascii().to_string());
     }
@@ -55,6 +66,19 @@ fn replies<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     drop(client);
     host.check_keys();
     replies
+}
+
+/// Replies of the binary protocol, each as long as its header says.
+fn check_packets(mut replies: &[u8]) {
+    while let Some((header, rest)) = replies.split_first_chunk::<HEADER_BYTES>() {
+        assert_eq!(header[0], RESPONSE_MAGIC);
+        let [.., b0, b1, b2, b3] = header[..12] else { unreachable!("twelve bytes") };
+        let body_len = u32::from_be_bytes([b0, b1, b2, b3]) as usize;
+        let parts_len = usize::from(header[4]) + usize::from(u16::from_be_bytes([header[2], header[3]]));
+        assert!(parts_len <= body_len);
+        replies = &rest[body_len..];
+    }
+    assert!(replies.is_empty());
 }
 
 fn check_lines(mut replies: &[u8]) {
@@ -73,7 +97,7 @@ fn check_lines(mut replies: &[u8]) {
         );
         replies = &replies[len + 2..];
         let value_len = match words.as_slice() {
-            [b"VALUE", _, _, len, ..] | [b"VA", len, ..] => number(len).expect("a length"),
+            [b"VALUE" | b"CONFIG", _, _, len, ..] | [b"VA", len, ..] => number(len).expect("a length"),
             _ => continue,
         };
         assert_eq!(&replies[value_len..value_len + 2], b"\r\n", "a value of {value_len} bytes");

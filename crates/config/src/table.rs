@@ -737,14 +737,18 @@ settings! {
         memcached_unixsocketperm: u32 =
             "0", "memcached-unixsocketperm", Kind::Octal { max: 0o777 }, Immutable, Works;
 
-        /// File of the names and passwords that memcached's clients must know one of: a line `name:password` each.
-        memcached_auth_file: String = "", "memcached-auth-file", Kind::Text, Immutable, Kept;
+        /// Path of a file with a line `user:password` for each user whom memcached clients may name to be let in; empty is none.
+        memcached_auth_file: String = "", "memcached-auth-file", Kind::Text, Immutable, Works;
 
-        /// Has memcached's clients log in by SASL, which the binary protocol has.
-        memcached_sasl: bool = "no", "memcached-sasl", Kind::YesNo, Immutable, Kept;
+        /// Serves memcached clients by the binary protocol only, and after they have authenticated by SASL.
+        memcached_sasl: bool = "no", "memcached-sasl", Kind::YesNo, Immutable, Works;
 
-        /// Lets memcached's clients end the server by the command `shutdown`.
-        memcached_shutdown: bool = "no", "memcached-shutdown", Kind::YesNo, Immutable, Kept;
+        /// Who may end the server by memcached's command `shutdown`: everybody, or nobody.
+        memcached_shutdown: bool = "no", "memcached-shutdown", Kind::YesNo, Immutable, Works;
+
+        /// Nodes that memcached clients are told of by `config get cluster`, each as `host|ip|port`, spaces between; empty is this node
+        /// alone.
+        memcached_cluster_nodes: String = "", "memcached-cluster-nodes", Kind::Text, Live, Works;
     }
 }
 

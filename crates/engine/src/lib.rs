@@ -19,6 +19,7 @@ mod hot_keys;
 mod inbox;
 mod latency;
 mod locked;
+mod memcache_shared;
 mod memcache_stats;
 mod monitor;
 mod node;
@@ -51,6 +52,9 @@ pub use histogram::{Histogram, Latencies};
 pub use hot_keys::{HotKeys, HotKeysOptions, HotKeysReport, HotMetric};
 pub use latency::{Happening, LatencyMonitor, LatencySample, LatencySeries, SAMPLES_MAX};
 pub use locked::Locked;
+pub use memcache_shared::{
+    Configs, Crawler, Detail, MemcacheShared, MemcacheUser, PrefixCounts, StoredConfig,
+};
 pub use memcache_stats::MemcacheStats;
 pub use monitor::Monitors;
 pub use node::{Host, Identity, Node, Time, moment};

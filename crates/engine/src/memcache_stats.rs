@@ -65,6 +65,12 @@ counters! {
     touch_hits,
     /// Items to be given another expiry that were not there.
     touch_misses,
+    /// Turns that ended before their input did, so that others had theirs.
+    conn_yields,
+    /// Configurations asked for.
+    cmd_config_get,
+    /// Configurations sent to be stored.
+    cmd_config_set,
     /// Values refused for their length.
     store_too_large,
     /// Attempts to give a password.

@@ -11,6 +11,7 @@ use crate::command_log::CommandLogs;
 use crate::flush_timer::FlushTimer;
 use crate::hot_keys::HotKeys;
 use crate::latency::LatencyMonitor;
+use crate::memcache_shared::MemcacheShared;
 use crate::monitor::Monitors;
 use crate::pause::Pause;
 use crate::rates::Rates;
@@ -55,11 +56,15 @@ pub struct Node {
     pub monitors: Monitors,
     /// Which keys take the most time and the most bytes.
     pub hot_keys: HotKeys,
+    /// What memcached clients share.
+    pub memcache: MemcacheShared,
     /// What happens per second just now.
     pub rates: Rates,
     recent_peaks: RecentPeaks,
     /// Connections turned away because there were `maxclients` already.
     pub rejected_connections: AtomicU64,
+    /// Connections ended because their clients had been silent for too long.
+    pub idle_kicks: AtomicU64,
     /// Bytes of memory allocated before the first client came.
     pub startup_memory: AtomicU64,
     /// Processor time used when statistics were last reset.
@@ -185,10 +190,12 @@ impl Node {
             pause: Pause::default(),
             monitors: Monitors::default(),
             hot_keys: HotKeys::new(workers),
+            memcache: MemcacheShared::default(),
             rates: Rates::default(),
             recent_peaks: RecentPeaks::default(),
             rejected_connections: AtomicU64::new(0),
             cpu_nanos_at_reset: AtomicU64::new(0),
+            idle_kicks: AtomicU64::new(0),
             changing: Mutex::new(()),
         }
     }
@@ -256,10 +263,16 @@ impl Node {
         let seconds = i64::from(self.settings().timeout);
         if seconds > 0 {
             let latest = self.host.time().now.saturating_add(-1000 * seconds);
-            let is_idle = |client: &SharedClient| {
-                client.active_at() < latest && client.waiting() == Waiting::No && !client.is_monitor()
+            let is_due = |client: &SharedClient| {
+                client.active_at() < latest
+                    && !client.is_ended()
+                    && client.waiting() == Waiting::No
+                    && !client.is_monitor()
             };
-            self.clients.iter().filter(|client| is_idle(client)).for_each(|client| client.disconnect());
+            for client in self.clients.iter().filter(|client| is_due(client)) {
+                client.disconnect();
+                self.idle_kicks.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 

@@ -55,6 +55,8 @@ pub enum Command<'a> {
         /// Which item.
         key: Key<'a>,
     },
+    /// `config`, of ElastiCache.
+    Config(Config<'a>),
     /// A command that concerns the server rather than items.
     Other(Other<'a>),
 }
@@ -170,6 +172,30 @@ pub struct Touch<'a> {
     pub exptime: i64,
     /// Whether to answer.
     pub reply: ReplyMode,
+}
+
+/// What is wanted of a configuration, which is a value apart from the items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Config<'a> {
+    /// To be told it.
+    Get {
+        /// Its name.
+        name: &'a [u8],
+    },
+    /// To store it.
+    Set {
+        /// Its name.
+        name: &'a [u8],
+        /// What clients are to be told with it.
+        client_flags: u32,
+        /// The value.
+        value: &'a [u8],
+    },
+    /// To remove it.
+    Delete {
+        /// Its name.
+        name: &'a [u8],
+    },
 }
 
 /// A command that concerns the server: what its arguments mean is the server's to say.

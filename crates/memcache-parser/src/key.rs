@@ -80,6 +80,11 @@ impl<'a> Key<'a> {
     }
 }
 
+/// Writes a key in base64, as a meta request with the flag `b` has it.
+pub fn encode_key(key: &[u8], to: &mut Vec<u8>) {
+    base64::encode(key, |group| to.extend_from_slice(group));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! The memcached wire format: requests of the text and the meta protocol, and the lines that answer them.
+//! The memcached wire format: requests of the text, the meta and the [`binary`] protocol, and what answers them.
 //!
 //! [`parse`] looks at the bytes a client has sent and says one of three things: here is a [`Command`] and this
 //! many bytes are used up, more bytes are needed, or this is the error line the client gets and how to find
@@ -37,8 +37,10 @@
 //! This crate knows no socket, no clock and no store.
 
 mod base64;
+pub mod binary;
 mod command;
 mod common;
+mod config;
 mod error;
 mod expiry;
 mod key;
@@ -54,12 +56,12 @@ mod text;
 mod tokens;
 
 pub use command::{
-    Arithmetic, CasField, Command, Delete, Direction, Get, Other, OtherVerb, ReplyMode, Store, StoreMode,
-    Touch,
+    Arithmetic, CasField, Command, Config, Delete, Direction, Get, Other, OtherVerb, ReplyMode, Store,
+    StoreMode, Touch,
 };
 pub use error::{Error, ErrorReply};
 pub use expiry::{Expiry, RELATIVE_SECONDS_MAX, expiry};
-pub use key::{Key, KeyBuffer, KeyEncoding};
+pub use key::{Key, KeyBuffer, KeyEncoding, encode_key};
 pub use limits::Limits;
 pub use meta::{Flag, MetaArithmetic, MetaFlags, MetaRequest, MetaSet};
 pub use number::counter_value;

@@ -92,6 +92,20 @@ pub fn value_line(sink: &mut impl Sink, key: &[u8], client_flags: u32, value_byt
     sink.put(b"\r\n");
 }
 
+/// A configuration that was found, of which there is one at most: so the end follows.
+pub fn config(sink: &mut impl Sink, name: &[u8], client_flags: u32, value: &[u8]) {
+    sink.put(b"CONFIG ");
+    sink.put(name);
+    sink.put(b" ");
+    decimal(sink, client_flags.into());
+    sink.put(b" ");
+    decimal(sink, value.len() as u64);
+    sink.put(b"\r\n");
+    sink.put(value);
+    sink.put(b"\r\n");
+    end(sink);
+}
+
 /// The end of what was found, or of the statistics.
 pub fn end(sink: &mut impl Sink) {
     sink.put(b"END\r\n");
@@ -155,6 +169,7 @@ mod tests {
         assert_eq!(written(|to| value(to, b"k", 0, b"", Some(9))), "VALUE k 0 0 9\r\n\r\n");
         assert_eq!(written(|to| value_line(to, b"k", 1, 100, None)), "VALUE k 1 100\r\n");
         assert_eq!(written(end), "END\r\n");
+        assert_eq!(written(|to| config(to, b"c", 1, b"2\n")), "CONFIG c 1 2\r\n2\n\r\nEND\r\n");
         assert_eq!(written(|to| counter(to, 0)), "0\r\n");
         assert_eq!(written(|to| counter(to, u64::MAX)), "18446744073709551615\r\n");
         assert_eq!(written(|to| version(to, "1.6.18")), "VERSION 1.6.18\r\n");

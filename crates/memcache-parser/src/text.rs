@@ -6,6 +6,7 @@
 use crate::command::{
     Arithmetic, CasField, Command, Delete, Direction, Get, Other, OtherVerb, ReplyMode, StoreMode, Touch,
 };
+use crate::config::config;
 use crate::error::{Error, ErrorReply};
 use crate::limits::Limits;
 use crate::line::Line;
@@ -63,6 +64,7 @@ fn rare<'a>(line: &Line<'a>, verb: &[u8], tokens: Tokens<'a>, limits: &Limits) -
         b"stats" => Command::Stats { arguments: tokens },
         b"verbosity" => return verbosity(line, tokens),
         b"flush_all" => return flush_all(line, tokens),
+        b"config" => return config(line, tokens, limits),
         _ => return other(line, verb, tokens),
     };
     Ok((command, line.end))

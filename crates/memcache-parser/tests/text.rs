@@ -1,8 +1,8 @@
 //! The text protocol: what each command means, and the error for each way to get it wrong.
 
 use memcache_parser::{
-    Arithmetic, CasField, Command, Delete, Direction, Error, ErrorReply, Limits, Other, OtherVerb, Parsed,
-    ReplyMode, Store, StoreMode, Touch, parse,
+    Arithmetic, CasField, Command, Config, Delete, Direction, Error, ErrorReply, Limits, Other, OtherVerb,
+    Parsed, ReplyMode, Store, StoreMode, Touch, parse,
 };
 
 fn parsed(input: &[u8]) -> Parsed<'_> {
@@ -334,4 +334,28 @@ fn a_line_of_keys_may_be_longer() {
         assert_eq!(error.reply, Some(ErrorReply::OutOfMemoryReading));
         assert_eq!((error.close, error.end), (true, 10_001));
     }
+}
+
+#[test]
+fn configurations() {
+    let config = |input| match command(input) {
+        Command::Config(config) => config,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(config(b"config get cluster\r\n"), Config::Get { name: b"cluster" });
+    assert_eq!(config(b"config get cluster\n"), Config::Get { name: b"cluster" });
+    assert_eq!(config(b"config delete cluster\r\n"), Config::Delete { name: b"cluster" });
+    let set = Config::Set { name: b"cluster", client_flags: 7, value: b"1\na|b|1\n" };
+    assert_eq!(config(b"config set cluster 7 8\r\n1\na|b|1\n\r\n"), set);
+    for line in [
+        &b"config\r\n"[..],
+        b"config get\r\n",
+        b"config get a b\r\n",
+        b"config set a 0\r\n",
+        b"config list a\r\n",
+    ] {
+        assert_eq!(error_line(line), "ERROR\r\n");
+    }
+    assert_eq!(error_line(b"config set a 0 x\r\n"), "CLIENT_ERROR bad command line format\r\n");
+    assert_eq!(error(b"config set a x 1\r\n1\r\n").swallow, 3);
 }

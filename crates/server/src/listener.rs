@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use larder_commands::memcache;
 use larder_config::Settings;
 use larder_engine::Node;
 use nix::unistd::Group;
@@ -229,7 +230,11 @@ impl Dealer {
             };
             return Some(line.to_owned());
         }
-        let open = settings.protected_mode && settings.requirepass.is_empty();
+        let asks_for_password = match connection.protocol {
+            WireProtocol::Resp => !settings.requirepass.is_empty(),
+            WireProtocol::Memcached => memcache::wants_password(settings),
+        };
+        let open = settings.protected_mode && !asks_for_password;
         if open && !larder_engine::is_local(&connection.address) {
             return Some(format!("{}{PROTECTED}\r\n", if resp { "-" } else { "ERROR " }));
         }

@@ -1,6 +1,7 @@
 //! The `larder` binary: reads the configuration, starts the workers and the listeners, and ends in an orderly way.
 
 mod acceptor;
+mod auth_file;
 mod crash;
 mod driver;
 mod host;

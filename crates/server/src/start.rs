@@ -22,7 +22,7 @@ use crate::options::{self, Start};
 use crate::signals::Signals;
 use crate::supervision::{Supervision, become_user};
 use crate::worker::NewConnection;
-use crate::{crash, memory, open_files, worker};
+use crate::{auth_file, crash, memory, open_files, worker};
 
 /// How often the offset between the steady clock and the time of day is renewed, and slow upkeep is done.
 const UPKEEP: Duration = Duration::from_millis(100);
@@ -68,6 +68,7 @@ fn serve_supervised(
     let multiplexing_api = if rings.is_empty() { "epoll" } else { "io_uring" };
     let identity = identity(&process, config_file, multiplexing_api, supervision.name())?;
     let node = node(&settings, commands, identity, Arc::clone(&process))?;
+    auth_file::read(&settings, &node)?;
     let (workers, threads) = start_workers(&node, rings)?;
     let watched = Watched::new(Arc::clone(&node));
     http::start(listener::bind_http(&settings)?, Arc::clone(&watched))?;
@@ -143,7 +144,7 @@ async fn run(
     tokio::select! {
         () = acceptor.run() => {}
         () = upkeep => {}
-        () = signals.next() => {}
+        () = signals.next(|| auth_file::read_again(&node)) => {}
         _ = stopped.wait_for(|stop| *stop) => {}
     }
 }

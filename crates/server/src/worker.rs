@@ -55,7 +55,7 @@ impl NewConnection {
 pub(crate) enum WireProtocol {
     /// RESP2 and RESP3.
     Resp,
-    /// memcached's text protocol, meta commands included.
+    /// memcached's protocols.
     Memcached,
 }
 

@@ -5,29 +5,56 @@
 //! again in the next turn. A `get` of many keys that must stop between two of them (a stripe is in use, the output is full, others
 //! wait) is not kept either: what is left of it is made a request of its own, in place, by moving its beginning up to the next
 //! key. So the connection holds no request, and no reply is ever written twice.
+//!
+//! The first byte that a client sends says which protocol it speaks, as in memcached: 0x80 begins a binary request (see
+//! [`binary`](super::binary)), anything else a line.
 
 use std::sync::Arc;
 
 use larder_engine::{Node, Served, SharedClient, StripeStats, Worker, moment};
 use larder_resp::Output;
 use larder_store::{Keyspace, Position};
+use memcache_parser::binary::REQUEST_MAGIC;
 use memcache_parser::{Command, Error, Key, KeyBuffer, KeyEncoding, Parsed, parse};
 use smallvec::SmallVec;
 
-use super::authentication::Admission;
+use super::authentication::{Admission, SaslRounds};
+use super::binary;
+use super::dump::Dump;
 use super::turn::{DB, Ended, Paused, Turn, limits};
 use super::wire::Wire;
 
 /// Requests parsed and prefetched together.
-const BATCH_MAX: usize = 16;
+pub(super) const BATCH_MAX: usize = 16;
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Connection {
     shared: Arc<SharedClient>,
+    dialogue: Dialogue,
+}
+
+/// How far a client and the server have come with each other.
+#[derive(Debug)]
+pub(super) struct Dialogue {
+    language: Language,
     /// Bytes that belong to a refused request and are thrown away as they arrive.
-    swallow: u64,
-    admission: Admission,
+    pub(super) swallow: u64,
+    pub(super) admission: Admission,
+    pub(super) sasl: SaslRounds,
+    /// What is being dumped: nothing is executed before it is done.
+    pub(super) dump: Option<Dump>,
+}
+
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Language {
+    /// It has not said anything yet.
+    Unknown,
+    /// The text and the meta protocol.
+    Text,
+    /// The binary protocol.
+    Binary,
 }
 
 /// One request of a batch, before its turn.
@@ -41,17 +68,17 @@ struct Prepared<'i> {
 }
 
 /// Why no more requests were added to a batch.
-enum Stop<'i> {
+pub(super) enum Stop<E> {
     /// It is full.
     Full,
     /// The input ends within a request, which begins at `start` and wants so many bytes.
     Incomplete { start: usize, needed: usize },
     /// A request that begins at `start` is refused.
-    Refused { start: usize, error: Error<'i> },
+    Refused { start: usize, error: E },
 }
 
 /// How a batch ended.
-enum BatchEnd {
+pub(super) enum BatchEnd {
     /// What follows in the input is to be looked at.
     Consumed(usize),
     /// The turn ends here.
@@ -64,7 +91,12 @@ impl Connection {
     /// The connection of a client that has just arrived, on a node with these settings.
     #[must_use]
     pub fn new(shared: Arc<SharedClient>, node: &Node) -> Connection {
-        Connection { shared, swallow: 0, admission: Admission::needed(&node.settings()) }
+        let admission = Admission::needed(&node.settings());
+        let sasl = SaslRounds::default();
+        Connection {
+            shared,
+            dialogue: Dialogue { language: Language::Unknown, swallow: 0, admission, sasl, dump: None },
+        }
     }
 
     /// Its client.
@@ -75,13 +107,19 @@ impl Connection {
 
     /// Looks ahead, as `larder_engine::Connection::look_ahead` does: notes the key of a request that is all of `input`.
     pub fn look_ahead(&self, worker: &mut Worker, input: &[u8]) {
-        if self.swallow > 0 || self.admission == Admission::Needed {
+        if self.dialogue.swallow > 0 || self.dialogue.admission == Admission::Needed {
             return;
         }
-        if let Parsed::Request { command, end } = parse(input, &limits(worker.settings()))
-            && end == input.len()
-            && let Some(position) = position(&worker.node.keyspace, &command)
-        {
+        let (limits, keyspace) = (limits(worker.settings()), &worker.node.keyspace);
+        let position = if self.dialogue.is_binary(input) {
+            binary::look_ahead(keyspace, &limits, input)
+        } else {
+            match parse(input, &limits) {
+                Parsed::Request { command, end } if end == input.len() => position(keyspace, &command),
+                _ => None,
+            }
+        };
+        if let Some(position) = position {
             worker.will_need(DB, position);
         }
     }
@@ -98,23 +136,49 @@ impl Connection {
             return (0, Served::At(until));
         }
         let output_before = output.len();
-        let mut turn = Turn::new(&node, worker.index, worker.settings(), moment, Wire(output));
-        let (consumed, served) = self.batches(&mut turn, input);
+        let (settings, wire) = (worker.settings(), Wire(output));
+        let mut turn = Turn::new(&node, worker.index, settings, moment, wire, &self.shared);
+        let (consumed, served) = self.dialogue.batches(&mut turn, input);
         turn.stats().requests.add(turn.executed);
         turn.stats().bytes_read.add(consumed as u64);
         turn.stats().bytes_written.add((turn.output.0.len() - output_before) as u64);
         self.shared.note_requests(moment.now, turn.executed);
         (consumed, served)
     }
+}
+
+impl Dialogue {
+    /// Whether the client speaks the binary protocol, as far as it has said anything.
+    #[inline]
+    fn is_binary(&self, input: &[u8]) -> bool {
+        match self.language {
+            Language::Unknown => input.first() == Some(&REQUEST_MAGIC),
+            language => language == Language::Binary,
+        }
+    }
 
     /// Serves input batch by batch.
     fn batches(&mut self, turn: &mut Turn<'_>, input: &mut [u8]) -> (usize, Served) {
+        if self.language == Language::Unknown && !input.is_empty() {
+            self.language = if self.is_binary(input) { Language::Binary } else { Language::Text };
+            if self.language == Language::Text && turn.settings.memcached_sasl {
+                return (input.len(), Served::Close);
+            }
+        }
         let mut consumed = self.skip(input, 0);
         loop {
             if turn.is_over() {
+                turn.stats().conn_yields.add(1);
                 return (consumed, Served::Again);
             }
-            match self.batch(turn, input, consumed) {
+            if self.go_on_dumping(turn) {
+                continue;
+            }
+            let batch_end = match self.language {
+                Language::Binary => self.binary_batch(turn, input, consumed),
+                Language::Unknown | Language::Text => self.batch(turn, input, consumed),
+            };
+            match batch_end {
                 BatchEnd::Consumed(end) => consumed = self.skip(input, end),
                 BatchEnd::Served(end, served) => return (end, served),
                 BatchEnd::WithinKeys { start, first, next } => {
@@ -146,6 +210,10 @@ impl Connection {
             match turn.execute(&request.command, request.position.unwrap_or_default()) {
                 Ok(Ended::Done) => {}
                 Ok(Ended::Close) => return BatchEnd::Served(request.end, Served::Close),
+                Ok(Ended::Dump(dump)) => {
+                    self.dump = Some(dump);
+                    return BatchEnd::Consumed(request.end);
+                }
                 Err(Paused::AtStart) => return BatchEnd::Served(request.start, Served::Again),
                 Err(Paused::WithinKeys { left }) => return within_keys(input, request, left),
             }
@@ -193,7 +261,7 @@ fn fill<'i>(
     batch: &mut SmallVec<[Prepared<'i>; BATCH_MAX]>,
     input: &'i [u8],
     from: usize,
-) -> Stop<'i> {
+) -> Stop<Error<'i>> {
     let mut start = from;
     while batch.len() < BATCH_MAX {
         match parse(&input[start..], &turn.limits) {
@@ -241,7 +309,7 @@ pub(super) fn key_bytes<'b>(key: &Key<'b>, buffer: &'b mut Option<KeyBuffer>) ->
 }
 
 /// How many bytes more than there are a request wants.
-fn missing(input: &[u8], start: usize, needed: usize) -> Served {
+pub(super) fn missing(input: &[u8], start: usize, needed: usize) -> Served {
     Served::NeedInput(start + needed - input.len())
 }
 

@@ -12,6 +12,7 @@ impl Turn<'_> {
     pub(super) fn delete(&mut self, delete: &Delete<'_>, position: Position) -> Result<(), Contended> {
         let stats = self.stats();
         let mut item = self.item(delete.key, position)?;
+        self.note(delete.key, |counts| counts.deletes += 1);
         let status = if item.look().is_some() {
             item.delete();
             stats.delete_hits.add(1);
@@ -27,9 +28,7 @@ impl Turn<'_> {
     /// Answers a request that is refused; a value that it outdates goes, whatever its type.
     pub(super) fn refuse(&mut self, error: &Error<'_>) -> Result<(), Contended> {
         if let Some(key) = error.unlink {
-            let mut buffer = KeyBuffer::default();
-            let key = key.bytes(&mut buffer);
-            self.item(key, self.node.keyspace.positioner().position(key))?.delete();
+            self.unlink(key.bytes(&mut KeyBuffer::default()))?;
         }
         if error.reply == Some(ErrorReply::ObjectTooLarge) {
             self.stats().store_too_large.add(1);
@@ -38,6 +37,12 @@ impl Turn<'_> {
             self.error(reply, ReplyMode::Send);
         }
         self.executed += 1;
+        Ok(())
+    }
+
+    /// Deletes what was to be replaced by a value that is refused.
+    pub(super) fn unlink(&self, key: &[u8]) -> Result<(), Contended> {
+        self.item(key, self.node.keyspace.positioner().position(key))?.delete();
         Ok(())
     }
 }

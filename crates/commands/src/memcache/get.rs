@@ -83,7 +83,12 @@ impl Turn<'_> {
             (true, true) => stats.touch_hits.add(1),
             (true, false) => stats.touch_misses.add(1),
         }
-        let Some(entry) = found else { return Ok(()) };
+        self.note_get(key, found.is_some());
+        let Some(entry) = found else {
+            drop(item);
+            self.nodes_as_item(key);
+            return Ok(());
+        };
         let client_flags = if entry.is_item() { entry.attributes().client_flags } else { 0 };
         reply::value_line(&mut self.output, key, client_flags, entry.value_len(), cas);
         self.output.value(&entry);
@@ -91,6 +96,15 @@ impl Turn<'_> {
             item.set_lifetime(lifetime);
         }
         Ok(())
+    }
+
+    /// Counts a key that was asked for by its beginning, if somebody has asked for that.
+    #[inline]
+    pub(super) fn note_get(&self, key: &[u8], found: bool) {
+        self.note(key, |counts| {
+            counts.gets += 1;
+            counts.hits += u64::from(found);
+        });
     }
 
     /// Gives an item another lifetime.

@@ -7,6 +7,7 @@ use memcache_parser::{Flag, Key, MetaFlags, MetaRequest};
 use super::aging::{Aging, Origin};
 use super::connection::key_bytes;
 use super::item::{Contended, Item, Lifetime, STALE, STORED, TOKEN_SENT};
+use super::statistics::ONLY_CLASS;
 use super::turn::Turn;
 
 /// Flags with which more is to be done than to read the item and say what it is.
@@ -21,9 +22,6 @@ const UNUSUAL: [Flag; 9] = [
     Flag::ReturnTtl,
     Flag::NoBump,
 ];
-
-/// memcached sorts items into classes by their size, of which this server has none.
-const ONLY_CLASS: u32 = 1;
 
 /// An item before a request changes it.
 struct Seen {

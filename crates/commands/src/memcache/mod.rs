@@ -8,8 +8,11 @@
 mod aging;
 mod arithmetic;
 mod authentication;
+mod binary;
+mod configuration;
 mod connection;
 mod delete;
+mod dump;
 mod get;
 mod item;
 mod meta_get;
@@ -20,5 +23,6 @@ mod store;
 mod turn;
 mod wire;
 
+pub use authentication::{parse_users, wants_password};
 pub use connection::Connection;
 pub use server::VERSION;

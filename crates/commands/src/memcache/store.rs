@@ -56,6 +56,7 @@ impl Turn<'_> {
     #[inline]
     pub(super) fn store(&mut self, store: &Store<'_>, position: Position) -> Result<(), Contended> {
         let mut item = self.item(store.key, position)?;
+        self.note(store.key, |counts| counts.sets += 1);
         let storing = Storing {
             mode: store.mode,
             compare_cas: store.compare_cas,

@@ -1,10 +1,12 @@
 //! One turn of a connection on its worker: what each request works with, and which function is whose.
 
 use larder_config::Settings;
-use larder_engine::{Locked, MemcacheStats, Node, WorkerStats};
+use larder_engine::{Locked, MemcacheStats, Node, PrefixCounts, SharedClient, WorkerStats};
 use larder_store::{DbIndex, Key, Moment, Position, Touch, UnixMillis};
+use memcache_parser::reply::Sink as _;
 use memcache_parser::{Command, ErrorReply, Limits, ReplyMode, reply};
 
+use super::dump::Dump;
 use super::item::{Contended, Item};
 use super::wire::Wire;
 
@@ -22,9 +24,13 @@ pub(super) struct Turn<'t> {
     pub(super) moment: Moment,
     pub(super) limits: Limits,
     pub(super) output: Wire<'t>,
+    /// Whose turn it is.
+    pub(super) client: &'t SharedClient,
     /// Requests executed so far, each key of a request for several counted as one.
     pub(super) executed: u64,
     stats: &'t WorkerStats,
+    /// Whether requests are counted by the beginnings of their keys.
+    detailed: bool,
 }
 
 /// How a request ended that was executed.
@@ -34,6 +40,8 @@ pub(super) enum Ended {
     Done,
     /// With the connection.
     Close,
+    /// It goes on as a dump.
+    Dump(Dump),
 }
 
 /// Why a request was not executed to its end.
@@ -61,6 +69,7 @@ impl<'t> Turn<'t> {
         settings: &'t Settings,
         moment: Moment,
         output: Wire<'t>,
+        client: &'t SharedClient,
     ) -> Turn<'t> {
         Turn {
             node,
@@ -68,8 +77,10 @@ impl<'t> Turn<'t> {
             moment,
             limits: limits(settings),
             output,
+            client,
             executed: 0,
             stats: &node.stats[worker],
+            detailed: node.memcache.detail.is_on(),
         }
     }
 
@@ -86,6 +97,14 @@ impl<'t> Turn<'t> {
     /// What this worker counts.
     pub(super) fn stats(&self) -> &'t MemcacheStats {
         &self.stats.memcache
+    }
+
+    /// Counts a request by the beginning of its key, if somebody has asked for that.
+    #[inline]
+    pub(super) fn note(&self, key: &[u8], count: impl FnOnce(&mut PrefixCounts)) {
+        if self.detailed {
+            self.node.memcache.detail.count(key, count);
+        }
     }
 
     /// Locks the stripe of a key.
@@ -109,10 +128,16 @@ impl<'t> Turn<'t> {
             Command::Delete(delete) => self.delete(delete, position)?,
             Command::Arithmetic(arithmetic) => self.arithmetic(arithmetic, position)?,
             Command::Touch(touch) => self.touch(touch, position)?,
-            Command::FlushAll { delay, reply } => self.flush_all(*delay, *reply),
+            Command::FlushAll { delay, reply } => {
+                if self.flush_all(*delay).is_ok() {
+                    self.status(reply::Status::Ok, *reply);
+                } else if *reply == ReplyMode::Send {
+                    self.output.put(b"CLIENT_ERROR flush_all not allowed\r\n");
+                }
+            }
             Command::Version => reply::version(&mut self.output, super::server::VERSION),
             Command::Verbosity { reply, .. } => self.status(reply::Status::Ok, *reply),
-            Command::Stats { arguments } => self.statistics(*arguments),
+            Command::Stats { arguments } => return Ok(self.text_statistics(arguments.as_bytes())),
             Command::Quit => return Ok(Ended::Close),
             Command::MetaGet(request) => self.meta_get(request, position)?,
             Command::MetaSet(set) => self.meta_set(set, position)?,
@@ -120,7 +145,8 @@ impl<'t> Turn<'t> {
             Command::MetaArithmetic(arithmetic) => self.meta_arithmetic(arithmetic, position)?,
             Command::MetaDebug { key } => self.meta_debug(key, position)?,
             Command::MetaNoop => reply::meta_noop(&mut self.output),
-            Command::Other(other) => self.other(other),
+            Command::Config(config) => self.config(config),
+            Command::Other(other) => return Ok(self.other(other)),
         }
         self.executed += 1;
         Ok(Ended::Done)

@@ -17,14 +17,20 @@ impl Sink for Wire<'_> {
 }
 
 impl Wire<'_> {
-    /// The bytes of a value, and the line end behind it. A large value is sent from where it is, after the stripe is unlocked.
+    /// The bytes of a value, and the line end behind it.
     #[inline]
     pub(super) fn value(&mut self, entry: &Entry) {
+        self.bare_value(entry);
+        self.put(b"\r\n");
+    }
+
+    /// The bytes of a value. A large one is sent from where it is, after the stripe is unlocked.
+    #[inline]
+    pub(super) fn bare_value(&mut self, entry: &Entry) {
         match entry.value() {
             Value::Inline(bytes) => self.put(bytes),
             Value::Int(number) => self.put(itoa::Buffer::new().format(number).as_bytes()),
             Value::Block(block) => self.0.push_block(shared(block)),
         }
-        self.put(b"\r\n");
     }
 }

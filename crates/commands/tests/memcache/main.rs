@@ -5,6 +5,7 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking, in its helpers too")]
 
+mod binary;
 mod connection;
 mod peer;
 mod protocols;

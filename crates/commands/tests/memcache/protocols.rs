@@ -174,3 +174,61 @@ fn both_protocols_on_one_key() {
     assert_eq!(ask("GET k"), Value::Null);
     assert_eq!(tell("flush_all\r\nget k\r\n"), r"OK\r\nEND\r\n");
 }
+
+#[test]
+fn clients_are_told_of_the_nodes() {
+    let (node, mut worker) = node(Settings::default());
+    let mut client = Connection::new(&node);
+    let mut ask = |request: &str| String::from_utf8(client.send(&mut worker, request.as_bytes())).unwrap();
+    let started = node.engine.identity.started_at.0 / 1000;
+    let told = |version: i64, nodes: &str| {
+        format!("{}\r\n{version}\n{nodes}\n\r\nEND\r\n", version.to_string().len() + nodes.len() + 2)
+    };
+    let first = told(started.max(1), "127.0.0.1|127.0.0.1|11211");
+    assert_eq!(ask("config get cluster\r\n"), format!("CONFIG cluster 0 {first}"));
+    assert_eq!(ask("get AmazonElastiCache:cluster\n"), format!("VALUE AmazonElastiCache:cluster 0 {first}"));
+    assert_eq!(ask("config get other\r\nconfig delete cluster\r\n"), "END\r\nNOT_FOUND\r\n");
+    let nodes = "b.example|10.0.0.2|11211 a.example||11211".to_owned();
+    let changed: Result<(), String> = node
+        .engine
+        .change_settings(|settings| Ok(Settings { memcached_cluster_nodes: nodes, ..settings.clone() }));
+    changed.unwrap();
+    let second = told(started.max(1) + 1, "a.example||11211 b.example|10.0.0.2|11211");
+    assert_eq!(ask("config get cluster\r\n"), format!("CONFIG cluster 0 {second}"));
+    assert_eq!(ask("config set cluster 5 7\r\n9\nc||1\n\r\n"), "STORED\r\n");
+    let stored = "5 7\r\n9\nc||1\n\r\nEND\r\n";
+    assert_eq!(ask("config get cluster\r\n"), format!("CONFIG cluster {stored}"));
+    assert_eq!(ask("get AmazonElastiCache:cluster\r\n"), format!("VALUE AmazonElastiCache:cluster {stored}"));
+    assert_eq!(ask("config delete cluster\r\nconfig get nodes\r\n"), "DELETED\r\nEND\r\n");
+    assert_eq!(ask("config get cluster\r\n"), format!("CONFIG cluster 0 {second}"));
+    let large = format!("config set cluster 0 65537\r\n{}\r\n", "x".repeat(65537));
+    assert_eq!(ask(&large), "SERVER_ERROR object too large for cache\r\n");
+}
+
+#[test]
+fn a_dump_names_every_item_once() {
+    let (node, mut worker) = node(Settings::default());
+    let mut client = Connection::new(&node);
+    let mut ask = |request: String| String::from_utf8(client.send(&mut worker, request.as_bytes())).unwrap();
+    let keys: std::collections::BTreeSet<String> = (0..3000).map(|number| format!("key%{number}")).collect();
+    for key in &keys {
+        ask(format!("set {key} 9 100 2 noreply\r\nab\r\n"));
+    }
+    let dump = ask("lru_crawler mgdump all\r\nmn\r\n".to_owned());
+    let named: Vec<&str> = dump.lines().filter_map(|line| line.strip_prefix("mg ")).collect();
+    assert_eq!(named.len(), keys.len());
+    assert_eq!(named.into_iter().map(str::to_owned).collect::<std::collections::BTreeSet<_>>(), keys);
+    assert!(dump.starts_with("OK\r\nmg ") && dump.ends_with("\r\nEN\r\nMN\r\n"));
+    let dump = ask("gets key%1\r\nlru_crawler metadump all\r\n".to_owned());
+    let now = node.clock.now().0 / 1000;
+    let line = dump.lines().find(|line| line.starts_with("key=key%251 ")).unwrap();
+    let words: Vec<&str> = line.split(' ').collect();
+    let (exp, la) = (format!("exp={}", now + 100), format!("la={now}"));
+    assert_eq!(words[1..3], [&exp, &la]);
+    assert!(words[3].strip_prefix("cas=").unwrap().parse::<u64>().unwrap() > 0);
+    assert_eq!((words[4], words[5], words[7]), ("fetch=yes", "cls=1", "flags=9"));
+    assert!(dump.ends_with(" \nEND\r\n"));
+    let few = ask("stats cachedump 1 5\r\n".to_owned());
+    assert_eq!(few.lines().filter(|line| line.ends_with(&format!(" [2 b; {} s]", now + 100))).count(), 5);
+    assert_eq!(few.lines().count(), 6);
+}

@@ -119,12 +119,17 @@ impl Client {
 
     /// Reads to the end of the connection; what came before a reset counts as read.
     pub(crate) fn rest(&mut self) -> String {
+        String::from_utf8_lossy(&self.rest_bytes()).into_owned()
+    }
+
+    /// As [`Client::rest`], as bytes.
+    pub(crate) fn rest_bytes(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         match self.socket.read_to_end(&mut bytes) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 panic!("the server should have ended this connection")
             }
-            _ => String::from_utf8_lossy(&bytes).into_owned(),
+            _ => bytes,
         }
     }
 

@@ -25,6 +25,7 @@ mod huge_pages;
 mod lifecycle;
 mod limits;
 mod log;
+mod memcached;
 mod names;
 mod process;
 mod races;

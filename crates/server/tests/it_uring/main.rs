@@ -19,6 +19,8 @@ mod hostile_input;
 mod lifecycle;
 #[path = "../it/limits.rs"]
 mod limits;
+#[path = "../it/memcached.rs"]
+mod memcached;
 #[path = "../it/names.rs"]
 mod names;
 #[path = "../it/races.rs"]

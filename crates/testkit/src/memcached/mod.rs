@@ -4,6 +4,7 @@
 //! short before it is shown. Each request is followed by a `mn`, whose reply ends the one before it whatever that looks like.
 //! CAS uniques are the server's own; what is compared is which of them are equal.
 
+mod binary;
 mod generate;
 mod reply;
 mod server;
@@ -13,6 +14,7 @@ use std::fmt;
 use larder_config::Settings;
 use larder_engine::Worker;
 
+pub use self::binary::compare_binary;
 use self::generate::{Generator, Request};
 use self::reply::{CasPairs, Reply};
 pub use self::server::MemcachedServer;

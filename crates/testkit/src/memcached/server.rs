@@ -68,14 +68,29 @@ impl MemcachedServer {
         self.send(&[b"flush_all\r\n", MARK].concat(), 1).map(drop)
     }
 
+    /// A new connection, which may speak another protocol.
+    pub(super) fn reconnect(&mut self) -> Result<(), PeerError> {
+        self.stream = connect(&self.process)?;
+        Ok(())
+    }
+
     /// Sends bytes with so many marks among them, and returns the replies up to each.
     pub(super) fn send(&mut self, bytes: &[u8], marks: usize) -> Result<Vec<Vec<u8>>, PeerError> {
+        let received = self.send_until(bytes, |received| split(received).len() >= marks)?;
+        Ok(split(&received))
+    }
+
+    /// Sends bytes and returns what is received until that is all.
+    pub(super) fn send_until(
+        &mut self,
+        bytes: &[u8],
+        is_all: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<u8>, PeerError> {
         self.stream.write_all(bytes)?;
         let mut received = Vec::new();
         loop {
-            let replies = split(&received);
-            if replies.len() >= marks {
-                return Ok(replies);
+            if is_all(&received) {
+                return Ok(received);
             }
             let mut buffer = [0; 64 * 1024];
             let len = self.stream.read(&mut buffer)?;
