@@ -89,6 +89,8 @@ pub struct SharedClient {
     pub(crate) waiting: WaitState,
     /// What others send to it.
     pub(crate) inbox: Inbox,
+    /// Whether the server ended the connection because the client broke the protocol.
+    pub failed: AtomicBool,
     /// Whether the connection has been ended from outside. Its worker may have yet to notice; who ended it must not see it again.
     ended: AtomicBool,
     /// The means to end the connection from outside.
@@ -147,6 +149,7 @@ impl SharedClient {
             monitors: AtomicBool::new(false),
             waiting: WaitState::new(),
             inbox: Inbox::default(),
+            failed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             link,
         }
@@ -200,6 +203,20 @@ impl SharedClient {
         } else if before == 0 {
             // Otherwise it has been woken and has yet to come.
             self.link.wake();
+        }
+    }
+
+    /// Bytes of output that it has yet to read, as far as is known.
+    #[must_use]
+    pub(crate) fn unread_bytes(&self) -> u64 {
+        self.inbox.bytes() + self.output_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Takes over what others have sent.
+    #[inline]
+    pub fn take_inbox(&self, output: &mut Output) {
+        if self.inbox.bytes() > 0 {
+            self.inbox.take().into_iter().for_each(|message| output.raw(&message));
         }
     }
 
@@ -340,9 +357,7 @@ impl Client {
     /// Takes over what others have sent.
     #[inline]
     pub(crate) fn take_inbox(&self, output: &mut Output) {
-        if self.shared.inbox.bytes() > 0 {
-            self.shared.inbox.take().into_iter().for_each(|message| output.raw(&message));
-        }
+        self.shared.take_inbox(output);
     }
 
     /// Changes the RESP version.

@@ -21,6 +21,7 @@ mod latency;
 mod locked;
 mod memcache_shared;
 mod memcache_stats;
+mod memcache_watch;
 mod monitor;
 mod node;
 mod observe;
@@ -56,6 +57,7 @@ pub use memcache_shared::{
     Configs, Crawler, Detail, MemcacheShared, MemcacheUser, PrefixCounts, StoredConfig,
 };
 pub use memcache_stats::MemcacheStats;
+pub use memcache_watch::{Topics, WATCHER_BYTES_MAX, WatchCounts, Watchers};
 pub use monitor::Monitors;
 pub use node::{Host, Identity, Node, Time, moment};
 pub use outcome::{CommandResult, Later, Outcome, Resume, When};

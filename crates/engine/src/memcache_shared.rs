@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::memcache_watch::Watchers;
 use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering, RwLock};
 
 /// What the connections of the memcached protocol share. See the fields' methods.
@@ -10,6 +11,8 @@ use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering, RwLock};
 pub struct MemcacheShared {
     /// What is counted by the beginnings of keys.
     pub detail: Detail,
+    /// Who is sent lines about items and connections.
+    pub watchers: Watchers,
     /// How memcached's search for expired items is set.
     pub crawler: Crawler,
     /// The configurations that clients have stored.

@@ -245,11 +245,11 @@ impl Node {
         self.clients.iter().for_each(|client| client.wake_postponed());
     }
 
-    /// Forgets a client whose connection has ended.
-    pub fn remove_client(&self, id: u64) {
-        if let Some((_, client)) = self.clients.remove(&id) {
-            self.monitors.remove(&client);
-        }
+    /// Forgets a client whose connection has ended, and returns what others may have seen of it.
+    pub fn remove_client(&self, id: u64) -> Option<Arc<SharedClient>> {
+        let (_, client) = self.clients.remove(&id)?;
+        self.monitors.remove(&client);
+        Some(client)
     }
 
     /// An id for a new client.

@@ -152,8 +152,11 @@ pub(crate) struct Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.local.node.remove_client(self.id);
+        let client = self.local.node.remove_client(self.id);
         if self.protocol == WireProtocol::Memcached {
+            if let Some(client) = client {
+                memcache::left(&self.local.node, &client);
+            }
             self.local.stats().memcache.connections_closed.add(1);
         }
     }

@@ -10,6 +10,7 @@
 //! [`binary`](super::binary)), anything else a line.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use larder_engine::{Node, Served, SharedClient, StripeStats, Worker, moment};
 use larder_resp::Output;
@@ -22,6 +23,7 @@ use super::authentication::{Admission, SaslRounds};
 use super::binary;
 use super::dump::Dump;
 use super::turn::{DB, Ended, Paused, Turn, limits};
+use super::watch::{Watching, log_arrival};
 use super::wire::Wire;
 
 /// Requests parsed and prefetched together.
@@ -44,6 +46,7 @@ pub(super) struct Dialogue {
     pub(super) sasl: SaslRounds,
     /// What is being dumped: nothing is executed before it is done.
     pub(super) dump: Option<Dump>,
+    watching: Watching,
 }
 
 /// What a client speaks.
@@ -92,11 +95,16 @@ impl Connection {
     #[must_use]
     pub fn new(shared: Arc<SharedClient>, node: &Node) -> Connection {
         let admission = Admission::needed(&node.settings());
-        let sasl = SaslRounds::default();
-        Connection {
-            shared,
-            dialogue: Dialogue { language: Language::Unknown, swallow: 0, admission, sasl, dump: None },
-        }
+        log_arrival(node, &shared);
+        let dialogue = Dialogue {
+            language: Language::Unknown,
+            swallow: 0,
+            admission,
+            sasl: SaslRounds::default(),
+            dump: None,
+            watching: Watching::No,
+        };
+        Connection { shared, dialogue }
     }
 
     /// Its client.
@@ -136,13 +144,16 @@ impl Connection {
             return (0, Served::At(until));
         }
         let output_before = output.len();
+        self.shared.take_inbox(output);
         let (settings, wire) = (worker.settings(), Wire(output));
         let mut turn = Turn::new(&node, worker.index, settings, moment, wire, &self.shared);
         let (consumed, served) = self.dialogue.batches(&mut turn, input);
         turn.stats().requests.add(turn.executed);
         turn.stats().bytes_read.add(consumed as u64);
         turn.stats().bytes_written.add((turn.output.0.len() - output_before) as u64);
-        self.shared.note_requests(moment.now, turn.executed);
+        let executed = turn.executed;
+        self.shared.take_inbox(output);
+        self.shared.note_requests(moment.now, executed);
         (consumed, served)
     }
 }
@@ -167,6 +178,10 @@ impl Dialogue {
         }
         let mut consumed = self.skip(input, 0);
         loop {
+            if self.watching == Watching::Yes {
+                // Whatever a watcher says is not heard.
+                return (input.len(), Served::NeedInput(1));
+            }
             if turn.is_over() {
                 turn.stats().conn_yields.add(1);
                 return (consumed, Served::Again);
@@ -210,6 +225,10 @@ impl Dialogue {
             match turn.execute(&request.command, request.position.unwrap_or_default()) {
                 Ok(Ended::Done) => {}
                 Ok(Ended::Close) => return BatchEnd::Served(request.end, Served::Close),
+                Ok(Ended::Watch) => {
+                    self.watching = Watching::Yes;
+                    return BatchEnd::Consumed(request.end);
+                }
                 Ok(Ended::Dump(dump)) => {
                     self.dump = Some(dump);
                     return BatchEnd::Consumed(request.end);
@@ -250,7 +269,11 @@ impl Dialogue {
         }
         self.swallow = error.swallow;
         let end = start + error.end;
-        if error.close { BatchEnd::Served(end, Served::Close) } else { BatchEnd::Consumed(end) }
+        if !error.close {
+            return BatchEnd::Consumed(end);
+        }
+        turn.client.failed.store(true, Ordering::Relaxed);
+        BatchEnd::Served(end, Served::Close)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `delete`, and the removal of a value that was to be replaced by one too large.
 
+use larder_engine::Topics;
 use larder_store::Position;
 use memcache_parser::reply::Status;
 use memcache_parser::{Delete, Error, ErrorReply, KeyBuffer, ReplyMode};
@@ -14,6 +15,9 @@ impl Turn<'_> {
         let mut item = self.item(delete.key, position)?;
         self.note(delete.key, |counts| counts.deletes += 1);
         let status = if item.look().is_some() {
+            if self.watched.meet(Topics::DELETIONS) {
+                self.log_deletion(&mut item, "delete");
+            }
             item.delete();
             stats.delete_hits.add(1);
             Status::Deleted

@@ -82,6 +82,11 @@ impl<'a> Item<'a> {
         Item { db, key }
     }
 
+    /// The bytes of the key.
+    pub(super) fn key(&self) -> &'a [u8] {
+        self.key.bytes
+    }
+
     /// The item, read on behalf of a client: counts a hit or a miss, and as a use.
     #[inline]
     pub(super) fn read(&mut self) -> Option<Borrowed<'_, Entry>> {

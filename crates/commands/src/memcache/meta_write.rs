@@ -1,5 +1,6 @@
 //! `ms`, `md` and `ma`.
 
+use larder_engine::Topics;
 use larder_store::{Attributes, NewValue, Position};
 use memcache_parser::reply::{MetaFacts, MetaReply, MetaStatus, Status};
 use memcache_parser::{ErrorReply, Flag, Key, MetaArithmetic, MetaFlags, MetaRequest, MetaSet, ReplyMode};
@@ -67,6 +68,9 @@ impl Turn<'_> {
                 MetaStatus::Exists
             }
             Some(old) => {
+                if self.watched.meet(Topics::DELETIONS) {
+                    self.log_deletion(&mut item, "md");
+                }
                 self.delete_or_mark(&mut item, &old, flags);
                 MetaStatus::Header
             }

@@ -21,8 +21,10 @@ mod server;
 mod statistics;
 mod store;
 mod turn;
+mod watch;
 mod wire;
 
 pub use authentication::{parse_users, wants_password};
 pub use connection::Connection;
 pub use server::VERSION;
+pub use watch::left;

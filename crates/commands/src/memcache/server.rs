@@ -10,6 +10,7 @@ use super::dump::{Dump, Format};
 use super::item::Lifetime;
 use super::statistics::{CLASSES, ONLY_CLASS, number};
 use super::turn::{DB, Ended, Turn};
+use super::watch::Watching;
 
 /// The memcached whose protocol this is: clients decide by it what they may send.
 pub const VERSION: &str = "1.6.45";
@@ -60,7 +61,11 @@ impl Turn<'_> {
                 None => return Ended::Close,
             },
             OtherVerb::Slabs => slabs(other.arguments),
-            OtherVerb::Watch => b"CLIENT_ERROR watch commands not allowed\r\n",
+            OtherVerb::Watch => {
+                let (line, watching) = self.watch(other.arguments);
+                self.output.put(line);
+                return if watching == Watching::Yes { Ended::Watch } else { Ended::Done };
+            }
             _ => ErrorReply::UnknownCommand.line(),
         };
         if other.reply == ReplyMode::Send {

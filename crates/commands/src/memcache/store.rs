@@ -1,5 +1,6 @@
 //! The requests that carry a value: what each mode does with what is there, for the text and the meta protocol.
 
+use larder_engine::Topics;
 use larder_store::{Attributes, Event, NewValue, Position};
 use memcache_parser::reply::Status;
 use memcache_parser::{Limits, Store, StoreMode};
@@ -84,6 +85,9 @@ impl Turn<'_> {
         };
         if status == Status::Stored {
             self.stats().items_stored.add(1);
+        }
+        if self.watched.meet(Topics::MUTATIONS) {
+            self.log_store(item, storing, status);
         }
         status
     }

@@ -1,7 +1,9 @@
 //! One turn of a connection on its worker: what each request works with, and which function is whose.
 
+use std::sync::Arc;
+
 use larder_config::Settings;
-use larder_engine::{Locked, MemcacheStats, Node, PrefixCounts, SharedClient, WorkerStats};
+use larder_engine::{Locked, MemcacheStats, Node, PrefixCounts, SharedClient, Topics, WorkerStats};
 use larder_store::{DbIndex, Key, Moment, Position, Touch, UnixMillis};
 use memcache_parser::reply::Sink as _;
 use memcache_parser::{Command, ErrorReply, Limits, ReplyMode, reply};
@@ -25,12 +27,14 @@ pub(super) struct Turn<'t> {
     pub(super) limits: Limits,
     pub(super) output: Wire<'t>,
     /// Whose turn it is.
-    pub(super) client: &'t SharedClient,
+    pub(super) client: &'t Arc<SharedClient>,
     /// Requests executed so far, each key of a request for several counted as one.
     pub(super) executed: u64,
     stats: &'t WorkerStats,
     /// Whether requests are counted by the beginnings of their keys.
     detailed: bool,
+    /// What is to be logged.
+    pub(super) watched: Topics,
 }
 
 /// How a request ended that was executed.
@@ -40,6 +44,8 @@ pub(super) enum Ended {
     Done,
     /// With the connection.
     Close,
+    /// As a watcher's, with the last of its replies.
+    Watch,
     /// It goes on as a dump.
     Dump(Dump),
 }
@@ -69,7 +75,7 @@ impl<'t> Turn<'t> {
         settings: &'t Settings,
         moment: Moment,
         output: Wire<'t>,
-        client: &'t SharedClient,
+        client: &'t Arc<SharedClient>,
     ) -> Turn<'t> {
         Turn {
             node,
@@ -81,6 +87,7 @@ impl<'t> Turn<'t> {
             executed: 0,
             stats: &node.stats[worker],
             detailed: node.memcache.detail.is_on(),
+            watched: node.memcache.watchers.wanted(),
         }
     }
 
@@ -116,7 +123,11 @@ impl<'t> Turn<'t> {
         let keys = std::iter::once(position);
         let locked = Locked::new(&self.node.keyspace, self.stats, keys, self.moment, Touch::Yes, DB)
             .inspect_err(|_| self.stats.contended.add(1))?;
-        Ok(Item::new(locked, Key { bytes, position }))
+        let mut item = Item::new(locked, Key { bytes, position });
+        if self.watched.meet(Topics::FETCHERS) {
+            self.log_fetch(&mut item);
+        }
+        Ok(item)
     }
 
     /// Executes a request. `position` is that of its key, the first one if it names several.

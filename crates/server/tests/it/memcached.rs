@@ -118,3 +118,86 @@ fn a_dump_of_many_keys_does_not_hold_others_up() {
     assert_eq!(lines(&mut dumper, "EN"), 20_001);
     server.end();
 }
+
+#[test]
+fn watchers_are_told_what_others_do() {
+    let server = Server::start(&[]);
+    let mut client = server.memcached();
+    assert_eq!(line(&mut client, "mn\r\n"), "MN");
+    let mut watcher = server.memcached();
+    assert_eq!(line(&mut watcher, "watch nonsense\r\n"), "ERROR");
+    assert_eq!(line(&mut watcher, "watch fetchers mutations deletions\r\n"), "OK");
+    for (request, reply) in [
+        ("set a% 0 0 3\r\nabc\r\n", "STORED"),
+        ("mg a%\r\n", "HD"),
+        ("cas a% 0 100 1 5\r\nx\r\n", "EXISTS"),
+        ("delete a%\r\n", "DELETED"),
+    ] {
+        assert_eq!(line(&mut client, request), reply);
+    }
+    // What a watcher says is not heard.
+    watcher.send(b"mn\r\nget a%\r\n").unwrap();
+    let mut told = |fields: &str| {
+        let said = watcher.line().unwrap();
+        let words: Vec<&str> = said.split(' ').filter(|word| !word.starts_with("cfd=")).collect();
+        assert!(words[0].starts_with("ts=") && words[1].starts_with("gid="), "{said}");
+        assert_eq!(words[2..].join(" "), fields);
+    };
+    told("type=item_get key=a%25 status=not_found clsid=0 size=0");
+    told("type=item_store key=a%25 status=stored cmd=set ttl=0 clsid=1 size=3");
+    told("type=item_get key=a%25 status=found clsid=1 size=3");
+    told("type=item_get key=a%25 status=found clsid=1 size=3");
+    told("type=item_store key=a%25 status=exists cmd=cas ttl=100 clsid=1 size=1");
+    told("type=item_get key=a%25 status=found clsid=1 size=3");
+    told("type=deleted key=a%25 cmd=delete clsid=1 size=3");
+    drop(watcher);
+    eventually("the watcher is forgotten", || {
+        client.send(b"stats\r\n").unwrap();
+        std::iter::from_fn(|| client.line().ok())
+            .take_while(|line| line != "END")
+            .any(|line| line == "STAT log_watchers 0")
+    });
+    server.end();
+}
+
+#[test]
+fn watchers_are_told_who_comes_and_goes() {
+    let server = Server::start(&["--timeout", "0"]);
+    let mut watcher = server.memcached();
+    assert_eq!(line(&mut watcher, "watch connevents\r\n"), "OK");
+    for (request, reason) in [("version\r\nquit\r\n", "normal"), ("GET / HTTP/1.1\r\n", "error")] {
+        let mut client = server.memcached();
+        client.send(request.as_bytes()).unwrap();
+        client.rest();
+        let (came, went) = (watcher.line().unwrap(), watcher.line().unwrap());
+        assert!(came.contains(" type=conn_new rip=127.0.0.1 rport=") && came.contains(" transport=tcp cfd="));
+        assert!(went.contains(" type=conn_close rip=127.0.0.1 rport="), "{went}");
+        assert!(went.contains(&format!(" transport=tcp reason={reason} cfd=")), "{went}");
+    }
+    server.end();
+}
+
+#[test]
+fn a_watcher_that_does_not_read_is_told_what_it_missed() {
+    let server = Server::start(&["--worker-threads", "1"]);
+    let mut watcher = server.memcached();
+    assert_eq!(line(&mut watcher, "watch\r\n"), "OK");
+    let mut client = server.memcached();
+    let gets: String = (0..500).map(|number| format!("mg {}{number} q\r\n", "k".repeat(200))).collect();
+    // More than sockets hold and may wait.
+    for _ in 0..100 {
+        client.send(gets.as_bytes()).unwrap();
+        assert_eq!(line(&mut client, "mn\r\n"), "MN");
+    }
+    // It is told when there is something else to tell.
+    let mut read = 0;
+    loop {
+        assert_eq!(line(&mut client, "mg k\r\n"), "EN");
+        if watcher.line().unwrap().starts_with("skipped=") {
+            break;
+        }
+        read += 1;
+        assert!(read < 1_000_000, "nothing was missed");
+    }
+    server.end();
+}

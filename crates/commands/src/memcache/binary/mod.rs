@@ -8,6 +8,7 @@ use memcache_parser::Limits;
 use memcache_parser::binary::reply::{self, Status};
 use memcache_parser::binary::{self, Command, Error, Parsed, Request, parse};
 use smallvec::SmallVec;
+use std::sync::atomic::Ordering;
 
 use super::authentication::Admission;
 use super::connection::{BATCH_MAX, BatchEnd, Dialogue, Stop, missing};
@@ -53,7 +54,7 @@ impl Dialogue {
         }
         for prepared in &batch {
             match self.answer(turn, prepared) {
-                Ok(Ended::Done | Ended::Dump(_)) => {}
+                Ok(Ended::Done | Ended::Dump(_) | Ended::Watch) => {}
                 Ok(Ended::Close) => return BatchEnd::Served(prepared.end, Served::Close),
                 Err(Contended) => return BatchEnd::Served(prepared.start, Served::Again),
             }
@@ -102,7 +103,11 @@ impl Dialogue {
         }
         turn.executed += 1;
         self.swallow = error.swallow;
-        if error.close { BatchEnd::Served(end, Served::Close) } else { BatchEnd::Consumed(end) }
+        if !error.close {
+            return BatchEnd::Consumed(end);
+        }
+        turn.client.failed.store(true, Ordering::Relaxed);
+        BatchEnd::Served(end, Served::Close)
     }
 }
 
