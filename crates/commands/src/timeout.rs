@@ -3,7 +3,7 @@
 use crate::prelude::*;
 
 /// Milliseconds, not negative; what they mean when they are 0 is for the command to say.
-pub(crate) fn millis(argument: &[u8]) -> Result<i64, CommandError> {
+fn millis(argument: &[u8]) -> Result<i64, CommandError> {
     match larder_store::parse_integer(argument) {
         None => Err(CommandError::line("ERR timeout is not an integer or out of range")),
         Some(..0) => Err(CommandError::line("ERR timeout is negative")),

@@ -1,5 +1,6 @@
 //! A client: what its requests depend on, and what other clients may see of it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
@@ -75,7 +76,7 @@ pub struct SharedClient {
     pub sent_bytes: AtomicU64,
     /// The socket's number in the process; -1 without one.
     pub descriptor: i32,
-    /// CLIENT NO-EVICT and NO-TOUCH, as the letters of the flags field.
+    /// CLIENT NO-EVICT.
     pub no_evict: AtomicBool,
     /// CLIENT NO-TOUCH.
     pub no_touch: AtomicBool,
@@ -195,15 +196,21 @@ impl SharedClient {
     }
 
     /// Sends it bytes, which are whole replies or pushes, behind the replies of the batch that is running. A client that has more
-    /// than `unread_max` bytes of output waiting is sent away instead.
-    pub(crate) fn deliver(&self, bytes: Bytes, unread_max: u64) {
+    /// than `unread_max` bytes of output waiting is sent away instead: says whether it was.
+    pub(crate) fn deliver(&self, bytes: Bytes, unread_max: u64) -> bool {
+        if self.is_ended() {
+            // Its worker has yet to notice, and nobody will read it.
+            return false;
+        }
         let before = self.inbox.push(bytes);
-        if before + self.output_bytes.load(Ordering::Relaxed) > unread_max {
+        let too_much = before + self.output_bytes.load(Ordering::Relaxed) > unread_max;
+        if too_much {
             self.disconnect();
         } else if before == 0 {
             // Otherwise it has been woken and has yet to come.
             self.link.wake();
         }
+        too_much
     }
 
     /// Bytes of output that it has yet to read, as far as is known.
@@ -220,10 +227,16 @@ impl SharedClient {
         }
     }
 
-    /// Bytes that others have sent to it and that its worker has yet to take over, and in how many messages.
+    /// Bytes that others have sent to it and that its worker has yet to take over.
     #[must_use]
-    pub fn inbox(&self) -> (u64, usize) {
-        (self.inbox.bytes(), self.inbox.len())
+    pub fn inbox_bytes(&self) -> u64 {
+        self.inbox.bytes()
+    }
+
+    /// In how many messages they are.
+    #[must_use]
+    pub fn inbox_len(&self) -> usize {
+        self.inbox.len()
     }
 
     /// Whether it is sent a line for each command.
@@ -279,6 +292,15 @@ impl SharedClient {
     #[must_use]
     pub fn is_local(&self) -> bool {
         is_local(&self.address)
+    }
+
+    /// Where it has come from, as MONITOR and memcached show it: `unix:` and the path for one that has come by a unix socket.
+    #[must_use]
+    pub fn shown_address(&self) -> Cow<'_, str> {
+        match self.address.strip_suffix(":0") {
+            Some(path) if self.is_unix_socket() => Cow::Owned(format!("unix:{path}")),
+            _ => Cow::Borrowed(&self.address),
+        }
     }
 
     /// Whether it has come by a unix socket.
@@ -356,7 +378,7 @@ impl Client {
 
     /// Takes over what others have sent.
     #[inline]
-    pub(crate) fn take_inbox(&self, output: &mut Output) {
+    pub fn take_inbox(&self, output: &mut Output) {
         self.shared.take_inbox(output);
     }
 

@@ -44,12 +44,13 @@ impl LogKind {
     }
 
     /// How many commands are kept.
-    fn len_max(self, settings: &Settings) -> u64 {
-        match self {
+    fn len_max(self, settings: &Settings) -> usize {
+        let len_max = match self {
             LogKind::Slow => settings.slowlog_max_len,
             LogKind::LargeRequest => settings.commandlog_large_request_max_len,
             LogKind::LargeReply => settings.commandlog_large_reply_max_len,
-        }
+        };
+        usize::try_from(len_max).unwrap_or(usize::MAX)
     }
 }
 
@@ -91,26 +92,30 @@ impl CommandLogs {
         client: &SharedClient,
         (now, settings): (UnixMillis, &Settings),
     ) {
+        let len_max = kind.len_max(settings);
+        if len_max == 0 {
+            return;
+        }
         let args = kept_args(row, args);
         let (address, name) = (client.address.clone(), client.names.lock().name.clone());
         let mut log = self.0[kind as usize].lock();
         let id = log.next_id;
         log.next_id += 1;
         log.entries.push_front(LoggedCommand { id, at: now, amount, args, address, name });
-        let len_max = usize::try_from(kind.len_max(settings)).unwrap_or(usize::MAX);
         log.entries.truncate(len_max);
     }
 
-    /// The latest commands, the very latest first.
+    /// The latest commands, the very latest first; no more than are to be kept now.
     #[must_use]
-    pub fn latest(&self, kind: LogKind, count: usize) -> Vec<LoggedCommand> {
+    pub fn latest(&self, kind: LogKind, count: usize, settings: &Settings) -> Vec<LoggedCommand> {
+        let count = count.min(kind.len_max(settings));
         self.0[kind as usize].lock().entries.iter().take(count).cloned().collect()
     }
 
     /// How many are kept.
     #[must_use]
-    pub fn len(&self, kind: LogKind) -> usize {
-        self.0[kind as usize].lock().entries.len()
+    pub fn len(&self, kind: LogKind, settings: &Settings) -> usize {
+        self.0[kind as usize].lock().entries.len().min(kind.len_max(settings))
     }
 
     /// Forgets all.

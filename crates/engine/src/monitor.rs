@@ -46,12 +46,11 @@ impl Monitors {
         }
     }
 
-    /// Sends a line to all. One that leaves more than `unread_max` bytes unread is sent away.
-    pub(crate) fn send(&self, line: Vec<u8>, unread_max: u64) {
+    /// Sends a line to all. Those that leave more than `unread_max` bytes unread are sent away; returns how many.
+    pub(crate) fn send(&self, line: Vec<u8>, unread_max: u64) -> u64 {
         let line = Bytes::from(line);
-        for monitor in self.clients.lock().iter() {
-            monitor.deliver(line.clone(), unread_max);
-        }
+        let clients = self.clients.lock();
+        clients.iter().map(|monitor| u64::from(monitor.deliver(line.clone(), unread_max))).sum()
     }
 }
 
@@ -59,12 +58,9 @@ impl Monitors {
 pub(crate) fn line(micros: i64, client: &Client, row: Row, args: Args<'_>) -> Vec<u8> {
     let mut line = Vec::with_capacity(64 + args.iter().map(|argument| argument.len() + 3).sum::<usize>());
     let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
-    let (prefix, address) = match client.shared.address.strip_suffix(":0") {
-        Some(path) if client.shared.is_unix_socket() => ("unix:", path),
-        _ => ("", client.shared.address.as_str()),
-    };
+    let address = client.shared.shown_address();
     // Appending to memory does not fail.
-    let _ = write!(line, "+{seconds}.{micros:06} [{} {prefix}{address}]", client.db.0);
+    let _ = write!(line, "+{seconds}.{micros:06} [{} {address}]", client.db.0);
     for index in 0..args.len() {
         line.push(b' ');
         quote(&mut line, row.shown(args, index));

@@ -49,7 +49,8 @@ impl Turn<'_> {
     /// Until when a request is to wait, if it is.
     #[cold]
     pub(crate) fn postponed(&self, row: Row, time: Time) -> Option<UnixMillis> {
-        if !self.attention.paused {
+        // As in Redis, for which they are replicas, monitors are not kept waiting.
+        if !self.attention.paused || self.client.shared.is_monitor() {
             return None;
         }
         let (paused, until) = self.node.pause.in_force(time.now)?;
@@ -68,7 +69,8 @@ impl Turn<'_> {
             0 => MONITOR_UNREAD_MAX,
             limit => limit,
         };
-        self.node.monitors.send(line, unread_max);
+        let sent_away = self.node.monitors.send(line, unread_max);
+        self.stats.output_limit_exceeded.add(sent_away);
         // Behind the reply to the command, and before those to the next ones.
         self.client.take_inbox(self.output);
     }
@@ -93,9 +95,7 @@ impl Turn<'_> {
     #[cold]
     pub(crate) fn note_slow(&self, row: Row, args: Args<'_>, nanos: u64, time: Time) {
         let (command, settings) = (row.command, &**self.settings);
-        if !command.arity.accepts(args.len())
-            || !self.client.authenticated && !command.flags.has(Flags::NO_AUTH)
-        {
+        if !self.is_admitted(row, args) {
             return;
         }
         let happening =
@@ -126,24 +126,18 @@ impl Turn<'_> {
         }
     }
 
-    /// Keeps the requests of a batch that are larger than a directive says.
+    /// Keeps a request that is larger than a directive says. One that was refused is not kept.
     #[cold]
-    pub(crate) fn note_large_requests(&self, batch: &Batch, input: &[u8], from: usize, time: Time) {
-        let mut start = from;
-        for (index, request) in batch.requests.iter().enumerate() {
-            if let Some(row) = request.row {
-                let bytes = (request.end - start) as u64;
-                self.note_large_request(row, batch.args_of(index, input), bytes, time);
-            }
-            start = request.end;
+    pub(crate) fn note_large_request(&self, row: Row, args: Args<'_>, bytes: u64, time: Time) {
+        if bytes >= self.settings.limits.request_bytes && self.is_admitted(row, args) {
+            self.log(LogKind::LargeRequest, bytes, row, args, time);
         }
     }
 
-    /// Keeps a request that is larger than a directive says.
-    fn note_large_request(&self, row: Row, args: Args<'_>, bytes: u64, time: Time) {
-        if bytes >= self.settings.limits.request_bytes && row.command.arity.accepts(args.len()) {
-            self.log(LogKind::LargeRequest, bytes, row, args, time);
-        }
+    /// Whether the client may use the command, and with so many arguments.
+    fn is_admitted(&self, row: Row, args: Args<'_>) -> bool {
+        let command = row.command;
+        command.arity.accepts(args.len()) && (self.client.authenticated || command.flags.has(Flags::NO_AUTH))
     }
 
     /// Keeps a request whose reply is larger than a directive says.

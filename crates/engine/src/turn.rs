@@ -161,7 +161,8 @@ impl Turn<'_> {
     /// Says how a request waits that did not end, and what its driver should do.
     fn wait(&self, pending: &mut Pending, time: Time) -> Served {
         if let When::At(at) = pending.when {
-            pending.nanos += u64::try_from(at.0 - time.now.0).unwrap_or(0) * 1_000_000;
+            let millis = u64::try_from(at.0.saturating_sub(time.now.0)).unwrap_or(0);
+            pending.nanos = pending.nanos.saturating_add(millis.saturating_mul(1_000_000));
         }
         self.client.shared.waiting.set(pending.when.waiting());
         if matches!(pending.when, When::Postponed(_)) && self.node.pause.in_force(time.now).is_none() {
@@ -249,14 +250,11 @@ impl Turn<'_> {
         consumed: &mut usize,
         time: &mut Time,
     ) -> Executed {
-        let from = *consumed;
-        if batch
+        // Whether a request among them may be large enough to be kept.
+        let large = batch
             .requests
             .last()
-            .is_some_and(|last| (last.end - from) as u64 >= self.settings.limits.request_bytes)
-        {
-            self.note_large_requests(batch, input, from, *time);
-        }
+            .is_some_and(|last| (last.end - *consumed) as u64 >= self.settings.limits.request_bytes);
         let (mut args_start, mut keys_start) = (0, 0);
         // Brief requests from this one on are still to be timed, together.
         let mut untimed = 0;
@@ -265,11 +263,15 @@ impl Turn<'_> {
             let keys = &batch.keys[keys_start..request.keys_end as usize];
             (args_start, keys_start) = (request.args_end as usize, request.keys_end as usize);
             let args = Args::new(input, spans);
+            let request_bytes = (request.end - *consumed) as u64;
             *consumed = request.end;
             let Some(row) = request.row else {
                 self.refuse(args);
                 continue;
             };
+            if large {
+                self.note_large_request(row, args, request_bytes, *time);
+            }
             let brief = row.command.is_brief();
             if !brief {
                 self.time_brief(batch, untimed..index, input, time);
@@ -349,9 +351,14 @@ impl Turn<'_> {
             Some(mut resume) => (resume(&mut cx), Some(resume)),
             None => ((row.command.run)(&mut cx), None),
         };
+        let first_call = going_on.is_none();
         match result {
             Ok(Outcome::Reply) => self.after_reply(mark),
             Ok(Outcome::Later(Later { resume, when })) => {
+                if first_call && self.attention.needed {
+                    // When it is called, not when it has ended, which may never be.
+                    self.tell_monitors(row, args);
+                }
                 return Some(Unfinished { resume: Some(resume), when });
             }
             Err(CommandError::Contended) => {
@@ -373,7 +380,9 @@ impl Turn<'_> {
                 let reply_bytes = self.output.len_since(mark);
                 self.count_keys(args, keys, begun, reply_bytes);
             }
-            self.tell_monitors(row, args);
+            if first_call {
+                self.tell_monitors(row, args);
+            }
         }
         None
     }

@@ -2,6 +2,7 @@
 
 mod acceptor;
 mod auth_file;
+mod background;
 mod crash;
 mod driver;
 mod host;

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use larder_store::{size_class, slab_unused_bytes};
 use mimalloc::MiMalloc;
 
-pub(crate) use reserve::use_huge_pages;
+pub(crate) use reserve::{Pages, use_pages};
 
 /// A thread moves what it has counted to the common sum when it exceeds this many bytes in either direction.
 const SLACK: i64 = 64 * 1024;
@@ -55,6 +55,7 @@ pub(crate) fn peak() -> u64 {
 pub(crate) fn purge() {
     // SAFETY: it may be called at any time, from any thread.
     unsafe { libmimalloc_sys::mi_collect(true) };
+    reserve::purge();
 }
 
 #[inline]

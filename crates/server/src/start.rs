@@ -18,11 +18,12 @@ use crate::host::{self, Process};
 use crate::http::{self, Watched};
 use crate::listener::{self, Dealer};
 use crate::log::Log;
+use crate::memory::{self, Pages};
 use crate::options::{self, Start};
 use crate::signals::Signals;
 use crate::supervision::{Supervision, become_user};
 use crate::worker::NewConnection;
-use crate::{auth_file, crash, memory, open_files, worker};
+use crate::{auth_file, background, crash, open_files, worker};
 
 /// How often the offset between the steady clock and the time of day is renewed, and slow upkeep is done.
 const UPKEEP: Duration = Duration::from_millis(100);
@@ -59,7 +60,7 @@ fn serve_supervised(
     log: Log,
     supervision: &Supervision,
 ) -> io::Result<()> {
-    choose_pages(&settings)?;
+    memory::use_pages(if settings.disable_thp { Pages::Small } else { Pages::Huge })?;
     let settings = with_room_for_clients(settings);
     let rings = rings(settings.io_uring, worker_count(&settings))?;
     let (mover, moves) = acceptor::mover();
@@ -198,20 +199,9 @@ fn greet(process: &Process, settings: &Settings, dealer: &Dealer) {
     }
 }
 
-fn choose_pages(settings: &Settings) -> io::Result<()> {
-    if !settings.disable_thp {
-        return memory::use_huge_pages();
-    }
-    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
-        tracing::warn!("Huge pages cannot be disabled: {error}");
-    }
-    Ok(())
-}
-
 /// Frees what takes long on a thread of its own.
 fn free_in_background(garbage: Receiver<Garbage>) -> io::Result<()> {
-    thread::Builder::new().name("free".to_owned()).spawn(move || garbage.into_iter().for_each(drop))?;
-    Ok(())
+    background::spawn("free", move || garbage.into_iter().for_each(drop)).map(drop)
 }
 
 /// As Redis does: where the system does not permit as many files, fewer clients are served.

@@ -219,6 +219,8 @@ fn select(cx: &mut Context<'_>) -> CommandResult {
 
 fn reset(cx: &mut Context<'_>) -> CommandResult {
     cx.node.monitors.remove(&cx.client.shared);
+    // What was sent to it before comes before the reply.
+    cx.client.take_inbox(cx.reply.out);
     cx.client.reset(cx.settings.requirepass.is_empty());
     cx.reply.protocol = cx.client.protocol;
     cx.reply.simple("RESET");

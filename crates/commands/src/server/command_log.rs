@@ -162,7 +162,7 @@ fn count(argument: &[u8]) -> Result<usize, CommandError> {
 }
 
 fn get(cx: &mut Context<'_>, kind: LogKind, count: usize) -> CommandResult {
-    let entries = cx.node.command_logs.latest(kind, count);
+    let entries = cx.node.command_logs.latest(kind, count, cx.settings);
     cx.reply.array(entries.len());
     for LoggedCommand { id, at, amount, args, address, name } in &entries {
         cx.reply.array(6);
@@ -178,7 +178,7 @@ fn get(cx: &mut Context<'_>, kind: LogKind, count: usize) -> CommandResult {
 }
 
 fn len(cx: &mut Context<'_>, kind: LogKind) -> CommandResult {
-    cx.reply.integer(cx.node.command_logs.len(kind) as i64);
+    cx.reply.integer(cx.node.command_logs.len(kind, cx.settings) as i64);
     Ok(Outcome::Reply)
 }
 

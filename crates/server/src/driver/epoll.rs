@@ -56,6 +56,7 @@ fn adopt(shared: &Rc<Shared>, connection: NewConnection) {
     let task = Arc::new(Task::default());
     let link = Box::new(TaskLink(Arc::clone(&task)));
     let (conversation, registered) = shared.local.register(arrival, stream.descriptor(), link);
+    let client = shared.local.node.clients.get(&registered.id).map(|client| Arc::clone(&client));
     let driver = Driver::new(stream, Session::new(conversation), Arc::clone(&task));
     let shared = Rc::clone(shared);
     let running = spawn_local(async move {
@@ -64,6 +65,10 @@ fn adopt(shared: &Rc<Shared>, connection: NewConnection) {
     });
     // Nobody else sets it.
     let _ = task.abort.set(running.abort_handle());
+    if client.is_some_and(|client| client.is_ended()) {
+        // By somebody who came before the handle was there.
+        running.abort();
+    }
 }
 
 /// The task of a connection, as others can reach it.
@@ -161,7 +166,14 @@ impl Driver {
         tokio::select! {
             biased;
             served = input => served,
-            () = self.task.woken.notified() => Ok(self.state.borrow_mut().serve_tail(shared)),
+            () = self.task.woken.notified() => {
+                if self.in_wave.get() {
+                    // What was read comes first: nothing of it may be served while replies are on their way.
+                    shared.wave.run(shared);
+                }
+                // Whatever the wave left has taken over what others sent.
+                Ok(self.left.take().unwrap_or_else(|| self.state.borrow_mut().serve_tail(shared)))
+            }
         }
     }
 
@@ -257,6 +269,10 @@ impl Member for Driver {
     fn serve(&self, shared: &Shared, input: &mut [u8]) {
         self.in_wave.set(false);
         let mut state = self.state.borrow_mut();
+        if state.session.conversation.shared().is_ended() {
+            // Its task is gone, and so is its entry in the registry: nothing may be done in its name any more.
+            return;
+        }
         let served = state.work(shared, |session, output| session.serve(&shared.local, input, output));
         let begins_to_listen = !self.listening.get() && state.session.listens();
         let more = state.session.kept() > 0 || !state.unsent.is_empty() || begins_to_listen;
@@ -296,13 +312,13 @@ impl State {
         task: &mut Context<'_>,
         needed: usize,
     ) -> Poll<io::Result<usize>> {
-        let tail = self.session.tail_with_room(needed);
         loop {
             match self.stream.poll_read_ready(task)? {
                 Poll::Ready(()) => {}
+                // Before room is made: of those that wait there may be many.
                 Poll::Pending => return Poll::Pending,
             }
-            match self.stream.try_read(tail) {
+            match self.stream.try_read(self.session.tail_with_room(needed)) {
                 Ok(0) => return Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 result => {

@@ -51,6 +51,80 @@ fn monitors_on_all_workers_see_everything() {
     server.end();
 }
 
+/// Its own requests are answered amid lines that the socket does not take at once.
+#[test]
+fn a_monitor_that_reads_late_gets_all_lines_and_replies_whole_and_in_order() {
+    const SETS: usize = 500;
+    const ECHOES: usize = 200;
+    let server = Server::start(&[]);
+    let (mut monitor, mut writer) = (server.client(), server.client());
+    assert_eq!(monitor.call(&["MONITOR"]), status("OK"));
+    let value = "x".repeat(20_000);
+    for number in 0..SETS {
+        if number < ECHOES {
+            monitor.send(&request(&["ECHO", &number.to_string()])).unwrap();
+        }
+        assert_eq!(writer.call(&["SET", "key", &value]), status("OK"));
+    }
+    let (mut sets, mut echoes, mut echoed) = (0, 0, 0);
+    while sets < SETS || echoes < ECHOES || echoed < ECHOES {
+        match monitor.reply().unwrap() {
+            Reply::Status(line) if line.contains("\"SET\"") => {
+                assert!(line.ends_with(&format!("\"key\" \"{value}\"")), "a line is cut");
+                sets += 1;
+            }
+            Reply::Status(line) => {
+                assert!(line.ends_with(&format!("\"ECHO\" \"{echoes}\"")), "{line}");
+                echoes += 1;
+            }
+            reply => {
+                assert_eq!(reply, Reply::Bulk(echoed.to_string()));
+                echoed += 1;
+            }
+        }
+    }
+    server.end();
+}
+
+#[test]
+fn monitors_see_a_request_that_waits_when_it_is_called() {
+    let server = Server::start(&[]);
+    let (mut monitor, mut waiter) = (server.client(), server.client());
+    assert_eq!(monitor.call(&["MONITOR"]), status("OK"));
+    waiter.send(&request(&["WAIT", "1", "0"])).unwrap();
+    let line = monitor.line().unwrap();
+    assert!(line.ends_with("\"WAIT\" \"1\" \"0\""), "{line}");
+    let (mut witness, mut unblock) = (server.client(), String::new());
+    blocked(&mut witness, 1);
+    let list = witness.call(&["CLIENT", "LIST"]);
+    if let Some(line) = list.text().lines().find(|line| line.contains("cmd=wait")) {
+        unblock = line.trim_start_matches("id=").split(' ').next().unwrap().to_owned();
+    }
+    assert_eq!(witness.call(&["CLIENT", "UNBLOCK", &unblock]).integer(), 1);
+    assert_eq!(waiter.reply().unwrap(), Reply::Integer(0));
+    witness.call(&["ECHO", "end"]);
+    let lines = std::iter::from_fn(|| Some(monitor.line().unwrap()));
+    let until_end = lines.take_while(|line| !line.ends_with("\"ECHO\" \"end\""));
+    let shown: Vec<String> = until_end.collect();
+    assert!(
+        shown.iter().any(|line| line.contains("\"UNBLOCK\""))
+            && !shown.iter().any(|line| line.contains("\"WAIT\""))
+    );
+    server.end();
+}
+
+#[test]
+fn a_large_request_behind_one_that_waits_is_kept_once() {
+    let server = Server::start(&["--commandlog-request-larger-than", "1000"]);
+    let mut client = server.client();
+    let large = request(&["SET", "key", &"x".repeat(2_000)]);
+    client.send(&[request(&["WAIT", "1", "10"]), large].concat()).unwrap();
+    assert_eq!(client.reply().unwrap(), Reply::Integer(0));
+    assert_eq!(client.reply().unwrap(), status("OK"));
+    assert_eq!(client.call(&["COMMANDLOG", "LEN", "large-request"]).integer(), 1);
+    server.end();
+}
+
 #[test]
 fn a_monitor_that_reads_nothing_is_sent_away() {
     let server = Server::start(&["--client-output-buffer-limit", "normal 1000000 0 0"]);

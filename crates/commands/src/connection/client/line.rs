@@ -14,7 +14,7 @@ pub(super) fn append(text: &mut String, cx: &Context<'_>, client: &SharedClient)
     let names = client.names.lock().clone();
     let (query_bytes, unsent) =
         (client.query_bytes.load(Ordering::Relaxed), client.output_bytes.load(Ordering::Relaxed));
-    let (inbox_bytes, messages) = client.inbox();
+    let (inbox_bytes, messages) = (client.inbox_bytes(), client.inbox_len());
     let (output_bytes, output_blocks) = (unsent + inbox_bytes, usize::from(unsent > 0) + messages);
     let argument_bytes = if own { cx.args.iter().map(<[u8]>::len).sum() } else { 0 };
     let command = cx.node.table.rows().get(client.row.load(Ordering::Relaxed) as usize);

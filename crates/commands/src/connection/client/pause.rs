@@ -53,9 +53,9 @@ fn pause(cx: &mut Context<'_>) -> CommandResult {
         4 => return Err(CommandError::line("ERR CLIENT PAUSE mode must be WRITE or ALL")),
         _ => return Err(CommandError::subcommand_syntax(cx.args)),
     };
-    let millis = timeout::millis(cx.args.at(2))?;
+    let until = timeout::deadline(cx.args.at(2), cx.now())?.unwrap_or(cx.now());
 
-    cx.node.pause.begin(paused, cx.now().saturating_add(millis), cx.now());
+    cx.node.pause.begin(paused, until, cx.now());
     cx.reply.ok();
     Ok(Outcome::Reply)
 }

@@ -61,8 +61,10 @@ fn listeners(cx: &Context<'_>) -> Vec<String> {
             listeners.push(format!("name={name},{addresses}port={port}"));
         }
     }
-    if !settings.unixsocket.is_empty() {
-        listeners.push(format!("name=unix,bind={}", settings.unixsocket));
+    for (name, path) in [("unix", &settings.unixsocket), ("memcached-unix", &settings.memcached_unixsocket)] {
+        if !path.is_empty() {
+            listeners.push(format!("name={name},bind={path}"));
+        }
     }
     listeners
 }

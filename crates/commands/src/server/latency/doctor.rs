@@ -20,7 +20,7 @@ pub(super) fn report(cx: &Context<'_>) -> String {
     }
     let mut report = format!("This took {threshold} ms or longer:\n\n");
     for (number, (happening, series)) in all.iter().enumerate() {
-        let figures = Figures::of(series);
+        let summary = Summary::of(series);
         // Appending to memory does not fail.
         let _ = writeln!(
             report,
@@ -28,9 +28,9 @@ pub(super) fn report(cx: &Context<'_>) -> String {
             number + 1,
             happening.name(),
             series.samples.len(),
-            figures.average,
-            figures.deviation,
-            figures.seconds_apart,
+            summary.average,
+            summary.deviation,
+            summary.seconds_apart,
             series.max_millis,
         );
     }
@@ -42,7 +42,7 @@ pub(super) fn report(cx: &Context<'_>) -> String {
 }
 
 /// What a series comes to.
-struct Figures {
+struct Summary {
     average: f64,
     /// Mean distance from the average.
     deviation: f64,
@@ -50,8 +50,8 @@ struct Figures {
     seconds_apart: f64,
 }
 
-impl Figures {
-    fn of(series: &LatencySeries) -> Figures {
+impl Summary {
+    fn of(series: &LatencySeries) -> Summary {
         let count = series.samples.len().max(1) as f64;
         let millis = || series.samples.iter().map(|sample| sample.millis as f64);
         let average = millis().sum::<f64>() / count;
@@ -60,7 +60,7 @@ impl Figures {
             (Some(first), Some(last)) => (last.second - first.second) as f64,
             _ => 0.0,
         };
-        Figures { average, deviation, seconds_apart: span / (count - 1.0).max(1.0) }
+        Summary { average, deviation, seconds_apart: span / (count - 1.0).max(1.0) }
     }
 }
 

@@ -76,7 +76,7 @@ fn client_bytes(cx: &Context<'_>) -> u64 {
     let one = size_of::<Client>() + size_of::<SharedClient>();
     let buffers = |client: &SharedClient| {
         let (input, output) = (&client.query_bytes, &client.output_bytes);
-        input.load(Ordering::Relaxed) + output.load(Ordering::Relaxed) + client.inbox().0
+        input.load(Ordering::Relaxed) + output.load(Ordering::Relaxed) + client.inbox_bytes()
     };
     cx.node.clients.iter().map(|client| one as u64 + buffers(&client)).sum()
 }
