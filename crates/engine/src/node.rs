@@ -88,6 +88,8 @@ pub struct Identity {
     pub executable: String,
     /// Path of the configuration file, empty without one.
     pub config_file: String,
+    /// The settings where nothing is said, which depend on the name that the binary was started by.
+    pub unsaid: Settings,
     /// How the process waits for its clients.
     pub multiplexing_api: &'static str,
     /// Who watches over the process: `no`, `systemd` or `upstart`.
@@ -119,12 +121,12 @@ pub trait Host: Send + Sync {
     /// A text for the client, when the system does not permit it; then nothing has changed. What the settings call `dir` becomes
     /// an absolute path.
     fn apply(&self, settings: &mut Settings) -> Result<(), String>;
-    /// Puts another text in the place of a file's, which `change` makes of the present one: a reader sees either all of it or
-    /// nothing, and it is on disk when this returns.
+    /// Puts other bytes in the place of a file's, which `change` makes of the present ones: a reader sees either all of them or
+    /// none, and they are on disk when this returns.
     ///
     /// # Errors
     /// The system's words, when a file cannot be read or written; then nothing has changed.
-    fn rewrite_file(&self, path: &str, change: &dyn Fn(&str) -> String) -> Result<(), String>;
+    fn rewrite_file(&self, path: &str, change: &dyn Fn(&[u8]) -> Vec<u8>) -> Result<(), String>;
     /// Bytes of memory allocated by the process.
     fn used_memory(&self) -> u64;
     /// The most that `used_memory` has been.
@@ -236,7 +238,8 @@ impl Node {
     pub fn rewrite_settings(&self, which: Rewrite) -> Result<(), String> {
         let _not_amid_a_change = self.changing.lock();
         let settings = self.settings();
-        self.host.rewrite_file(&self.identity.config_file, &|old| settings.rewrite(old, which))
+        let rewrite = |old: &[u8]| settings.rewrite(old, which, &self.identity.unsaid);
+        self.host.rewrite_file(&self.identity.config_file, &rewrite)
     }
 
     /// Ends CLIENT PAUSE, and has everybody go on who waited for that.
@@ -363,7 +366,7 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     fn apply(&self, settings: &mut Settings) -> Result<(), String> {
         (**self).apply(settings)
     }
-    fn rewrite_file(&self, path: &str, change: &dyn Fn(&str) -> String) -> Result<(), String> {
+    fn rewrite_file(&self, path: &str, change: &dyn Fn(&[u8]) -> Vec<u8>) -> Result<(), String> {
         (**self).rewrite_file(path, change)
     }
     fn used_memory(&self) -> u64 {

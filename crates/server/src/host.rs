@@ -156,7 +156,7 @@ impl Host for Process {
         Ok(())
     }
 
-    fn rewrite_file(&self, path: &str, change: &dyn Fn(&str) -> String) -> Result<(), String> {
+    fn rewrite_file(&self, path: &str, change: &dyn Fn(&[u8]) -> Vec<u8>) -> Result<(), String> {
         rewrite(Path::new(path), change).map_err(|error| reason(&error))
     }
 
@@ -219,17 +219,17 @@ pub(crate) fn enter(dir: &str) -> Result<String, String> {
     Ok(entered.display().to_string())
 }
 
-/// The new text is written beside the old one, with its permissions, and takes its name when it is on disk. A file that is not
+/// The new file is written beside the old one, with its permissions, and takes its name when it is on disk. A file that is not
 /// there counts as empty.
-fn rewrite(path: &Path, change: &dyn Fn(&str) -> String) -> io::Result<()> {
-    let (old, permissions) = match fs::read_to_string(path) {
-        Ok(text) => (text, Some(fs::metadata(path)?.permissions())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (String::new(), None),
+fn rewrite(path: &Path, change: &dyn Fn(&[u8]) -> Vec<u8>) -> io::Result<()> {
+    let (old, permissions) = match fs::read(path) {
+        Ok(bytes) => (bytes, Some(fs::metadata(path)?.permissions())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (Vec::new(), None),
         Err(error) => return Err(error),
     };
     let directory = path.parent().unwrap_or(Path::new("/"));
     let mut file = tempfile::Builder::new().prefix(".larder-").suffix(".conf").tempfile_in(directory)?;
-    file.write_all(change(&old).as_bytes())?;
+    file.write_all(&change(&old))?;
     if let Some(permissions) = permissions {
         file.as_file().set_permissions(permissions)?;
     }

@@ -29,23 +29,23 @@ use crate::{auth_file, background, crash, open_files, worker};
 const UPKEEP: Duration = Duration::from_millis(100);
 
 /// Serves until a signal or SHUTDOWN ends it.
-pub(crate) fn serve(start: Start) -> io::Result<()> {
-    let Start { mut settings, config_file, commands, user } = start;
+pub(crate) fn serve(mut start: Start) -> io::Result<()> {
     // Before there is a log, only standard error can say why there is none.
-    let log = begin_log(&mut settings, user).inspect_err(|error| options::complain(&error.to_string()))?;
+    let log = begin_log(&mut start).inspect_err(|error| options::complain(&error.to_string()))?;
     // While there is one thread.
-    let supervision = Supervision::begin(&settings).map_err(io::Error::other)?;
+    let supervision = Supervision::begin(&start.settings).map_err(io::Error::other)?;
     supervision.write_pid_file();
-    let served = serve_supervised(settings, config_file, commands, log, &supervision);
+    let served = serve_supervised(start, log, &supervision);
     supervision.end();
     served.inspect(|()| tracing::warn!("Larder is now ready to exit, bye bye..."))
 }
 
 /// Becomes another user if that is wanted, enters the directory that is to be worked in, and begins the log.
-fn begin_log(settings: &mut Settings, user: Option<String>) -> io::Result<Log> {
-    if let Some(user) = user {
-        become_user(&user).map_err(io::Error::other)?;
+fn begin_log(start: &mut Start) -> io::Result<Log> {
+    if let Some(user) = &start.user {
+        become_user(user).map_err(io::Error::other)?;
     }
+    let settings = &mut start.settings;
     settings.dir = host::enter(&settings.dir).map_err(io::Error::other)?;
     let log = Log::start(settings)?;
     crash::set_enabled(settings.crash_log_enabled);
@@ -53,13 +53,8 @@ fn begin_log(settings: &mut Settings, user: Option<String>) -> io::Result<Log> {
     Ok(log)
 }
 
-fn serve_supervised(
-    settings: Settings,
-    config_file: String,
-    commands: CommandTable,
-    log: Log,
-    supervision: &Supervision,
-) -> io::Result<()> {
+fn serve_supervised(start: Start, log: Log, supervision: &Supervision) -> io::Result<()> {
+    let Start { settings, unsaid, config_file, commands, .. } = start;
     memory::use_pages(if settings.disable_thp { Pages::Small } else { Pages::Huge })?;
     let settings = with_room_for_clients(settings);
     let rings = rings(settings.io_uring, worker_count(&settings))?;
@@ -67,7 +62,7 @@ fn serve_supervised(
     let (process, stopped) = Process::new(&settings, log, mover);
     let process = Arc::new(process);
     let multiplexing_api = if rings.is_empty() { "epoll" } else { "io_uring" };
-    let identity = identity(&process, config_file, multiplexing_api, supervision.name())?;
+    let identity = identity(&process, config_file, unsaid, multiplexing_api, supervision.name())?;
     let node = node(&settings, commands, identity, Arc::clone(&process))?;
     auth_file::read(&settings, &node)?;
     let (workers, threads) = start_workers(&node, rings)?;
@@ -244,6 +239,7 @@ fn rings(wanted: Use, workers: usize) -> io::Result<Vec<Ring>> {
 fn identity(
     process: &Process,
     config_file: String,
+    unsaid: Settings,
     multiplexing_api: &'static str,
     supervised: &'static str,
 ) -> io::Result<Identity> {
@@ -258,6 +254,7 @@ fn identity(
         process_id: std::process::id(),
         executable: path(std::env::current_exe()),
         config_file,
+        unsaid,
         multiplexing_api,
         supervised,
     })
