@@ -16,7 +16,10 @@ const SETTINGS: &[Line] = &[
     ("udpport", |_| "0".to_owned()),
     ("inter", |turn| turn.settings.bind.join(",")),
     ("evictions", |turn| on(turn.settings.maxmemory_policy != MaxmemoryPolicy::Noeviction)),
-    ("domain_socket", |_| "NULL".to_owned()),
+    ("domain_socket", |turn| match turn.settings.memcached_unixsocket.as_str() {
+        "" => "NULL".to_owned(),
+        path => path.to_owned(),
+    }),
     ("shutdown_command", |turn| yes(turn.settings.memcached_shutdown)),
     ("num_threads", |turn| turn.node.stats.len().to_string()),
     ("stat_key_prefix", |_| ":".to_owned()),
