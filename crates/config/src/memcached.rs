@@ -183,6 +183,18 @@ impl Start {
         Ok(())
     }
 
+    /// Any other character than the colon would be counted by, and is not.
+    fn delimiter(&mut self, value: &str) -> Result<(), String> {
+        match value.chars().next() {
+            Some(':') => {
+                self.settings.memcached_detail = true;
+                Ok(())
+            }
+            Some(_) => Err(format!("-D {value}: keys are counted by what is before a colon only")),
+            None => Err("No delimiter specified".to_owned()),
+        }
+    }
+
     fn protocol(&mut self, value: &str) -> Result<(), String> {
         match value {
             "auto" | "ascii" => Ok(()),

@@ -730,6 +730,15 @@ settings! {
         /// Lets memcached's clients empty the cache by `flush_all`.
         memcached_flush_all: bool = "yes", "memcached-flush-all", Kind::YesNo, Live, Works;
 
+        /// Lets memcached's clients list all keys (`lru_crawler metadump` and `mgdump`, `stats cachedump`) and their beginnings (`stats detail`).
+        memcached_dump: bool = "yes", "memcached-dump", Kind::YesNo, Immutable, Works;
+
+        /// Lets memcached's clients `watch` what others do.
+        memcached_watch: bool = "yes", "memcached-watch", Kind::YesNo, Immutable, Works;
+
+        /// Has memcached's requests counted from the start by what their keys have before a colon, as `stats detail on` does.
+        memcached_detail: bool = "no", "memcached-detail", Kind::YesNo, Immutable, Works;
+
         /// Path of a Unix socket for the memcached protocol; empty opens none.
         memcached_unixsocket: String = "", "memcached-unixsocket", Kind::Text, Immutable, Works;
 

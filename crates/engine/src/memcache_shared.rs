@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use larder_config::Settings;
+
 use crate::memcache_watch::Watchers;
 use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering, RwLock};
 
@@ -29,7 +31,26 @@ pub struct MemcacheUser {
     pub password: Box<[u8]>,
 }
 
+/// Which way something is switched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
 impl MemcacheShared {
+    /// What they share at first on a node with these settings.
+    #[must_use]
+    pub(crate) fn new(settings: &Settings) -> MemcacheShared {
+        let shared = MemcacheShared::default();
+        if settings.memcached_detail {
+            shared.detail.switch(Switch::On);
+        }
+        shared
+    }
+
     /// The users of the file that the directive memcached-auth-file names.
     #[must_use]
     pub fn users(&self) -> Arc<[MemcacheUser]> {
@@ -67,7 +88,8 @@ impl Crawler {
     }
 
     /// Switches it on or off; says whether that was a change.
-    pub fn switch(&self, on: bool) -> bool {
+    pub fn switch(&self, to: Switch) -> bool {
+        let on = to == Switch::On;
         self.on.swap(on, Ordering::Relaxed) != on
     }
 }
@@ -172,8 +194,8 @@ impl Detail {
     }
 
     /// Switches it on or off; what was counted stays.
-    pub fn switch(&self, on: bool) {
-        self.on.store(on, Ordering::Relaxed);
+    pub fn switch(&self, to: Switch) {
+        self.on.store(to == Switch::On, Ordering::Relaxed);
     }
 
     /// Counts a request for a key, if the key has a beginning.

@@ -172,6 +172,7 @@ impl Node {
     ) -> Node {
         // The run id is random, and this is to be another one.
         let seed = identity.run_id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
+        let memcache = MemcacheShared::new(&settings);
         Node {
             keyspace,
             replication_id: Mutex::new(Random::new(seed).hexadecimal_id()),
@@ -192,7 +193,7 @@ impl Node {
             pause: Pause::default(),
             monitors: Monitors::default(),
             hot_keys: HotKeys::new(workers),
-            memcache: MemcacheShared::default(),
+            memcache,
             rates: Rates::default(),
             recent_peaks: RecentPeaks::default(),
             rejected_connections: AtomicU64::new(0),

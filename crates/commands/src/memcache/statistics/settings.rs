@@ -46,7 +46,7 @@ const SETTINGS: &[Line] = &[
     ("lru_crawler_sleep", |turn| turn.node.memcache.crawler.sleep_micros.load(Ordering::Relaxed).to_string()),
     ("lru_crawler_tocrawl", |turn| turn.node.memcache.crawler.items_max.load(Ordering::Relaxed).to_string()),
     ("flush_enabled", |turn| yes(turn.settings.memcached_flush_all)),
-    ("dump_enabled", |_| yes(true)),
+    ("dump_enabled", |turn| yes(turn.settings.memcached_dump)),
     ("lru_maintainer_thread", |_| yes(false)),
     ("lru_segmented", |_| yes(false)),
     ("idle_timeout", |turn| turn.settings.timeout.to_string()),
