@@ -23,7 +23,7 @@ settings! {
         /// TCP port of the memcached protocol; 0 opens none.
         memcached_port: u16 = "11211", "memcached-port", integer(0, 65_535), Live, Works;
 
-        /// Addresses to listen on, `*` for all; one that begins with `-` may be missing on this machine.
+        /// Addresses or names to listen on, `*` for all of IPv4 and `::*` for all of IPv6; one that begins with `-` may be missing on this machine.
         bind: Vec<String> = "* -::*", "bind", ADDRESSES, Live, Works;
 
         /// Refuses clients from other machines while there is no password.

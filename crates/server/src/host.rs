@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::acceptor::Mover;
-use crate::listener::Addresses;
+use crate::bind::Addresses;
 use crate::log::Log;
 use crate::oom_score::OomScore;
 use crate::options::{self, reason};

@@ -16,14 +16,14 @@ use crate::acceptor::{self, Acceptor};
 use crate::driver::ring::Ring;
 use crate::host::{self, Process};
 use crate::http::{self, Watched};
-use crate::listener::{self, Dealer};
+use crate::listener::Dealer;
 use crate::log::Log;
 use crate::memory::{self, Pages};
 use crate::options::{self, Start};
 use crate::signals::Signals;
 use crate::supervision::{Supervision, become_user};
 use crate::worker::NewConnection;
-use crate::{auth_file, background, crash, open_files, worker};
+use crate::{auth_file, background, bind, crash, open_files, worker};
 
 /// How often the offset between the steady clock and the time of day is renewed, and slow upkeep is done.
 const UPKEEP: Duration = Duration::from_millis(100);
@@ -67,7 +67,7 @@ fn serve_supervised(start: Start, log: Log, supervision: &Supervision) -> io::Re
     auth_file::read(&settings, &node)?;
     let (workers, threads) = start_workers(&node, rings)?;
     let watched = Watched::new(Arc::clone(&node));
-    http::start(listener::bind_http(&settings)?, Arc::clone(&watched))?;
+    http::start(bind::http(&settings)?, Arc::clone(&watched))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         // Before anybody is told that the server is ready, and may send one.
@@ -179,7 +179,7 @@ fn greet(process: &Process, settings: &Settings, dealer: &Dealer) {
     process.log().greet(settings, multiplexing_api, workers);
     tracing::info!("Running mode=standalone, port={}.", settings.port);
     options::warn_of_no_effect(settings);
-    listener::check_backlog(settings);
+    bind::check_backlog(settings);
     tracing::info!("Server initialized");
     dealer.node.note_startup_memory();
     for (served, name) in [
