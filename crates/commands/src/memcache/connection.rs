@@ -148,10 +148,8 @@ impl Connection {
         let (settings, wire) = (worker.settings(), Wire(output));
         let mut turn = Turn::new(&node, worker.index, settings, moment, wire, &self.shared);
         let (consumed, served) = self.dialogue.batches(&mut turn, input);
-        turn.stats().requests.add(turn.executed);
-        turn.stats().bytes_read.add(consumed as u64);
-        turn.stats().bytes_written.add((turn.output.0.len() - output_before) as u64);
         let executed = turn.executed;
+        turn.count_traffic(consumed as u64, (turn.output.0.len() - output_before) as u64);
         self.shared.take_inbox(output);
         self.shared.note_requests(moment.now, executed);
         (consumed, served)
