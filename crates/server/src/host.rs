@@ -134,7 +134,7 @@ impl Host for Process {
     }
 
     fn apply(&self, settings: &mut Settings) -> Result<(), String> {
-        open_files::make_room(settings.maxclients).map_err(|room| {
+        open_files::make_room(settings.maxclients, worker::count(settings)).map_err(|room| {
             let text = format!(
                 "The operating system is not able to handle the specified number of clients, try with {room}"
             );

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use larder_config::{Settings, Use};
@@ -57,7 +57,7 @@ fn serve_supervised(start: Start, log: Log, supervision: &Supervision) -> io::Re
     let Start { settings, unsaid, config_file, commands, .. } = start;
     memory::use_pages(if settings.disable_thp { Pages::Small } else { Pages::Huge })?;
     let settings = with_room_for_clients(settings);
-    let rings = rings(settings.io_uring, worker_count(&settings))?;
+    let rings = rings(settings.io_uring, worker::count(&settings))?;
     let (mover, moves) = acceptor::mover();
     let (process, stopped) = Process::new(&settings, log, mover);
     let process = Arc::new(process);
@@ -102,7 +102,7 @@ fn node(
 ) -> io::Result<Arc<Node>> {
     let (keyspace, garbage) = Keyspace::new(settings.databases as usize, random_u64()?);
     free_in_background(garbage)?;
-    let workers = worker_count(settings);
+    let workers = worker::count(settings);
     let node = Node::new(keyspace, commands, settings.clone(), identity, workers, Box::new(process));
     Ok(Arc::new(node))
 }
@@ -201,20 +201,13 @@ fn free_in_background(garbage: Receiver<Garbage>) -> io::Result<()> {
 
 /// As Redis does: where the system does not permit as many files, fewer clients are served.
 fn with_room_for_clients(settings: Settings) -> Settings {
-    match open_files::make_room(settings.maxclients) {
+    match open_files::make_room(settings.maxclients, worker::count(&settings)) {
         Ok(()) => settings,
         Err(room) => {
             let maxclients = u32::try_from(room.max(1)).unwrap_or(u32::MAX);
             tracing::warn!("The system permits too few open files: maxclients is {maxclients}");
             Settings { maxclients, ..settings }
         }
-    }
-}
-
-fn worker_count(settings: &Settings) -> usize {
-    match settings.worker_threads as usize {
-        0 => thread::available_parallelism().map_or(1, usize::from),
-        count => count,
     }
 }
 
@@ -272,6 +265,8 @@ fn fill_random(bytes: &mut [u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use rustix::process::{Signal, getpid, kill_process};
 
     use super::*;
