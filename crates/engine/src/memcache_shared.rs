@@ -97,11 +97,11 @@ impl Crawler {
 /// Most configurations, as in ElastiCache.
 const CONFIGS_MAX: usize = 16;
 
-/// Configurations that clients have stored, by their names, and the list of nodes that is told where none is.
+/// Configurations that clients have stored, by their names, and what is told where none is.
 #[derive(Debug, Default)]
 pub struct Configs {
     stored: Mutex<BTreeMap<Box<[u8]>, StoredConfig>>,
-    /// The nodes last told of, and which version of the list that was.
+    /// What the directive memcached-cluster-nodes last said, and which version of it that was.
     nodes: Mutex<(String, u64)>,
 }
 
@@ -148,8 +148,8 @@ impl Configs {
         self.stored.lock().remove(name).is_some()
     }
 
-    /// Which version of the list of nodes this is. It rises whenever the list is another one than before; the first is that of the
-    /// time at which the node started, so that it is higher than any before.
+    /// Which version of the directive memcached-cluster-nodes this is. It rises whenever that says something else than before; the
+    /// first is that of the time at which the node started, so that it is higher than any before.
     pub fn version_of(&self, nodes: &str, started_seconds: u64) -> u64 {
         let mut last = self.nodes.lock();
         if last.1 == 0 {
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_nodes_has_a_version() {
+    fn what_is_said_of_nodes_has_a_version() {
         let configs = Configs::default();
         let versions = ["a", "a", "b", "b", "a"].map(|nodes| configs.version_of(nodes, 100));
         assert_eq!(versions, [100, 100, 101, 101, 102]);

@@ -178,12 +178,15 @@ fn both_protocols_on_one_key() {
 #[test]
 fn clients_are_told_of_the_nodes() {
     let (node, mut worker) = node(Settings::default());
-    let mut client = Connection::new(&node);
-    let mut ask = |request: &str| String::from_utf8(client.send(&mut worker, request.as_bytes())).unwrap();
+    let (mut client, mut elsewhere) = (Connection::new(&node), Connection::to(&node, "[::1]:11211"));
     let started = node.engine.identity.started_at.0 / 1000;
     let told = |version: i64, nodes: &str| {
         format!("{}\r\n{version}\n{nodes}\n\r\nEND\r\n", version.to_string().len() + nodes.len() + 2)
     };
+    let other = elsewhere.send(&mut worker, b"config get cluster\r\n");
+    let expected = format!("CONFIG cluster 0 {}", told(started.max(1), "::1|::1|11211"));
+    assert_eq!(String::from_utf8(other).unwrap(), expected);
+    let mut ask = |request: &str| String::from_utf8(client.send(&mut worker, request.as_bytes())).unwrap();
     let first = told(started.max(1), "127.0.0.1|127.0.0.1|11211");
     assert_eq!(ask("config get cluster\r\n"), format!("CONFIG cluster 0 {first}"));
     assert_eq!(ask("get AmazonElastiCache:cluster\n"), format!("VALUE AmazonElastiCache:cluster 0 {first}"));
