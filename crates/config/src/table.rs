@@ -100,7 +100,7 @@ settings! {
         daemonize: bool = "no", "daemonize", Kind::YesNo, Immutable, Works;
 
         /// File to write the process's number to, removed at the end; empty writes `/var/run/larder.pid` when `daemonize` is on and
-        /// nothing otherwise.
+        /// RESP is served, and nothing otherwise.
         pidfile: String = "", "pidfile", Kind::Text, Immutable, Works;
 
         /// Who started the process and is told when it serves: `systemd` tells that, `auto` does where systemd asks to be told, and
