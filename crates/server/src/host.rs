@@ -175,6 +175,10 @@ impl Host for Process {
     }
 
     fn cpu_seconds(&self) -> (f64, f64) {
+        processor::process_seconds_by_mode()
+    }
+
+    fn cpu_seconds_in_all(&self) -> f64 {
         processor::process_seconds()
     }
 
