@@ -152,7 +152,7 @@ impl Host for Process {
             options::warn_of_no_effect(settings);
         }
         self.log.follow(settings);
-        crash::set_enabled(settings.crash_log_enabled);
+        crash::follow(settings);
         Ok(())
     }
 

@@ -47,9 +47,14 @@ impl Watched {
         Arc::new(Watched { node, ready: AtomicBool::new(false) })
     }
 
-    /// Says whether clients are served from now on.
-    pub(crate) fn set_ready(&self, ready: bool) {
-        self.ready.store(ready, Ordering::Release);
+    /// Says that clients are served.
+    pub(crate) fn ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Says that clients are not served any more.
+    pub(crate) fn stopping(&self) {
+        self.ready.store(false, Ordering::Release);
     }
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {

@@ -48,7 +48,7 @@ fn begin_log(start: &mut Start) -> io::Result<Log> {
     let settings = &mut start.settings;
     settings.dir = host::enter(&settings.dir).map_err(io::Error::other)?;
     let log = Log::start(settings)?;
-    crash::set_enabled(settings.crash_log_enabled);
+    crash::follow(settings);
     crash::report_panics();
     Ok(log)
 }
@@ -74,11 +74,11 @@ fn serve_supervised(start: Start, log: Log, supervision: &Supervision) -> io::Re
         let mut signals = Signals::listen()?;
         let acceptor = Acceptor::bind(&settings, Dealer::new(node, workers), moves)?;
         greet(&process, &settings, acceptor.dealer());
-        watched.set_ready(true);
+        watched.ready();
         supervision.ready();
         run(acceptor, &process, stopped, &mut signals).await;
         tracing::info!("User requested shutdown...");
-        watched.set_ready(false);
+        watched.stopping();
         supervision.stopping();
         end(threads, &mut signals).await
     })?;
