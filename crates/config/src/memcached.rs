@@ -5,7 +5,7 @@
 //! that are no options are passed over.
 
 use crate::choice::{LogLevel, MaxmemoryPolicy};
-use crate::directive::{Effect, directive};
+use crate::directive::{Directive, Effect, directive};
 use crate::table::Settings;
 
 mod options;
@@ -113,10 +113,15 @@ impl Start {
         self.settings
             .apply(row, &[value])
             .map_err(|error| format!("{} {value}: {error}", spelling(option)))?;
-        if row.effect != Effect::Works {
-            self.notes.push(format!("{}: {name} changes nothing yet", spelling(option)));
-        }
+        self.note_effect(&spelling(option), row);
         Ok(())
+    }
+
+    /// Says so if a directive changes nothing yet.
+    fn note_effect(&mut self, option: &str, row: &Directive) {
+        if row.effect != Effect::Works {
+            self.notes.push(format!("{option}: {} changes nothing yet", row.name));
+        }
     }
 
     fn port(&mut self, value: &str) -> Result<(), String> {
@@ -158,10 +163,7 @@ impl Start {
     fn memory_limit(&mut self, value: &str) -> Result<(), String> {
         let mib = number(value, 0, i64::from(u32::MAX), "Invalid memory limit")?;
         self.settings.maxmemory = (mib as u64) << 20;
-        let row = directive("maxmemory").expect("there is such a directive");
-        if row.effect != Effect::Works {
-            self.notes.push("-m: maxmemory changes nothing yet".to_owned());
-        }
+        self.note_effect("-m", directive("maxmemory").expect("there is such a directive"));
         Ok(())
     }
 
@@ -181,6 +183,18 @@ impl Start {
         self.settings.worker_threads =
             number(value, 1, 1_024, "Number of threads must be greater than 0")? as u16;
         Ok(())
+    }
+
+    /// Any other character than the colon would be counted by, and is not.
+    fn delimiter(&mut self, value: &str) -> Result<(), String> {
+        match value.chars().next() {
+            Some(':') => {
+                self.settings.memcached_detail = true;
+                Ok(())
+            }
+            Some(_) => Err(format!("-D {value}: keys are counted by what is before a colon only")),
+            None => Err("No delimiter specified".to_owned()),
+        }
     }
 
     fn protocol(&mut self, value: &str) -> Result<(), String> {

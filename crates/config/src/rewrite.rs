@@ -23,32 +23,43 @@ pub enum Rewrite {
     All,
 }
 
+/// Whether a file speaks of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mentioned {
+    Yes,
+    No,
+}
+
 impl Settings {
-    /// The text of a configuration file after CONFIG REWRITE, from what it was before.
+    /// The text of a configuration file after CONFIG REWRITE, from what it was before; `unsaid` is what is in force where
+    /// nothing is said.
     ///
-    /// Comments and lines that are no settings stay where they are. A setting's first line gets its present value,
-    /// further ones go away. What the file does not say is added at its end, unless it has its default.
-    pub fn rewrite(&self, old: &str, which: Rewrite) -> String {
-        let mut lines: Vec<Option<String>> = Vec::new();
+    /// Comments, which may be in any encoding, and lines that are no settings stay as they are. A setting's first line gets its
+    /// present value, further ones go away. What the file does not say is added at its end, unless it is in force unsaid.
+    pub fn rewrite(&self, old: &[u8], which: Rewrite, unsaid: &Settings) -> Vec<u8> {
+        let mut lines: Vec<Option<Vec<u8>>> = Vec::new();
         // The numbers of each setting's lines, the first one last.
-        let mut places: HashMap<String, Vec<usize>> = HashMap::new();
-        for (number, line) in old.lines().map(|line| line.trim_matches(is_margin)).enumerate() {
+        let mut places: HashMap<&'static str, Vec<usize>> = HashMap::new();
+        for (number, line) in old.split_inclusive(|byte| *byte == b'\n').map(without_margins).enumerate() {
             if let Some(row) = row_of(line) {
-                places.entry(row.name.to_owned()).or_default().insert(0, number);
+                places.entry(row.name).or_default().insert(0, number);
             }
-            lines.push(Some(line.to_owned()));
+            lines.push(Some(line.to_vec()));
         }
-        let mut marked = lines.iter().flatten().any(|line| line == MARK || line == MARK_OF_PEERS);
+        let is_mark = |line: &Vec<u8>| [MARK, MARK_OF_PEERS].iter().any(|mark| line == mark.as_bytes());
+        let mut marked = lines.iter().flatten().any(is_mark);
         for row in DIRECTIVES {
             let mut places = places.remove(row.name).unwrap_or_default();
-            for line in self.lines(row, which, !places.is_empty()) {
+            let mentioned = if places.is_empty() { Mentioned::No } else { Mentioned::Yes };
+            for line in self.lines(row, which, mentioned, &unsaid.value(row)) {
+                let line = Some(line.into_bytes());
                 match places.pop() {
-                    Some(number) => lines[number] = Some(line),
+                    Some(number) => lines[number] = line,
                     None => {
                         if !std::mem::replace(&mut marked, true) {
-                            lines.push(Some(MARK.to_owned()));
+                            lines.push(Some(MARK.into()));
                         }
-                        lines.push(Some(line));
+                        lines.push(line);
                     }
                 }
             }
@@ -59,14 +70,14 @@ impl Settings {
         join(lines)
     }
 
-    /// The lines that a file gets for a setting: none when it has its default, unless the file says something of it or is to
+    /// The lines that a file gets for a setting: none when it is in force unsaid, unless the file says something of it or is to
     /// say all.
-    fn lines(&self, row: &Directive, which: Rewrite, said: bool) -> Vec<String> {
+    fn lines(&self, row: &Directive, which: Rewrite, mentioned: Mentioned, unsaid: &str) -> Vec<String> {
         let value = self.value(row);
         if let Kind::OutputBufferLimits = row.kind {
-            return limit_lines(row, &value, which);
+            return limit_lines(row, &value, which, unsaid);
         }
-        if value == row.default && which == Rewrite::Needed && !said {
+        if value == unsaid && which == Rewrite::Needed && mentioned == Mentioned::No {
             return Vec::new();
         }
         vec![format!("{} {}", row.name, self.words(row, &value))]
@@ -82,19 +93,30 @@ impl Settings {
     }
 }
 
-/// The setting that a line is of.
-fn row_of(line: &str) -> Option<&'static Directive> {
-    if line.starts_with('#') {
-        return None;
-    }
-    directive(words::split(line).ok()?.first()?)
+/// A line without what at its ends is no part of it.
+fn without_margins(line: &[u8]) -> &[u8] {
+    let is_part = |byte: &u8| !is_margin(char::from(*byte));
+    let first = line.iter().position(is_part).unwrap_or(line.len());
+    let end = line.iter().rposition(is_part).map_or(first, |last| last + 1);
+    &line[first..end]
 }
 
-/// A line for each class of clients whose limits are not the default, or for all.
-fn limit_lines(row: &Directive, value: &str, which: Rewrite) -> Vec<String> {
-    let (now, default) = (value::words(value), value::words(row.default));
-    let classes = now.as_chunks::<4>().0.iter().zip(default.as_chunks::<4>().0);
-    let changed = classes.filter(|(now, default)| which == Rewrite::All || now != default);
+/// The setting that a line is of.
+fn row_of(line: &[u8]) -> Option<&'static Directive> {
+    if line.starts_with(b"#") {
+        return None;
+    }
+    let words = words::split(std::str::from_utf8(line).ok()?).ok()?;
+    let name = words.first()?;
+    // Whoever may do everything has nothing but a password to be told of.
+    directive(if name.eq_ignore_ascii_case("user") { "requirepass" } else { name })
+}
+
+/// A line for each class of clients whose limits are not in force unsaid, or for all.
+fn limit_lines(row: &Directive, value: &str, which: Rewrite, unsaid: &str) -> Vec<String> {
+    let (now, unsaid) = (value::words(value), value::words(unsaid));
+    let classes = now.as_chunks::<4>().0.iter().zip(unsaid.as_chunks::<4>().0);
+    let changed = classes.filter(|(now, unsaid)| which == Rewrite::All || now != unsaid);
     changed
         .map(|([class, hard, soft, seconds], _)| {
             // CONFIG GET has the old word, files the new one.
@@ -116,13 +138,13 @@ fn with_unit(bytes: &str) -> String {
 }
 
 /// The lines that are left; of several empty ones in a row only one.
-fn join(lines: Vec<Option<String>>) -> String {
-    let mut text = String::new();
+fn join(lines: Vec<Option<Vec<u8>>>) -> Vec<u8> {
+    let mut text = Vec::new();
     let mut after_empty = false;
     for line in lines.into_iter().flatten() {
         if !(line.is_empty() && after_empty) {
-            text += &line;
-            text.push('\n');
+            text.extend_from_slice(&line);
+            text.push(b'\n');
         }
         after_empty = line.is_empty();
     }
@@ -134,8 +156,12 @@ mod tests {
     use super::*;
 
     fn rewritten(old: &str, pairs: &[(&str, &str)]) -> String {
-        let settings = Settings::load(old, "f", &mut no_file).unwrap();
-        settings.set_many(pairs).unwrap().rewrite(old, Rewrite::Needed)
+        let settings = Settings::load(old, "f", &mut no_file).unwrap().set_many(pairs).unwrap();
+        text(settings.rewrite(old.as_bytes(), Rewrite::Needed, &Settings::default()))
+    }
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
     }
 
     fn no_file(_: &str) -> Result<Vec<(String, String)>, String> {
@@ -174,11 +200,13 @@ mod tests {
 
     #[test]
     fn everything_is_written_when_it_is_asked_for() {
-        let all = Settings::default().rewrite("# mine", Rewrite::All);
+        let defaults = Settings::default();
+        let all = text(defaults.rewrite(b"# mine", Rewrite::All, &defaults));
         for row in DIRECTIVES {
             assert!(all.lines().any(|line| line.split(' ').next() == Some(row.name)), "{}", row.name);
         }
-        assert_eq!(Settings::load(&all, "f", &mut no_file).unwrap().rewrite("", Rewrite::Needed), "");
+        let again = Settings::load(&all, "f", &mut no_file).unwrap();
+        assert_eq!(again.rewrite(b"", Rewrite::Needed, &defaults), b"");
     }
 
     #[test]
@@ -191,5 +219,34 @@ mod tests {
              proc-title-template \"a \\\"b\\\"\\n\"\n"
         );
         assert_eq!(rewritten(&twice, &[]), twice);
+    }
+
+    #[test]
+    fn the_default_users_password_has_one_line() {
+        let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let old =
+            format!("requirepass \"abc\"\nhz 20\nUSER default on sanitize-payload #{digest} ~* &* +@all\n");
+        assert_eq!(rewritten(&old, &[("requirepass", "new")]), "requirepass \"new\"\nhz 20\n");
+        assert_eq!(
+            rewritten("user default on >old\nhz 20", &[("requirepass", "")]),
+            "requirepass \"\"\nhz 20\n"
+        );
+        assert_eq!(rewritten("user default nopass\n", &[]), "requirepass \"\"\n");
+    }
+
+    #[test]
+    fn comments_in_any_encoding_stay_as_they_are() {
+        let old = b"# caf\xe9\r\ntimeout 5\n\t# \xff\xfe \n";
+        let settings = Settings { timeout: 7, ..Settings::default() };
+        let new = settings.rewrite(old, Rewrite::Needed, &Settings::default());
+        assert_eq!(new, b"# caf\xe9\ntimeout 7\n# \xff\xfe\n");
+    }
+
+    #[test]
+    fn what_is_in_force_unsaid_is_not_added() {
+        let unsaid = Settings { memcached_port: 0, ..Settings::default() };
+        assert_eq!(unsaid.rewrite(b"hz 10", Rewrite::Needed, &unsaid), b"hz 10\n");
+        let said = Settings::default().rewrite(b"", Rewrite::Needed, &unsaid);
+        assert_eq!(text(said), "# Added by CONFIG REWRITE\nmemcached-port 11211\n");
     }
 }

@@ -23,7 +23,7 @@ settings! {
         /// TCP port of the memcached protocol; 0 opens none.
         memcached_port: u16 = "11211", "memcached-port", integer(0, 65_535), Live, Works;
 
-        /// Addresses to listen on, `*` for all; one that begins with `-` may be missing on this machine.
+        /// Addresses or names to listen on, `*` for all of IPv4 and `::*` for all of IPv6; one that begins with `-` may be missing on this machine.
         bind: Vec<String> = "* -::*", "bind", ADDRESSES, Live, Works;
 
         /// Refuses clients from other machines while there is no password.
@@ -100,7 +100,7 @@ settings! {
         daemonize: bool = "no", "daemonize", Kind::YesNo, Immutable, Works;
 
         /// File to write the process's number to, removed at the end; empty writes `/var/run/larder.pid` when `daemonize` is on and
-        /// nothing otherwise.
+        /// RESP is served, and nothing otherwise.
         pidfile: String = "", "pidfile", Kind::Text, Immutable, Works;
 
         /// Who started the process and is told when it serves: `systemd` tells that, `auto` does where systemd asks to be told, and
@@ -729,6 +729,15 @@ settings! {
 
         /// Lets memcached's clients empty the cache by `flush_all`.
         memcached_flush_all: bool = "yes", "memcached-flush-all", Kind::YesNo, Live, Works;
+
+        /// Lets memcached's clients list all keys (`lru_crawler metadump` and `mgdump`, `stats cachedump`) and their beginnings (`stats detail`).
+        memcached_dump: bool = "yes", "memcached-dump", Kind::YesNo, Immutable, Works;
+
+        /// Lets memcached's clients `watch` what others do.
+        memcached_watch: bool = "yes", "memcached-watch", Kind::YesNo, Immutable, Works;
+
+        /// Has memcached's requests counted from the start by what their keys have before a colon, as `stats detail on` does.
+        memcached_detail: bool = "no", "memcached-detail", Kind::YesNo, Immutable, Works;
 
         /// Path of a Unix socket for the memcached protocol; empty opens none.
         memcached_unixsocket: String = "", "memcached-unixsocket", Kind::Text, Immutable, Works;

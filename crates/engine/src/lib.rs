@@ -54,7 +54,7 @@ pub use hot_keys::{HotKeys, HotKeysOptions, HotKeysReport, HotMetric};
 pub use latency::{Happening, LatencyMonitor, LatencySample, LatencySeries, SAMPLES_MAX};
 pub use locked::Locked;
 pub use memcache_shared::{
-    Configs, Crawler, Detail, MemcacheShared, MemcacheUser, PrefixCounts, StoredConfig,
+    Configs, Crawler, Detail, MemcacheShared, MemcacheUser, PrefixCounts, StoredConfig, Switch,
 };
 pub use memcache_stats::MemcacheStats;
 pub use memcache_watch::{Topics, WATCHER_BYTES_MAX, WatchCounts, Watchers};

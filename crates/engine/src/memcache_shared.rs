@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use larder_config::Settings;
+
 use crate::memcache_watch::Watchers;
 use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering, RwLock};
 
@@ -29,7 +31,26 @@ pub struct MemcacheUser {
     pub password: Box<[u8]>,
 }
 
+/// Which way something is switched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
 impl MemcacheShared {
+    /// What they share at first on a node with these settings.
+    #[must_use]
+    pub(crate) fn new(settings: &Settings) -> MemcacheShared {
+        let shared = MemcacheShared::default();
+        if settings.memcached_detail {
+            shared.detail.switch(Switch::On);
+        }
+        shared
+    }
+
     /// The users of the file that the directive memcached-auth-file names.
     #[must_use]
     pub fn users(&self) -> Arc<[MemcacheUser]> {
@@ -67,7 +88,8 @@ impl Crawler {
     }
 
     /// Switches it on or off; says whether that was a change.
-    pub fn switch(&self, on: bool) -> bool {
+    pub fn switch(&self, to: Switch) -> bool {
+        let on = to == Switch::On;
         self.on.swap(on, Ordering::Relaxed) != on
     }
 }
@@ -75,11 +97,11 @@ impl Crawler {
 /// Most configurations, as in ElastiCache.
 const CONFIGS_MAX: usize = 16;
 
-/// Configurations that clients have stored, by their names, and the list of nodes that is told where none is.
+/// Configurations that clients have stored, by their names, and what is told where none is.
 #[derive(Debug, Default)]
 pub struct Configs {
     stored: Mutex<BTreeMap<Box<[u8]>, StoredConfig>>,
-    /// The nodes last told of, and which version of the list that was.
+    /// What the directive memcached-cluster-nodes last said, and which version of it that was.
     nodes: Mutex<(String, u64)>,
 }
 
@@ -126,8 +148,8 @@ impl Configs {
         self.stored.lock().remove(name).is_some()
     }
 
-    /// Which version of the list of nodes this is. It rises whenever the list is another one than before; the first is that of the
-    /// time at which the node started, so that it is higher than any before.
+    /// Which version of the directive memcached-cluster-nodes this is. It rises whenever that says something else than before; the
+    /// first is that of the time at which the node started, so that it is higher than any before.
     pub fn version_of(&self, nodes: &str, started_seconds: u64) -> u64 {
         let mut last = self.nodes.lock();
         if last.1 == 0 {
@@ -172,8 +194,8 @@ impl Detail {
     }
 
     /// Switches it on or off; what was counted stays.
-    pub fn switch(&self, on: bool) {
-        self.on.store(on, Ordering::Relaxed);
+    pub fn switch(&self, to: Switch) {
+        self.on.store(to == Switch::On, Ordering::Relaxed);
     }
 
     /// Counts a request for a key, if the key has a beginning.
@@ -204,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_nodes_has_a_version() {
+    fn what_is_said_of_nodes_has_a_version() {
         let configs = Configs::default();
         let versions = ["a", "a", "b", "b", "a"].map(|nodes| configs.version_of(nodes, 100));
         assert_eq!(versions, [100, 100, 101, 101, 102]);

@@ -88,6 +88,8 @@ pub struct Identity {
     pub executable: String,
     /// Path of the configuration file, empty without one.
     pub config_file: String,
+    /// The settings where nothing is said, which depend on the name that the binary was started by.
+    pub unsaid: Settings,
     /// How the process waits for its clients.
     pub multiplexing_api: &'static str,
     /// Who watches over the process: `no`, `systemd` or `upstart`.
@@ -119,12 +121,12 @@ pub trait Host: Send + Sync {
     /// A text for the client, when the system does not permit it; then nothing has changed. What the settings call `dir` becomes
     /// an absolute path.
     fn apply(&self, settings: &mut Settings) -> Result<(), String>;
-    /// Puts another text in the place of a file's, which `change` makes of the present one: a reader sees either all of it or
-    /// nothing, and it is on disk when this returns.
+    /// Puts other bytes in the place of a file's, which `change` makes of the present ones: a reader sees either all of them or
+    /// none, and they are on disk when this returns.
     ///
     /// # Errors
     /// The system's words, when a file cannot be read or written; then nothing has changed.
-    fn rewrite_file(&self, path: &str, change: &dyn Fn(&str) -> String) -> Result<(), String>;
+    fn rewrite_file(&self, path: &str, change: &dyn Fn(&[u8]) -> Vec<u8>) -> Result<(), String>;
     /// Bytes of memory allocated by the process.
     fn used_memory(&self) -> u64;
     /// The most that `used_memory` has been.
@@ -133,6 +135,11 @@ pub trait Host: Send + Sync {
     fn resident_memory(&self) -> u64;
     /// Processor time used so far, in seconds: system, user.
     fn cpu_seconds(&self) -> (f64, f64);
+    /// The same in one sum, for whoever asks often: it may cost less to find out.
+    fn cpu_seconds_in_all(&self) -> f64 {
+        let (system, user) = self.cpu_seconds();
+        system + user
+    }
     /// Processor time used so far by each worker, in seconds, by its number; empty when nobody knows.
     fn worker_cpu_seconds(&self) -> Vec<f64> {
         Vec::new()
@@ -170,6 +177,7 @@ impl Node {
     ) -> Node {
         // The run id is random, and this is to be another one.
         let seed = identity.run_id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
+        let memcache = MemcacheShared::new(&settings);
         Node {
             keyspace,
             replication_id: Mutex::new(Random::new(seed).hexadecimal_id()),
@@ -190,7 +198,7 @@ impl Node {
             pause: Pause::default(),
             monitors: Monitors::default(),
             hot_keys: HotKeys::new(workers),
-            memcache: MemcacheShared::default(),
+            memcache,
             rates: Rates::default(),
             recent_peaks: RecentPeaks::default(),
             rejected_connections: AtomicU64::new(0),
@@ -236,7 +244,8 @@ impl Node {
     pub fn rewrite_settings(&self, which: Rewrite) -> Result<(), String> {
         let _not_amid_a_change = self.changing.lock();
         let settings = self.settings();
-        self.host.rewrite_file(&self.identity.config_file, &|old| settings.rewrite(old, which))
+        let rewrite = |old: &[u8]| settings.rewrite(old, which, &self.identity.unsaid);
+        self.host.rewrite_file(&self.identity.config_file, &rewrite)
     }
 
     /// Ends CLIENT PAUSE, and has everybody go on who waited for that.
@@ -301,8 +310,8 @@ impl Node {
     /// Processor time used since the start, or since statistics were reset.
     #[must_use]
     pub fn cpu_nanos(&self) -> u64 {
-        let (system, user) = self.host.cpu_seconds();
-        (((system + user) * 1e9) as u64).saturating_sub(self.cpu_nanos_at_reset.load(Ordering::Relaxed))
+        let nanos = (self.host.cpu_seconds_in_all() * 1e9) as u64;
+        nanos.saturating_sub(self.cpu_nanos_at_reset.load(Ordering::Relaxed))
     }
 
     /// Measures how fast things go; to be called ten times a second.
@@ -363,7 +372,7 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     fn apply(&self, settings: &mut Settings) -> Result<(), String> {
         (**self).apply(settings)
     }
-    fn rewrite_file(&self, path: &str, change: &dyn Fn(&str) -> String) -> Result<(), String> {
+    fn rewrite_file(&self, path: &str, change: &dyn Fn(&[u8]) -> Vec<u8>) -> Result<(), String> {
         (**self).rewrite_file(path, change)
     }
     fn used_memory(&self) -> u64 {
@@ -377,6 +386,9 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     }
     fn cpu_seconds(&self) -> (f64, f64) {
         (**self).cpu_seconds()
+    }
+    fn cpu_seconds_in_all(&self) -> f64 {
+        (**self).cpu_seconds_in_all()
     }
     fn worker_cpu_seconds(&self) -> Vec<f64> {
         (**self).worker_cpu_seconds()

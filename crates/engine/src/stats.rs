@@ -50,6 +50,10 @@ pub struct WorkerStats {
     pub input_bytes: Counter,
     /// Bytes written to clients.
     pub output_bytes: Counter,
+    /// Bytes of memcached's requests. `memcache` counts them, too, and is put back to zero by others than the rest.
+    pub memcache_input_bytes: Counter,
+    /// Bytes of memcached's replies, as above.
+    pub memcache_output_bytes: Counter,
     /// Times that bytes were read from a client.
     pub reads: Counter,
     /// Times that bytes were written to a client.
@@ -126,6 +130,8 @@ impl WorkerStats {
             &self.connections,
             &self.input_bytes,
             &self.output_bytes,
+            &self.memcache_input_bytes,
+            &self.memcache_output_bytes,
             &self.reads,
             &self.writes,
             &self.rounds,

@@ -48,7 +48,7 @@ pub(crate) const METRICS: &[Metric] = &[
         help: "Bytes read from clients, by protocol: resp or memcached.",
         gather: |scrape, samples| {
             by_protocol(scrape, samples, |worker| {
-                (worker.input_bytes.value(), worker.memcache.bytes_read.value())
+                (worker.input_bytes.value(), worker.memcache_input_bytes.value())
             });
         },
     },
@@ -59,7 +59,7 @@ pub(crate) const METRICS: &[Metric] = &[
         help: "Bytes written to clients, by protocol: resp or memcached.",
         gather: |scrape, samples| {
             by_protocol(scrape, samples, |worker| {
-                (worker.output_bytes.value(), worker.memcache.bytes_written.value())
+                (worker.output_bytes.value(), worker.memcache_output_bytes.value())
             });
         },
     },

@@ -6,12 +6,12 @@ use std::sync::mpsc;
 use larder_config::Settings;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::listener::{self, Addresses, Dealer, Listener};
+use crate::bind::{self, Addresses, Endpoint};
+use crate::listener::{Dealer, Listener};
 
 /// Accepts, and moves to other addresses.
 pub(crate) struct Acceptor {
     dealer: Dealer,
-    addresses: Addresses,
     tcp: Vec<Listener>,
     unix: Vec<Listener>,
     moves: UnboundedReceiver<Move>,
@@ -50,12 +50,12 @@ impl Acceptor {
     /// Binds everything that the settings ask for.
     pub(crate) fn bind(settings: &Settings, dealer: Dealer, moves: Moves) -> io::Result<Acceptor> {
         let addresses = Addresses::of(settings);
-        let tcp = listener::bind_tcp(&addresses)?;
-        let unix = listener::bind_unix(settings)?;
+        let tcp = bind::tcp(&addresses.endpoints(), addresses.backlog)?;
+        let unix = bind::unix(settings)?;
         if tcp.is_empty() && unix.is_empty() {
             return Err(io::Error::other("Configured to not listen anywhere, exiting."));
         }
-        Ok(Acceptor { dealer, addresses, tcp, unix, moves: moves.0 })
+        Ok(Acceptor { dealer, tcp, unix, moves: moves.0 })
     }
 
     /// Who deals what is accepted.
@@ -74,27 +74,52 @@ impl Acceptor {
             };
             let Some(Move { addresses, done }) = wanted else { return };
             // Whoever does not wait any more need not know.
-            let _ = done.send(self.move_to(addresses));
+            let _ = done.send(self.move_to(&addresses));
         }
     }
 
-    /// The sockets in use are closed first: the new addresses may be among theirs.
-    fn move_to(&mut self, addresses: Addresses) -> io::Result<()> {
-        self.tcp.clear();
-        let bound = listener::bind_tcp(&addresses);
-        let failed = match bound {
-            Ok(listeners) => {
-                (self.tcp, self.addresses) = (listeners, addresses);
-                return Ok(());
+    /// Listens on these addresses. A socket that is at one of them already stays as it is, and the others until the new ones are
+    /// bound: whoever waits at a port that stays does not notice, and where an address cannot be had nothing is lost.
+    fn move_to(&mut self, addresses: &Addresses) -> io::Result<()> {
+        let (mut kept, mut new) = (Vec::new(), Vec::new());
+        for endpoint in addresses.endpoints() {
+            let is_there =
+                |listener: &Listener| listener.endpoint().is_some_and(|at| at.is_as_good_as(&endpoint));
+            match self.tcp.iter().position(is_there) {
+                Some(index) => kept.push(self.tcp.swap_remove(index)),
+                None => new.push(endpoint),
             }
-            Err(error) => error,
-        };
-        tracing::warn!("{failed}");
-        match listener::bind_tcp(&self.addresses) {
-            Ok(listeners) => self.tcp = listeners,
-            Err(error) => tracing::error!("Could not listen again where it did before: {error}"),
         }
-        Err(failed)
+        let bound = self.bind_beside(&new, addresses.backlog);
+        match bound {
+            Ok(listeners) => {
+                self.tcp = kept;
+                self.tcp.extend(listeners);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!("{error}");
+                self.tcp.extend(kept);
+                Err(error)
+            }
+        }
+    }
+
+    /// Binds these beside what is listened on, or after it is closed if that may be in the way: then it is bound again if they
+    /// cannot be.
+    fn bind_beside(&mut self, new: &[Endpoint], backlog: u32) -> io::Result<Vec<Listener>> {
+        let bound = bind::tcp(new, backlog);
+        let own: Vec<Endpoint> = self.tcp.iter().filter_map(Listener::endpoint).cloned().collect();
+        let may_be_in_the_way = own.iter().any(|own| new.iter().any(|new| new.has_port_of(own)));
+        match &bound {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && may_be_in_the_way => {}
+            _ => return bound,
+        }
+        self.tcp.clear();
+        bind::tcp(new, backlog).inspect_err(|_| match bind::tcp(&own, backlog) {
+            Ok(again) => self.tcp = again,
+            Err(error) => tracing::error!("Could not listen again where it did before: {error}"),
+        })
     }
 }
 

@@ -4,12 +4,14 @@ use std::backtrace::Backtrace;
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use larder_config::Settings;
+
 /// Whether a report is wanted (directive crash-log-enabled).
 static ENABLED: AtomicBool = AtomicBool::new(true);
 
-/// Says whether a report is wanted from now on.
-pub(crate) fn set_enabled(enabled: bool) {
-    ENABLED.store(enabled, Ordering::Relaxed);
+/// Takes over whether a report is wanted.
+pub(crate) fn follow(settings: &Settings) {
+    ENABLED.store(settings.crash_log_enabled, Ordering::Relaxed);
 }
 
 /// Has a panic write a report before it ends the process. Nothing of what clients have sent is in it, but what a message quotes.

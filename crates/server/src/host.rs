@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::acceptor::Mover;
-use crate::listener::Addresses;
+use crate::bind::Addresses;
 use crate::log::Log;
 use crate::oom_score::OomScore;
 use crate::options::{self, reason};
@@ -134,7 +134,7 @@ impl Host for Process {
     }
 
     fn apply(&self, settings: &mut Settings) -> Result<(), String> {
-        open_files::make_room(settings.maxclients).map_err(|room| {
+        open_files::make_room(settings.maxclients, worker::count(settings)).map_err(|room| {
             let text = format!(
                 "The operating system is not able to handle the specified number of clients, try with {room}"
             );
@@ -152,11 +152,11 @@ impl Host for Process {
             options::warn_of_no_effect(settings);
         }
         self.log.follow(settings);
-        crash::set_enabled(settings.crash_log_enabled);
+        crash::follow(settings);
         Ok(())
     }
 
-    fn rewrite_file(&self, path: &str, change: &dyn Fn(&str) -> String) -> Result<(), String> {
+    fn rewrite_file(&self, path: &str, change: &dyn Fn(&[u8]) -> Vec<u8>) -> Result<(), String> {
         rewrite(Path::new(path), change).map_err(|error| reason(&error))
     }
 
@@ -175,6 +175,10 @@ impl Host for Process {
     }
 
     fn cpu_seconds(&self) -> (f64, f64) {
+        processor::process_seconds_by_mode()
+    }
+
+    fn cpu_seconds_in_all(&self) -> f64 {
         processor::process_seconds()
     }
 
@@ -219,17 +223,17 @@ pub(crate) fn enter(dir: &str) -> Result<String, String> {
     Ok(entered.display().to_string())
 }
 
-/// The new text is written beside the old one, with its permissions, and takes its name when it is on disk. A file that is not
+/// The new file is written beside the old one, with its permissions, and takes its name when it is on disk. A file that is not
 /// there counts as empty.
-fn rewrite(path: &Path, change: &dyn Fn(&str) -> String) -> io::Result<()> {
-    let (old, permissions) = match fs::read_to_string(path) {
-        Ok(text) => (text, Some(fs::metadata(path)?.permissions())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (String::new(), None),
+fn rewrite(path: &Path, change: &dyn Fn(&[u8]) -> Vec<u8>) -> io::Result<()> {
+    let (old, permissions) = match fs::read(path) {
+        Ok(bytes) => (bytes, Some(fs::metadata(path)?.permissions())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (Vec::new(), None),
         Err(error) => return Err(error),
     };
     let directory = path.parent().unwrap_or(Path::new("/"));
     let mut file = tempfile::Builder::new().prefix(".larder-").suffix(".conf").tempfile_in(directory)?;
-    file.write_all(change(&old).as_bytes())?;
+    file.write_all(&change(&old))?;
     if let Some(permissions) = permissions {
         file.as_file().set_permissions(permissions)?;
     }

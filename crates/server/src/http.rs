@@ -24,16 +24,16 @@ use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
-/// Connections served at once; others wait in the backlog.
-const CONNECTIONS_MAX: usize = 64;
+use crate::listener::PAUSE_AFTER_ERROR;
+
+/// Connections served at once; others wait in the backlog, but for one of each listener.
+pub(crate) const CONNECTIONS_MAX: usize = 64;
 /// Bytes of a request with its headers.
 const REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// How long a client may take to send a request, from the end of the one before.
 const REQUEST_TIME: Duration = Duration::from_secs(90);
 /// How long a connection may last: whoever does not read its answers is rid of then.
 const CONNECTION_TIME: Duration = Duration::from_secs(300);
-/// How long nothing is accepted after the system refused (too many open files).
-const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// What is answered from.
 pub(crate) struct Watched {
@@ -47,9 +47,14 @@ impl Watched {
         Arc::new(Watched { node, ready: AtomicBool::new(false) })
     }
 
-    /// Says whether clients are served from now on.
-    pub(crate) fn set_ready(&self, ready: bool) {
-        self.ready.store(ready, Ordering::Release);
+    /// Says that clients are served.
+    pub(crate) fn ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Says that clients are not served any more.
+    pub(crate) fn stopping(&self) {
+        self.ready.store(false, Ordering::Release);
     }
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
@@ -96,13 +101,14 @@ pub(crate) fn start(sockets: Vec<TcpListener>, watched: Arc<Watched>) -> io::Res
     Ok(())
 }
 
-/// Accepts for as long as the process lives.
+/// Accepts for as long as the process lives. A seat is taken for a connection that is there: a listener at which nobody calls holds
+/// none.
 async fn accept(socket: TcpListener, seats: Arc<Semaphore>, watched: Arc<Watched>) -> io::Result<Infallible> {
     let listener = tokio::net::TcpListener::from_std(socket)?;
     loop {
-        let seat = Arc::clone(&seats).acquire_owned().await.map_err(io::Error::other)?;
         match listener.accept().await {
             Ok((stream, _)) => {
+                let seat = Arc::clone(&seats).acquire_owned().await.map_err(io::Error::other)?;
                 let watched = Arc::clone(&watched);
                 spawn_local(async move {
                     // Whatever went wrong went wrong for that client alone.

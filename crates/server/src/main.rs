@@ -3,6 +3,7 @@
 mod acceptor;
 mod auth_file;
 mod background;
+mod bind;
 mod crash;
 mod driver;
 mod host;

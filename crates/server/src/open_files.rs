@@ -2,12 +2,18 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files kept for everything that is not a client: listeners, event loops, logs.
-const RESERVED: u64 = 32;
+use crate::http;
 
-/// Makes room for so many clients, raising the limit as far as the system permits. Says for how many there is room.
-pub(crate) fn make_room(clients: u32) -> Result<(), u64> {
-    let wanted = u64::from(clients) + RESERVED;
+/// Files kept for what there is one of: listeners, the event loops of all threads but workers, logs, whatever is just read or written.
+const RESERVED: u64 = 32;
+/// Files kept for a worker: its event loop, its ring, and what wakes it.
+const RESERVED_PER_WORKER: u64 = 8;
+
+/// Makes room for so many clients of so many workers, raising the limit as far as the system permits. Says for how many clients
+/// there is room.
+pub(crate) fn make_room(clients: u32, workers: usize) -> Result<(), u64> {
+    let reserved = RESERVED + http::CONNECTIONS_MAX as u64 + RESERVED_PER_WORKER * workers as u64;
+    let wanted = u64::from(clients) + reserved;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // No number is no limit.
     if current.is_none_or(|current| current >= wanted) {
@@ -20,7 +26,7 @@ pub(crate) fn make_room(clients: u32) -> Result<(), u64> {
     }
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     match getrlimit(Resource::Nofile).current {
-        Some(current) if current < wanted => Err(current.saturating_sub(RESERVED)),
+        Some(current) if current < wanted => Err(current.saturating_sub(reserved)),
         _ => Ok(()),
     }
 }

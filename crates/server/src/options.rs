@@ -36,12 +36,22 @@ pub(crate) enum Wanted {
 /// Everything that a server starts from.
 pub(crate) struct Start {
     pub(crate) settings: Settings,
+    /// The settings where nothing is said.
+    pub(crate) unsaid: Settings,
     /// Absolute path of the configuration file, empty without one.
     pub(crate) config_file: String,
     /// The commands under the names that clients are to call them by.
     pub(crate) commands: CommandTable,
     /// Whom to become when started by root.
     pub(crate) user: Option<String>,
+}
+
+impl Start {
+    /// From these settings, unless something else is said.
+    fn new(settings: Settings) -> Start {
+        let unsaid = settings.clone();
+        Start { settings, unsaid, config_file: String::new(), commands: command_table(), user: None }
+    }
 }
 
 /// Reads command line and configuration file.
@@ -70,8 +80,9 @@ fn as_memcached(words: &[String]) -> Result<Wanted, String> {
         Memcached::Help(options) => Ok(Wanted::Text(format!("memcached {}\n{options}", memcache::VERSION))),
         Memcached::Serve { settings, user, notes } => {
             notes.iter().for_each(|note| complain(note));
-            let (config_file, commands) = (String::new(), command_table());
-            Ok(Wanted::Serve(Box::new(Start { settings: *settings, config_file, commands, user })))
+            let mut start = Start::new(*settings);
+            start.user = user;
+            Ok(Wanted::Serve(Box::new(start)))
         }
     }
 }
@@ -137,15 +148,14 @@ fn server(words: &[String], defaults: Settings) -> Result<Wanted, String> {
     if checks_only { Ok(Wanted::Text(report(&start))) } else { Ok(Wanted::Serve(Box::new(start))) }
 }
 
-fn load(settings: Settings, file: &str, from_stdin: bool, options: &[String]) -> Result<Start, String> {
+fn load(defaults: Settings, file: &str, from_stdin: bool, options: &[String]) -> Result<Start, String> {
     let path = |error| format!("Fatal error, can't open config file '{file}': {error}");
-    // Before `dir` changes what a relative path means.
-    let config_file = if file.is_empty() {
-        String::new()
-    } else {
-        std::fs::canonicalize(file).map_err(|error| path(reason(&error)))?.display().to_string()
-    };
-    let mut start = Start { settings, config_file, commands: command_table(), user: None };
+    let mut start = Start::new(defaults);
+    if !file.is_empty() {
+        // Before `dir` changes what a relative path means.
+        let found = std::fs::canonicalize(file).map_err(|error| path(reason(&error)))?;
+        start.config_file = found.display().to_string();
+    }
     let mut machine = Machine { commands: &mut start.commands };
     let shown = |error: ConfigError| error.to_string();
     if !file.is_empty() {

@@ -2,10 +2,15 @@
 
 use std::fs;
 
-/// Used by the whole process, in seconds: in system mode, in user mode.
-pub(crate) fn process_seconds() -> (f64, f64) {
+/// Used by the whole process, in seconds.
+pub(crate) fn process_seconds() -> f64 {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    divided(used.tv_sec as f64 + used.tv_nsec as f64 / 1e9, &read("/proc/self/stat"))
+    used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
+}
+
+/// The same in system mode and in user mode.
+pub(crate) fn process_seconds_by_mode() -> (f64, f64) {
+    divided(process_seconds(), &read("/proc/self/stat"))
 }
 
 /// The same of the main thread alone.
@@ -72,6 +77,13 @@ mod tests {
         assert_eq!(divided(6.0, stat), (1.0, 5.0));
         assert_eq!(divided(6.0, ""), (0.0, 6.0));
         assert_eq!(seconds("", stat), 300.0 / rustix::param::clock_ticks_per_second() as f64);
+    }
+
+    #[test]
+    fn both_modes_together_are_all() {
+        let before = process_seconds();
+        let (system, user) = process_seconds_by_mode();
+        assert!(before > 0.0 && (before..=process_seconds()).contains(&(system + user)));
     }
 
     #[test]

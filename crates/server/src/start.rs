@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use larder_config::{Settings, Use};
@@ -16,74 +16,69 @@ use crate::acceptor::{self, Acceptor};
 use crate::driver::ring::Ring;
 use crate::host::{self, Process};
 use crate::http::{self, Watched};
-use crate::listener::{self, Dealer};
+use crate::listener::Dealer;
 use crate::log::Log;
 use crate::memory::{self, Pages};
 use crate::options::{self, Start};
 use crate::signals::Signals;
 use crate::supervision::{Supervision, become_user};
 use crate::worker::NewConnection;
-use crate::{auth_file, background, crash, open_files, worker};
+use crate::{auth_file, background, bind, crash, open_files, worker};
 
 /// How often the offset between the steady clock and the time of day is renewed, and slow upkeep is done.
 const UPKEEP: Duration = Duration::from_millis(100);
 
 /// Serves until a signal or SHUTDOWN ends it.
-pub(crate) fn serve(start: Start) -> io::Result<()> {
-    let Start { mut settings, config_file, commands, user } = start;
+pub(crate) fn serve(mut start: Start) -> io::Result<()> {
     // Before there is a log, only standard error can say why there is none.
-    let log = begin_log(&mut settings, user).inspect_err(|error| options::complain(&error.to_string()))?;
+    let log = begin_log(&mut start).inspect_err(|error| options::complain(&error.to_string()))?;
     // While there is one thread.
-    let supervision = Supervision::begin(&settings).map_err(io::Error::other)?;
+    let supervision = Supervision::begin(&start.settings).map_err(io::Error::other)?;
     supervision.write_pid_file();
-    let served = serve_supervised(settings, config_file, commands, log, &supervision);
+    let served = serve_supervised(start, log, &supervision);
     supervision.end();
     served.inspect(|()| tracing::warn!("Larder is now ready to exit, bye bye..."))
 }
 
 /// Becomes another user if that is wanted, enters the directory that is to be worked in, and begins the log.
-fn begin_log(settings: &mut Settings, user: Option<String>) -> io::Result<Log> {
-    if let Some(user) = user {
-        become_user(&user).map_err(io::Error::other)?;
+fn begin_log(start: &mut Start) -> io::Result<Log> {
+    if let Some(user) = &start.user {
+        become_user(user).map_err(io::Error::other)?;
     }
+    let settings = &mut start.settings;
     settings.dir = host::enter(&settings.dir).map_err(io::Error::other)?;
     let log = Log::start(settings)?;
-    crash::set_enabled(settings.crash_log_enabled);
+    crash::follow(settings);
     crash::report_panics();
     Ok(log)
 }
 
-fn serve_supervised(
-    settings: Settings,
-    config_file: String,
-    commands: CommandTable,
-    log: Log,
-    supervision: &Supervision,
-) -> io::Result<()> {
+fn serve_supervised(start: Start, log: Log, supervision: &Supervision) -> io::Result<()> {
+    let Start { settings, unsaid, config_file, commands, .. } = start;
     memory::use_pages(if settings.disable_thp { Pages::Small } else { Pages::Huge })?;
     let settings = with_room_for_clients(settings);
-    let rings = rings(settings.io_uring, worker_count(&settings))?;
+    let rings = rings(settings.io_uring, worker::count(&settings))?;
     let (mover, moves) = acceptor::mover();
     let (process, stopped) = Process::new(&settings, log, mover);
     let process = Arc::new(process);
     let multiplexing_api = if rings.is_empty() { "epoll" } else { "io_uring" };
-    let identity = identity(&process, config_file, multiplexing_api, supervision.name())?;
+    let identity = identity(&process, config_file, unsaid, multiplexing_api, supervision.name())?;
     let node = node(&settings, commands, identity, Arc::clone(&process))?;
     auth_file::read(&settings, &node)?;
     let (workers, threads) = start_workers(&node, rings)?;
     let watched = Watched::new(Arc::clone(&node));
-    http::start(listener::bind_http(&settings)?, Arc::clone(&watched))?;
+    http::start(bind::http(&settings)?, Arc::clone(&watched))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         // Before anybody is told that the server is ready, and may send one.
         let mut signals = Signals::listen()?;
         let acceptor = Acceptor::bind(&settings, Dealer::new(node, workers), moves)?;
         greet(&process, &settings, acceptor.dealer());
-        watched.set_ready(true);
+        watched.ready();
         supervision.ready();
         run(acceptor, &process, stopped, &mut signals).await;
         tracing::info!("User requested shutdown...");
-        watched.set_ready(false);
+        watched.stopping();
         supervision.stopping();
         end(threads, &mut signals).await
     })?;
@@ -107,7 +102,7 @@ fn node(
 ) -> io::Result<Arc<Node>> {
     let (keyspace, garbage) = Keyspace::new(settings.databases as usize, random_u64()?);
     free_in_background(garbage)?;
-    let workers = worker_count(settings);
+    let workers = worker::count(settings);
     let node = Node::new(keyspace, commands, settings.clone(), identity, workers, Box::new(process));
     Ok(Arc::new(node))
 }
@@ -184,7 +179,7 @@ fn greet(process: &Process, settings: &Settings, dealer: &Dealer) {
     process.log().greet(settings, multiplexing_api, workers);
     tracing::info!("Running mode=standalone, port={}.", settings.port);
     options::warn_of_no_effect(settings);
-    listener::check_backlog(settings);
+    bind::check_backlog(settings);
     tracing::info!("Server initialized");
     dealer.node.note_startup_memory();
     for (served, name) in [
@@ -206,20 +201,13 @@ fn free_in_background(garbage: Receiver<Garbage>) -> io::Result<()> {
 
 /// As Redis does: where the system does not permit as many files, fewer clients are served.
 fn with_room_for_clients(settings: Settings) -> Settings {
-    match open_files::make_room(settings.maxclients) {
+    match open_files::make_room(settings.maxclients, worker::count(&settings)) {
         Ok(()) => settings,
         Err(room) => {
             let maxclients = u32::try_from(room.max(1)).unwrap_or(u32::MAX);
             tracing::warn!("The system permits too few open files: maxclients is {maxclients}");
             Settings { maxclients, ..settings }
         }
-    }
-}
-
-fn worker_count(settings: &Settings) -> usize {
-    match settings.worker_threads as usize {
-        0 => thread::available_parallelism().map_or(1, usize::from),
-        count => count,
     }
 }
 
@@ -244,6 +232,7 @@ fn rings(wanted: Use, workers: usize) -> io::Result<Vec<Ring>> {
 fn identity(
     process: &Process,
     config_file: String,
+    unsaid: Settings,
     multiplexing_api: &'static str,
     supervised: &'static str,
 ) -> io::Result<Identity> {
@@ -258,6 +247,7 @@ fn identity(
         process_id: std::process::id(),
         executable: path(std::env::current_exe()),
         config_file,
+        unsaid,
         multiplexing_api,
         supervised,
     })
@@ -275,6 +265,8 @@ fn fill_random(bytes: &mut [u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use rustix::process::{Signal, getpid, kill_process};
 
     use super::*;

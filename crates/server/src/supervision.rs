@@ -8,7 +8,7 @@ use larder_config::{Settings, Supervised};
 use nix::unistd::{User, daemon, getuid, initgroups, setgid, setuid};
 use rustix::process::{Signal, getpid, kill_process};
 
-/// Where a daemon's number is written when nobody says where.
+/// Where the number of a daemon that serves RESP is written when nobody says where.
 const PID_FILE: &str = "/var/run/larder.pid";
 
 /// Who waits for the word that the server is ready.
@@ -53,7 +53,8 @@ impl Supervision {
             daemon(true, false).map_err(|error| format!("Can't go into the background: {}", error.desc()))?;
         }
         let pid_file = match settings.pidfile.as_str() {
-            "" => background.then_some(PID_FILE),
+            "" if background => default_pid_file(settings),
+            "" => None,
             path => Some(path),
         };
         // CONFIG SET dir does not move it.
@@ -111,6 +112,12 @@ impl Supervision {
     }
 }
 
+/// Where a daemon's number is written when nobody says where: memcached writes no such file unasked.
+fn default_pid_file(settings: &Settings) -> Option<&'static str> {
+    let serves_resp = settings.port != 0 || !settings.unixsocket.is_empty();
+    serves_resp.then_some(PID_FILE)
+}
+
 /// `auto` believes what the environment says, and who is named must be there.
 fn supervisor(directive: Supervised) -> Supervisor {
     let has = |variable| std::env::var_os(variable).is_some();
@@ -132,5 +139,21 @@ fn supervisor(directive: Supervised) -> Supervisor {
 fn notify(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::warn!("systemd could not be notified: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_server_of_resp_writes_its_number_unasked() {
+        let file = |port, unixsocket: &str| {
+            let unixsocket = unixsocket.to_owned();
+            default_pid_file(&Settings { port, unixsocket, ..Settings::default() })
+        };
+        assert_eq!(file(6379, ""), Some(PID_FILE));
+        assert_eq!(file(0, "/tmp/larder.socket"), Some(PID_FILE));
+        assert_eq!(file(0, ""), None);
     }
 }

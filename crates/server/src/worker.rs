@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use larder_commands::memcache;
+use larder_config::Settings;
 use larder_engine::{Client, Connection, ExpireTurn, Link, Node, Served, SharedClient, Worker, WorkerStats};
 use larder_resp::Output;
 use tokio::sync::mpsc;
@@ -100,6 +101,14 @@ impl Local {
         let registered =
             Registered { local: Rc::clone(self), id, protocol: arrival.protocol, _seat: arrival.seat };
         (conversation, registered)
+    }
+}
+
+/// How many workers the settings ask for.
+pub(crate) fn count(settings: &Settings) -> usize {
+    match settings.worker_threads as usize {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        count => count,
     }
 }
 

@@ -69,7 +69,7 @@ impl Host for Clock {
         Ok(())
     }
 
-    fn rewrite_file(&self, path: &str, _change: &dyn Fn(&str) -> String) -> Result<(), String> {
+    fn rewrite_file(&self, path: &str, _change: &dyn Fn(&[u8]) -> Vec<u8>) -> Result<(), String> {
         Err(format!("there is no {path} in a node without a process"))
     }
 

@@ -42,6 +42,7 @@ impl Node {
             process_id: std::process::id(),
             executable: String::new(),
             config_file: String::new(),
+            unsaid: Settings::default(),
             multiplexing_api: "none",
             supervised: "no",
         };

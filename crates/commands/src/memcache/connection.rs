@@ -17,17 +17,14 @@ use larder_resp::Output;
 use larder_store::{Keyspace, Position};
 use memcache_parser::binary::REQUEST_MAGIC;
 use memcache_parser::{Command, Error, Key, KeyBuffer, KeyEncoding, Parsed, parse};
-use smallvec::SmallVec;
 
 use super::authentication::{Admission, SaslRounds};
+use super::batch::{BATCH_MAX, Batch, BatchEnd, Found, Prepared, fill, missing, prefetch};
 use super::binary;
 use super::dump::Dump;
 use super::turn::{DB, Ended, Paused, Turn, limits};
 use super::watch::{Watching, log_arrival};
 use super::wire::Wire;
-
-/// Requests parsed and prefetched together.
-pub(super) const BATCH_MAX: usize = 16;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -58,36 +55,6 @@ enum Language {
     Text,
     /// The binary protocol.
     Binary,
-}
-
-/// One request of a batch, before its turn.
-struct Prepared<'i> {
-    command: Command<'i>,
-    /// Where its key lives, the first one if it names several.
-    position: Option<Position>,
-    /// Where it begins in the input, and where the next one does.
-    start: usize,
-    end: usize,
-}
-
-/// Why no more requests were added to a batch.
-pub(super) enum Stop<E> {
-    /// It is full.
-    Full,
-    /// The input ends within a request, which begins at `start` and wants so many bytes.
-    Incomplete { start: usize, needed: usize },
-    /// A request that begins at `start` is refused.
-    Refused { start: usize, error: E },
-}
-
-/// How a batch ended.
-pub(super) enum BatchEnd {
-    /// What follows in the input is to be looked at.
-    Consumed(usize),
-    /// The turn ends here.
-    Served(usize, Served),
-    /// The turn ends within the request that begins at `start`, whose keys begin at `first`, before the key at `next`.
-    WithinKeys { start: usize, first: usize, next: usize },
 }
 
 impl Connection {
@@ -148,10 +115,8 @@ impl Connection {
         let (settings, wire) = (worker.settings(), Wire(output));
         let mut turn = Turn::new(&node, worker.index, settings, moment, wire, &self.shared);
         let (consumed, served) = self.dialogue.batches(&mut turn, input);
-        turn.stats().requests.add(turn.executed);
-        turn.stats().bytes_read.add(consumed as u64);
-        turn.stats().bytes_written.add((turn.output.0.len() - output_before) as u64);
         let executed = turn.executed;
+        turn.count_traffic(consumed as u64, (turn.output.0.len() - output_before) as u64);
         self.shared.take_inbox(output);
         self.shared.note_requests(moment.now, executed);
         (consumed, served)
@@ -215,33 +180,26 @@ impl Dialogue {
         if let Admission::Needed = self.admission {
             return self.admit(turn, input, from);
         }
-        let mut batch: SmallVec<[Prepared<'_>; BATCH_MAX]> = SmallVec::new();
-        let stop = fill(turn, &mut batch, input, from);
-        if batch.len() > 1 {
-            let positions = batch.iter().filter_map(|request| request.position);
-            turn.node.keyspace.prefetch(positions.map(|position| (DB, position)));
-        }
-        for request in &batch {
-            match turn.execute(&request.command, request.position.unwrap_or_default()) {
+        let mut batch = Batch::new();
+        let stop = fill(&mut batch, BATCH_MAX, input, from, |rest| find(turn, rest));
+        prefetch(&turn.node.keyspace, &batch);
+        for prepared in &batch {
+            match turn.execute(&prepared.request, prepared.position.unwrap_or_default()) {
                 Ok(Ended::Done) => {}
-                Ok(Ended::Close) => return BatchEnd::Served(request.end, Served::Close),
+                Ok(Ended::Close) => return BatchEnd::Served(prepared.end, Served::Close),
                 Ok(Ended::Watch) => {
                     self.watching = Watching::Yes;
-                    return BatchEnd::Consumed(request.end);
+                    return BatchEnd::Consumed(prepared.end);
                 }
                 Ok(Ended::Dump(dump)) => {
                     self.dump = Some(dump);
-                    return BatchEnd::Consumed(request.end);
+                    return BatchEnd::Consumed(prepared.end);
                 }
-                Err(Paused::AtStart) => return BatchEnd::Served(request.start, Served::Again),
-                Err(Paused::WithinKeys { left }) => return within_keys(input, request, left),
+                Err(Paused::AtStart) => return BatchEnd::Served(prepared.start, Served::Again),
+                Err(Paused::WithinKeys { left }) => return within_keys(input, prepared, left),
             }
         }
-        match stop {
-            Stop::Full => BatchEnd::Consumed(batch.last().map_or(from, |request| request.end)),
-            Stop::Incomplete { start, needed } => BatchEnd::Served(start, missing(input, start, needed)),
-            Stop::Refused { start, error } => self.refuse(turn, start, &error),
-        }
+        stop.end(&batch, input, from, |start, error| self.refuse(turn, start, error))
     }
 
     /// Handles one request of a client that has yet to give the password.
@@ -277,28 +235,17 @@ impl Dialogue {
     }
 }
 
-/// Parses requests until the batch is full, and asks for the stripes of their keys.
+/// The request that an input begins with.
 #[inline]
-fn fill<'i>(
-    turn: &Turn<'_>,
-    batch: &mut SmallVec<[Prepared<'i>; BATCH_MAX]>,
-    input: &'i [u8],
-    from: usize,
-) -> Stop<Error<'i>> {
-    let mut start = from;
-    while batch.len() < BATCH_MAX {
-        match parse(&input[start..], &turn.limits) {
-            Parsed::Request { command, end } => {
-                let position = position(&turn.node.keyspace, &command);
-                let end = start + end;
-                batch.push(Prepared { command, position, start, end });
-                start = end;
-            }
-            Parsed::Incomplete { needed } => return Stop::Incomplete { start, needed },
-            Parsed::Error(error) => return Stop::Refused { start, error },
+fn find<'i>(turn: &Turn<'_>, input: &'i [u8]) -> Found<Command<'i>, Error<'i>> {
+    match parse(input, &turn.limits) {
+        Parsed::Request { command, end } => {
+            let position = position(&turn.node.keyspace, &command);
+            Found::Request { request: command, position, end }
         }
+        Parsed::Incomplete { needed } => Found::Incomplete { needed },
+        Parsed::Error(error) => Found::Error(error),
     }
-    Stop::Full
 }
 
 /// Where the key of a request lives, the first one if it names several; its stripe is on its way to the cache.
@@ -331,18 +278,13 @@ pub(super) fn key_bytes<'b>(key: &Key<'b>, buffer: &'b mut Option<KeyBuffer>) ->
     }
 }
 
-/// How many bytes more than there are a request wants.
-pub(super) fn missing(input: &[u8], start: usize, needed: usize) -> Served {
-    Served::NeedInput(start + needed - input.len())
-}
-
 /// The end of a turn within the keys of a `get`, the last `left` bytes of whose line are not answered yet.
-fn within_keys(input: &[u8], request: &Prepared<'_>, left: usize) -> BatchEnd {
-    let Command::Get(get) = &request.command else { unreachable!("no other request names several keys") };
-    let feed = request.end - 1;
+fn within_keys(input: &[u8], prepared: &Prepared<Command<'_>>, left: usize) -> BatchEnd {
+    let Command::Get(get) = &prepared.request else { unreachable!("no other request names several keys") };
+    let feed = prepared.end - 1;
     let line_end = if input[..feed].ends_with(b"\r") { feed - 1 } else { feed };
     let first = line_end - get.keys.as_bytes().len();
-    BatchEnd::WithinKeys { start: request.start, first, next: line_end - left }
+    BatchEnd::WithinKeys { start: prepared.start, first, next: line_end - left }
 }
 
 /// Makes the keys of a `get` from `next` on a request of its own, and returns where that begins.

@@ -40,6 +40,15 @@ pub(super) enum Format {
     Cachedump,
 }
 
+impl Format {
+    /// Whether a line can name this key: `stats cachedump` writes keys as they are, so that one with a blank or a line end in it, such
+    /// as RESP clients may use, would be taken for something else.
+    fn can_name(self, key: &[u8]) -> bool {
+        let is_plain = |byte: &u8| !byte.is_ascii_whitespace() && !byte.is_ascii_control();
+        key.len() <= KEY_BYTES_MAX && (self != Format::Cachedump || key.iter().all(is_plain))
+    }
+}
+
 impl Dump {
     /// One of all items, or of so many.
     pub(super) fn new(format: Format, lines_max: Option<u64>) -> Dump {
@@ -117,7 +126,7 @@ impl Turn<'_> {
             if dump.lines_left == 0
                 || lines.len() >= dump.bytes_left
                 || entry.value_type() != Type::String
-                || entry.key().len() > KEY_BYTES_MAX
+                || !dump.format.can_name(entry.key())
             {
                 return;
             }
@@ -151,6 +160,17 @@ pub(super) fn uri_encode(bytes: &[u8], to: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_names_what_it_has_a_way_to_write() {
+        for (key, raw) in
+            [(&b"k:\xc3\xa9"[..], true), (b"a b", false), (b"a\r\nEND", false), (b"\x7f\0", false)]
+        {
+            assert_eq!(Format::Cachedump.can_name(key), raw, "{}", key.escape_ascii());
+            assert!(Format::Metadump.can_name(key) && Format::Mgdump.can_name(key));
+        }
+        assert!(!Format::Mgdump.can_name(&[b'k'; 251]));
+    }
 
     #[test]
     fn what_is_not_plain_is_written_by_its_number() {

@@ -83,7 +83,7 @@ impl Turn<'_> {
             (true, true) => stats.touch_hits.add(1),
             (true, false) => stats.touch_misses.add(1),
         }
-        self.note_get(key, found.is_some());
+        self.note_get(key, found.is_some().into());
         let Some(entry) = found else {
             drop(item);
             self.nodes_as_item(key);
@@ -100,10 +100,10 @@ impl Turn<'_> {
 
     /// Counts a key that was asked for by its beginning, if somebody has asked for that.
     #[inline]
-    pub(super) fn note_get(&self, key: &[u8], found: bool) {
+    pub(super) fn note_get(&self, key: &[u8], hits: u64) {
         self.note(key, |counts| {
             counts.gets += 1;
-            counts.hits += u64::from(found);
+            counts.hits += hits;
         });
     }
 

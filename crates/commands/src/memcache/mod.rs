@@ -8,6 +8,7 @@
 mod aging;
 mod arithmetic;
 mod authentication;
+mod batch;
 mod binary;
 mod configuration;
 mod connection;

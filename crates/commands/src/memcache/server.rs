@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use larder_config::Settings;
+use larder_engine::Switch;
 use memcache_parser::reply::{Sink, Status};
 use memcache_parser::{ErrorReply, Other, OtherVerb, ReplyMode, Tokens};
 
@@ -113,14 +114,20 @@ impl Turn<'_> {
     fn lru_crawler(&self, mut arguments: Tokens<'_>) -> Crawl {
         let crawler = &self.node.memcache.crawler;
         let line = match (arguments.next(), arguments.next(), arguments.next()) {
-            (Some(b"enable"), None, _) if crawler.switch(true) => Status::Ok.line(),
+            (Some(b"enable"), None, _) if crawler.switch(Switch::On) => Status::Ok.line(),
             (Some(b"enable"), None, _) => b"ERROR failed to start lru crawler thread\r\n",
             (Some(b"disable"), None, _) => {
-                crawler.switch(false);
+                crawler.switch(Switch::Off);
                 Status::Ok.line()
             }
             (Some(b"crawl" | b"metadump" | b"mgdump"), Some(_), None) if !crawler.is_on() => {
                 b"CLIENT_ERROR lru crawler disabled\r\n"
+            }
+            (Some(b"metadump"), Some(_), None) if !self.settings.memcached_dump => {
+                b"ERROR metadump not allowed\r\n"
+            }
+            (Some(b"mgdump"), Some(_), None) if !self.settings.memcached_dump => {
+                b"ERROR key dump not allowed\r\n"
             }
             (Some(what @ (b"crawl" | b"metadump" | b"mgdump")), Some(classes), None) => {
                 return crawl(what, classes);

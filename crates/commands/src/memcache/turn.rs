@@ -106,6 +106,15 @@ impl<'t> Turn<'t> {
         &self.stats.memcache
     }
 
+    /// Counts what was executed, read and written in this turn.
+    pub(super) fn count_traffic(&self, bytes_read: u64, bytes_written: u64) {
+        self.stats().requests.add(self.executed);
+        self.stats().bytes_read.add(bytes_read);
+        self.stats().bytes_written.add(bytes_written);
+        self.stats.memcache_input_bytes.add(bytes_read);
+        self.stats.memcache_output_bytes.add(bytes_written);
+    }
+
     /// Counts a request by the beginning of its key, if somebody has asked for that.
     #[inline]
     pub(super) fn note(&self, key: &[u8], count: impl FnOnce(&mut PrefixCounts)) {

@@ -38,6 +38,9 @@ const TOPICS: [(&str, Topics); 10] = [
 impl Turn<'_> {
     /// Makes the client a watcher; the line it is answered with, and whether it is one. The beginning of a topic will do for it.
     pub(super) fn watch(&self, arguments: Tokens<'_>) -> (&'static [u8], Watching) {
+        if !self.settings.memcached_watch {
+            return (b"CLIENT_ERROR watch commands not allowed\r\n", Watching::No);
+        }
         let mut wants = if arguments.is_empty() { Topics::FETCHERS } else { Topics::NONE };
         for word in arguments {
             match TOPICS.iter().find(|(name, _)| name.as_bytes().starts_with(word)) {

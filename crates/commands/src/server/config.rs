@@ -1,6 +1,6 @@
 //! CONFIG: asking for settings and changing them.
 
-use larder_config::{Directive, Effect, Rewrite, SetError, Settings};
+use larder_config::{Directive, Effect, Rewrite, SetError, Settings, directive};
 use larder_engine::glob::{self, Case};
 
 use crate::help;
@@ -44,9 +44,7 @@ const SET: Command = Command {
     flags: FLAGS,
     tips: ALL_NODES,
     history: &[("7.0.0", "Takes several settings.")],
-    is_secret: |args, index| {
-        index > 2 && index % 2 == 1 && SECRETS.iter().any(|name| is_word(args.at(index - 1), name))
-    },
+    is_secret: |args, index| index > 2 && index % 2 == 1 && has_secret_value(args.at(index - 1)),
     run: set,
     ..Command::PLAIN
 };
@@ -77,12 +75,17 @@ const REWRITE: Command = Command {
     ..Command::PLAIN
 };
 
-/// Settings whose values no log may show.
+/// Settings whose values no log may show, under any of their names.
 const SECRETS: [&str; 5] =
     ["requirepass", "masterauth", "masteruser", "tls-key-file-pass", "tls-client-key-file-pass"];
 
 const FLAGS: Flags = Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::LOADING).and(Flags::STALE);
 const ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
+fn has_secret_value(name: &[u8]) -> bool {
+    let row = std::str::from_utf8(name).ok().and_then(directive);
+    row.is_some_and(|row| SECRETS.contains(&row.name))
+}
 
 fn get(cx: &mut Context<'_>) -> CommandResult {
     let mut found: Vec<(&[u8], &Directive)> = Vec::new();
@@ -170,4 +173,20 @@ pub(super) fn write_file(cx: &mut Context<'_>, which: Rewrite) -> CommandResult 
         .map_err(|reason| CommandError::Line(format!("ERR Rewriting config file: {reason}").into()))?;
     cx.reply.ok();
     Ok(Outcome::Reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_secret_under_each_of_their_names() {
+        for secret in SECRETS {
+            assert_eq!(directive(secret).map(|row| row.name), Some(secret), "an alias would never be found");
+        }
+        for name in ["requirepass", "RequirePass", "masterauth", "primaryauth", "PrimaryUser"] {
+            assert!(has_secret_value(name.as_bytes()), "{name}");
+        }
+        assert!(!has_secret_value(b"port") && !has_secret_value(b"\xff") && !has_secret_value(b"nosuch"));
+    }
 }

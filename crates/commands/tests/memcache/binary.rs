@@ -213,6 +213,14 @@ fn the_server_is_asked_and_left() {
 }
 
 #[test]
+fn details_may_be_forbidden() {
+    for (memcached_dump, answer) in [(true, ok(0x10, "")), (false, refused(0x10, 1, "Not found"))] {
+        let (mut client, _node) = Client::new(Settings { memcached_dump, ..Settings::default() });
+        assert_eq!(client.ask(&packet(0x10, b"", "detail on", b"")).0, answer);
+    }
+}
+
+#[test]
 fn a_value_too_large_takes_the_old_one_with_it() {
     let (mut client, _node) = Client::new(Settings::default());
     client.ask(&packet(0x01, &STORE, "k", b"v"));

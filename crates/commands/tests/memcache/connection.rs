@@ -25,8 +25,13 @@ impl Link for NoLink {
 
 impl Connection {
     pub(crate) fn new(node: &Node) -> Connection {
+        Connection::to(node, "127.0.0.1:11211")
+    }
+
+    /// One that has reached the node at this address.
+    pub(crate) fn to(node: &Node, local: &str) -> Connection {
         let id = node.engine.next_client_id();
-        let (address, local) = ("127.0.0.1:50000".to_owned(), "127.0.0.1:11211".to_owned());
+        let (address, local) = ("127.0.0.1:50000".to_owned(), local.to_owned());
         let shared = SharedClient::new(id, address, local, node.clock.now(), Box::new(NoLink));
         let machine = memcache::Connection::new(Arc::new(shared), &node.engine);
         Connection { machine, input: Vec::new(), closed: false }

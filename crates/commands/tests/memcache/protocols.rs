@@ -178,12 +178,15 @@ fn both_protocols_on_one_key() {
 #[test]
 fn clients_are_told_of_the_nodes() {
     let (node, mut worker) = node(Settings::default());
-    let mut client = Connection::new(&node);
-    let mut ask = |request: &str| String::from_utf8(client.send(&mut worker, request.as_bytes())).unwrap();
+    let (mut client, mut elsewhere) = (Connection::new(&node), Connection::to(&node, "[::1]:11211"));
     let started = node.engine.identity.started_at.0 / 1000;
     let told = |version: i64, nodes: &str| {
         format!("{}\r\n{version}\n{nodes}\n\r\nEND\r\n", version.to_string().len() + nodes.len() + 2)
     };
+    let other = elsewhere.send(&mut worker, b"config get cluster\r\n");
+    let expected = format!("CONFIG cluster 0 {}", told(started.max(1), "::1|::1|11211"));
+    assert_eq!(String::from_utf8(other).unwrap(), expected);
+    let mut ask = |request: &str| String::from_utf8(client.send(&mut worker, request.as_bytes())).unwrap();
     let first = told(started.max(1), "127.0.0.1|127.0.0.1|11211");
     assert_eq!(ask("config get cluster\r\n"), format!("CONFIG cluster 0 {first}"));
     assert_eq!(ask("get AmazonElastiCache:cluster\n"), format!("VALUE AmazonElastiCache:cluster 0 {first}"));
@@ -231,4 +234,69 @@ fn a_dump_names_every_item_once() {
     let few = ask("stats cachedump 1 5\r\n".to_owned());
     assert_eq!(few.lines().filter(|line| line.ends_with(&format!(" [2 b; {} s]", now + 100))).count(), 5);
     assert_eq!(few.lines().count(), 6);
+}
+
+/// Keys that RESP clients may use, and that no line of `stats cachedump` could be told from.
+#[test]
+fn a_dump_of_bare_keys_has_one_line_for_each() {
+    let (node, mut worker) = node(Settings::default());
+    let (mut client, mut resp) = (Connection::new(&node), node.connect(Protocol::Resp2));
+    for key in [&b"plain"[..], b"caf\xc3\xa9", b"a b", b"x\r\nEND\r\n", b"\0"] {
+        resp.request(&mut worker, &[&b"SET"[..], key, b"v"]).unwrap();
+    }
+    let dump = text(&client.send(&mut worker, b"stats cachedump 1 0\r\n"));
+    let mut lines: Vec<&str> = dump.split(r"\r\n").collect();
+    lines[..2].sort_unstable();
+    assert_eq!(lines, [r"ITEM caf\xc3\xa9 [1 b; 0 s]", "ITEM plain [1 b; 0 s]", "END", ""]);
+    let named = text(&client.send(&mut worker, b"lru_crawler mgdump all\r\n"));
+    assert_eq!(named.matches("mg ").count(), 5, "{named}");
+}
+
+#[test]
+fn dumps_and_watching_may_be_forbidden() {
+    let settings = Settings { memcached_dump: false, memcached_watch: false, ..Settings::default() };
+    let (node, mut worker) = node(settings);
+    let mut client = Connection::new(&node);
+    for (request, answer) in [
+        ("set k 0 0 1\r\nv\r\n", r"STORED\r\n"),
+        ("lru_crawler metadump all\r\n", r"ERROR metadump not allowed\r\n"),
+        ("lru_crawler mgdump nonsense\r\n", r"ERROR key dump not allowed\r\n"),
+        ("lru_crawler crawl all\r\n", r"OK\r\n"),
+        ("stats cachedump\r\n", r"CLIENT_ERROR stats cachedump not allowed\r\n"),
+        ("stats cachedump 1 0\r\n", r"CLIENT_ERROR stats cachedump not allowed\r\n"),
+        ("stats detail dump\r\n", r"CLIENT_ERROR stats detail not allowed\r\n"),
+        ("watch\r\n", r"CLIENT_ERROR watch commands not allowed\r\n"),
+        ("watch nonsense\r\n", r"CLIENT_ERROR watch commands not allowed\r\n"),
+        ("lru_crawler disable\r\n", r"OK\r\n"),
+        ("lru_crawler metadump all\r\n", r"CLIENT_ERROR lru crawler disabled\r\n"),
+    ] {
+        assert_eq!(text(&client.send(&mut worker, request.as_bytes())), answer, "{request}");
+    }
+    assert!(text(&client.send(&mut worker, b"stats settings\r\n")).contains(r"STAT dump_enabled no\r\n"));
+}
+
+#[test]
+fn settings_are_told_as_they_are() {
+    let told = |settings: Settings| {
+        let (node, mut worker) = node(settings);
+        text(
+            &Connection::new(&node)
+                .send(&mut worker, b"set a:1 0 0 1 noreply\r\nv\r\nstats settings\r\nstats detail dump\r\n"),
+        )
+    };
+    let plain = told(Settings::default());
+    let unusual = told(Settings {
+        memcached_unixsocket: "/run/m.socket".to_owned(),
+        memcached_detail: true,
+        ..Settings::default()
+    });
+    for (name, before, now) in [
+        ("domain_socket", "NULL", "/run/m.socket"),
+        ("detail_enabled", "no", "yes"),
+        ("dump_enabled", "yes", "yes"),
+    ] {
+        assert!(plain.contains(&format!(r"STAT {name} {before}\r\n")), "{plain}");
+        assert!(unusual.contains(&format!(r"STAT {name} {now}\r\n")), "{unusual}");
+    }
+    assert!(unusual.ends_with(r"PREFIX a get 0 hit 0 set 1 del 0\r\nEND\r\n") && !plain.contains("PREFIX"));
 }

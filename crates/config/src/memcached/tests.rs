@@ -81,7 +81,7 @@ fn a_unix_socket_stands_alone_unless_a_port_is_asked_for() {
 
 #[test]
 fn what_means_nothing_here_is_said() {
-    let (.., notes) = served("-U 0 -C -f 1.5 -o slab_reassign,idle_timeout=9,hashpower=20 -U 11211 -X");
+    let (.., notes) = served("-U 0 -C -f 1.5 -o slab_reassign,idle_timeout=9,hashpower=20 -U 11211 -k");
     assert_eq!(
         notes,
         [
@@ -90,11 +90,25 @@ fn what_means_nothing_here_is_said() {
             "-o slab_reassign changes nothing: there is no such part here",
             "-o hashpower changes nothing: there is no such part here",
             "-U changes nothing: UDP is not spoken",
-            "-X changes nothing: there are no commands that dump",
+            "-k changes nothing: memory may be swapped out",
         ]
     );
     assert_eq!(served("-o idle_timeout=9").0.timeout, 9);
     assert!(!served("-F").0.memcached_flush_all);
+}
+
+#[test]
+fn what_clients_may_see_is_switched_off() {
+    let seen = |line: &str| {
+        let (settings, _, notes) = served(line);
+        assert!(notes.is_empty(), "{notes:?}");
+        (settings.memcached_dump, settings.memcached_watch, settings.memcached_detail)
+    };
+    assert_eq!(seen(""), (true, true, false));
+    assert_eq!(seen("-X"), (false, true, false));
+    assert_eq!(seen("--disable-watch"), (true, false, false));
+    assert_eq!(seen("-WXD:"), (false, false, true));
+    assert_eq!(seen("-D :."), (true, true, true));
 }
 
 #[test]
@@ -123,6 +137,7 @@ fn mistakes_are_named() {
         ("-I 1025m", "Cannot set item size limit higher than a gigabyte."),
         ("-B x", "Invalid value for binding protocol: x\n -- should be one of auto, binary, or ascii"),
         ("-a 999", "-a 999: argument couldn't be parsed as an octal number"),
+        ("-D.", "-D .: keys are counted by what is before a colon only"),
         ("-Z", "-Z: there is no TLS yet"),
         ("-o ssl_key=x", "-o ssl_key: there is no TLS yet"),
         ("-e x", "-e: items are not kept in a file"),

@@ -78,6 +78,68 @@ fn addresses_may_change() {
     server.end();
 }
 
+/// The numbers of the sockets that listen on a port, by which they are known from others that come after them.
+fn listening(server: &Server, port: u16) -> Vec<String> {
+    let table = fs::read_to_string(format!("/proc/{}/net/tcp", server.pid())).unwrap();
+    let (port, listens) = (format!(":{port:04X}"), "0A");
+    let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    lines
+        .filter(|line| line[1].ends_with(&port) && line[3] == listens)
+        .map(|line| line[9].to_owned())
+        .collect()
+}
+
+#[test]
+fn what_stays_is_not_closed() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let before = listening(&server, server.port);
+    assert_eq!(before.len(), 1);
+    let (free, taken) = (free_port(), TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    assert_eq!(set(&mut client, &["memcached-port", &free.to_string()]), "OK");
+    assert!(TcpStream::connect(server.memcached_address()).is_err(), "the old port is still open");
+    assert_eq!(listening(&server, server.port), before);
+    assert_eq!(set(&mut client, &["bind", "127.0.0.1 127.0.0.2"]), "OK");
+    let mut after = listening(&server, server.port);
+    after.retain(|number| before.contains(number));
+    assert_eq!(after, before);
+    assert_eq!(set(&mut client, &["bind", "127.0.0.1"]), "OK");
+    let port = taken.local_addr().unwrap().port().to_string();
+    assert!(set(&mut client, &["port", &port]).starts_with("ERR CONFIG SET failed"));
+    assert_eq!(listening(&server, server.port), before, "nothing of ours was in the way");
+    server.end();
+}
+
+#[test]
+fn ports_may_change_places() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let (port, memcached_port) = (server.port.to_string(), server.memcached_port.to_string());
+    assert_eq!(set(&mut client, &["port", &memcached_port, "memcached-port", &port]), "OK");
+    assert_eq!(Client::tcp(server.memcached_address()).call(&["PING"]).text(), "PONG");
+    let mut memcached = Client::tcp(server.address());
+    memcached.send(b"mn\r\n").unwrap();
+    assert_eq!(memcached.line().unwrap(), "MN");
+    server.end();
+}
+
+#[test]
+fn addresses_may_have_names_and_only_missing_ones_are_done_without() {
+    let server = Server::start(&["--bind", "localhost", "-192.0.2.1"]);
+    assert_eq!(server.client().call(&["PING"]).text(), "PONG");
+    let log = server.log();
+    assert!(log.contains("Could not create server TCP listening socket 192.0.2.1:"), "{log}");
+    let taken = TcpListener::bind((Ipv4Addr::from([127, 0, 0, 2]), 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut client = server.client();
+    assert_eq!(
+        set(&mut client, &["bind", "127.0.0.1 -127.0.0.2", "port", &port]),
+        "ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check server logs."
+    );
+    assert_eq!(server.client().call(&["PING"]).text(), "PONG");
+    server.end();
+}
+
 /// Some address of this machine by which it is no longer `local`, if it has one.
 fn outward_address() -> Option<Ipv4Addr> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;

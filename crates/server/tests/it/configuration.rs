@@ -226,6 +226,39 @@ fn rewriting_keeps_the_file_and_changes_its_settings() {
     server.end();
 }
 
+/// As Redis writes it, the file has the password twice: as it is, and as a rule of its only user.
+#[test]
+fn a_new_password_outlives_the_start_with_a_rewritten_file() {
+    let directory = Directory::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/configurations");
+    let text = moved(&fs::read_to_string(folder.join("rewritten.conf")).unwrap(), &directory);
+    let file = directory.file("its.conf");
+    fs::write(&file, text).unwrap();
+    let server = Started::new(directory, &[&file]);
+    let mut client = server.client();
+    assert_eq!(client.call(&["AUTH", "abc"]).text(), "OK");
+    assert_eq!(client.call(&["CONFIG", "SET", "requirepass", "new"]).text(), "OK");
+    assert_eq!(client.call(&["CONFIG", "REWRITE"]).text(), "OK");
+    let server = Started::new(server.end(), &[&file]);
+    let mut client = server.client();
+    assert!(client.call(&["AUTH", "abc"]).text().starts_with("WRONGPASS"));
+    assert_eq!(client.call(&["AUTH", "new"]).text(), "OK");
+    server.end();
+}
+
+#[test]
+fn a_file_with_comments_of_old_is_rewritten() {
+    let directory = Directory::new();
+    let file = directory.file("larder.conf");
+    fs::write(&file, b"# caf\xe9\ntimeout 5\n").unwrap();
+    let server = Started::new(directory, &[&file]);
+    let mut client = server.client();
+    assert_eq!(client.call(&["CONFIG", "SET", "timeout", "7"]).text(), "OK");
+    assert_eq!(client.call(&["CONFIG", "REWRITE"]).text(), "OK");
+    assert!(fs::read(&file).unwrap().starts_with(b"# caf\xe9\ntimeout 7\n"));
+    server.end();
+}
+
 #[test]
 fn config_set_moves_to_another_port_or_stays() {
     let server = Server::start(&[]);

@@ -88,6 +88,29 @@ fn metrics_say_what_was_done() {
 }
 
 #[test]
+fn bytes_of_both_protocols_stay_apart_when_either_is_reset() {
+    let (server, http) = start(&[]);
+    let (mut client, mut memcached) = (server.client(), server.memcached());
+    let bytes = |direction: &str, protocol: &str| {
+        metrics(http)[&format!("larder_network_{direction}_bytes_total{{protocol=\"{protocol}\"}}")]
+    };
+    let value = "v".repeat(10_000);
+    memcached.send(format!("set k 0 0 10000\r\n{value}\r\nget k\r\nstats reset\r\n").as_bytes()).unwrap();
+    for line in ["STORED", "VALUE k 0 10000", &value, "END", "RESET"] {
+        assert_eq!(memcached.line().unwrap(), line);
+    }
+    for direction in ["input", "output"] {
+        assert!(bytes(direction, "memcached") > 10_000.0 && bytes(direction, "resp") < 1_000.0);
+    }
+    client.call(&["CONFIG", "RESETSTAT"]);
+    client.call(&["PING"]);
+    for direction in ["input", "output"] {
+        assert!(bytes(direction, "memcached") < 1_000.0 && bytes(direction, "resp") > 0.0);
+    }
+    server.end();
+}
+
+#[test]
 fn health_is_told_from_readiness_and_other_paths_are_not_found() {
     let (server, http) = start(&[]);
     assert_eq!(get(http, "/healthz"), ("HTTP/1.1 200 OK".to_owned(), "ok\n".to_owned()));

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 
 use crate::client::{Client, Reply, connect, request};
 use crate::damage::Holdings;
-use crate::server::{Server, eventually};
+use crate::server::{Server, eventually, free_port};
 
 #[test]
 fn no_more_clients_than_maxclients() {
@@ -105,6 +105,18 @@ fn reading_a_little_does_not_put_off_the_soft_limit() {
         witness.info("connected_clients") == 1
     });
     assert!(Client::over(reader).rest().len() < 49_000_000);
+    server.end();
+}
+
+#[test]
+fn the_files_kept_for_the_server_itself_are_enough() {
+    let server = Server::start(&["--worker-threads", "8", "--http-port", &free_port().to_string()]);
+    let mut clients: Vec<Client> = (0..16).map(|_| server.client()).collect();
+    for client in &mut clients {
+        assert_eq!(client.call(&["PING"]).text(), "PONG");
+    }
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
+    assert!(open - clients.len() <= 32 + 8 * 8, "{open} files are open");
     server.end();
 }
 

@@ -113,6 +113,26 @@ fn as_redis_it_opens_one_port_and_reads_what_is_piped_in() {
 }
 
 #[test]
+fn as_redis_it_leaves_memcached_out_of_its_file() {
+    let directory = Directory::new();
+    let (port, file) = (free_port().to_string(), directory.file("redis.conf"));
+    fs::write(&file, "timeout 1\n").unwrap();
+    let words = [&["redis.conf", "--port", &port, "--bind", "127.0.0.1"], &driver()[..]].concat();
+    let child = served(&directory, command_named("redis-server", &directory, &words));
+    let mut client = Client::tcp(([127, 0, 0, 1], port.parse().unwrap()).into());
+    let written = |client: &mut Client| {
+        assert_eq!(client.call(&["CONFIG", "REWRITE"]).text(), "OK");
+        fs::read_to_string(&file).unwrap()
+    };
+    let text = written(&mut client);
+    assert!(text.starts_with("timeout 1\n") && !text.contains("memcached"), "{text}");
+    let memcached = free_port().to_string();
+    assert_eq!(client.call(&["CONFIG", "SET", "memcached-port", &memcached]).text(), "OK");
+    assert!(written(&mut client).contains(&format!("\nmemcached-port {memcached}\n")));
+    end(child);
+}
+
+#[test]
 fn a_check_reports_and_opens_nothing() {
     let directory = Directory::new();
     let port = free_port();

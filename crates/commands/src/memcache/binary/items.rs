@@ -33,7 +33,7 @@ impl Turn<'_> {
             (true, true) => stats.touch_hits.add(1),
             (true, false) => stats.touch_misses.add(1),
         }
-        self.note_get(get.key, found.is_some());
+        self.note_get(get.key, found.is_some().into());
         let Some(entry) = found else {
             self.binary_miss(request, get);
             return Ok(());

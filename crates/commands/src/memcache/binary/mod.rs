@@ -7,25 +7,15 @@ use larder_store::{Keyspace, Position};
 use memcache_parser::Limits;
 use memcache_parser::binary::reply::{self, Status};
 use memcache_parser::binary::{self, Command, Error, Parsed, Request, parse};
-use smallvec::SmallVec;
 use std::sync::atomic::Ordering;
 
 use super::authentication::Admission;
-use super::connection::{BATCH_MAX, BatchEnd, Dialogue, Stop, missing};
+use super::batch::{BATCH_MAX, Batch, BatchEnd, Found, Prepared, fill, prefetch};
+use super::connection::Dialogue;
 use super::item::Contended;
 use super::server::VERSION;
 use super::statistics::Form;
-use super::turn::{DB, Ended, Turn};
-
-/// One request of a batch, before its turn.
-struct Prepared<'i> {
-    request: Request<'i>,
-    /// Where its key lives.
-    position: Option<Position>,
-    /// Where it begins in the input, and where the next one does.
-    start: usize,
-    end: usize,
-}
+use super::turn::{Ended, Turn};
 
 /// Where the key of a request that is all of the input lives.
 pub(super) fn look_ahead(
@@ -42,16 +32,14 @@ pub(super) fn look_ahead(
 impl Dialogue {
     /// Parses, prefetches and executes one batch.
     pub(super) fn binary_batch(&mut self, turn: &mut Turn<'_>, input: &[u8], from: usize) -> BatchEnd {
-        let mut batch: SmallVec<[Prepared<'_>; BATCH_MAX]> = SmallVec::new();
-        let stop = match self.admission {
-            Admission::Granted => fill(turn, &turn.limits, BATCH_MAX, &mut batch, input, from),
+        let (limits, most) = match self.admission {
+            Admission::Granted => (turn.limits, BATCH_MAX),
             // What a stranger may send depends on how its last request went.
-            Admission::Needed => fill(turn, &turn.stranger_limits(), 1, &mut batch, input, from),
+            Admission::Needed => (turn.stranger_limits(), 1),
         };
-        if batch.len() > 1 {
-            let positions = batch.iter().filter_map(|request| request.position);
-            turn.node.keyspace.prefetch(positions.map(|position| (DB, position)));
-        }
+        let mut batch = Batch::new();
+        let stop = fill(&mut batch, most, input, from, |rest| find(turn, &limits, rest));
+        prefetch(&turn.node.keyspace, &batch);
         for prepared in &batch {
             match self.answer(turn, prepared) {
                 Ok(Ended::Done | Ended::Dump(_) | Ended::Watch) => {}
@@ -59,16 +47,12 @@ impl Dialogue {
                 Err(Contended) => return BatchEnd::Served(prepared.start, Served::Again),
             }
         }
-        match stop {
-            Stop::Full => BatchEnd::Consumed(batch.last().map_or(from, |request| request.end)),
-            Stop::Incomplete { start, needed } => BatchEnd::Served(start, missing(input, start, needed)),
-            Stop::Refused { start, error } => self.refuse_binary(turn, start, &error),
-        }
+        stop.end(&batch, input, from, |start, error| self.refuse_binary(turn, start, error))
     }
 
     /// Executes a request if its client may send it.
     #[inline]
-    fn answer(&mut self, turn: &mut Turn<'_>, prepared: &Prepared<'_>) -> Result<Ended, Contended> {
+    fn answer(&mut self, turn: &mut Turn<'_>, prepared: &Prepared<Request<'_>>) -> Result<Ended, Contended> {
         let request = &prepared.request;
         let is_about_sasl = matches!(request.command, Command::Sasl { .. } | Command::SaslMechanisms);
         if is_about_sasl && self.sasl(turn, request).is_some() {
@@ -111,30 +95,17 @@ impl Dialogue {
     }
 }
 
-/// Parses requests until the batch has so many, and asks for the stripes of their keys.
+/// The request that an input begins with.
 #[inline]
-fn fill<'i>(
-    turn: &Turn<'_>,
-    limits: &Limits,
-    most: usize,
-    batch: &mut SmallVec<[Prepared<'i>; BATCH_MAX]>,
-    input: &'i [u8],
-    from: usize,
-) -> Stop<Error<'i>> {
-    let mut start = from;
-    while batch.len() < most {
-        match parse(&input[start..], limits) {
-            Parsed::Request { request, end } => {
-                let position = position(&turn.node.keyspace, &request);
-                let end = start + end;
-                batch.push(Prepared { request, position, start, end });
-                start = end;
-            }
-            Parsed::Incomplete { needed } => return Stop::Incomplete { start, needed },
-            Parsed::Error(error) => return Stop::Refused { start, error },
+fn find<'i>(turn: &Turn<'_>, limits: &Limits, input: &'i [u8]) -> Found<Request<'i>, Error<'i>> {
+    match parse(input, limits) {
+        Parsed::Request { request, end } => {
+            let position = position(&turn.node.keyspace, &request);
+            Found::Request { request, position, end }
         }
+        Parsed::Incomplete { needed } => Found::Incomplete { needed },
+        Parsed::Error(error) => Found::Error(error),
     }
-    Stop::Full
 }
 
 /// Where the key of a request lives; its stripe is on its way to the cache.

@@ -1,5 +1,6 @@
 //! `stats detail`: requests counted by what their keys have before a colon.
 
+use larder_engine::Switch;
 use memcache_parser::reply::Sink;
 
 use super::super::turn::Turn;
@@ -8,10 +9,12 @@ use super::Form;
 impl Turn<'_> {
     /// Switches the counting on or off, or says what was counted.
     pub(super) fn detail(&mut self, what: Option<&[u8]>, form: Form) {
-        let detail = &self.node.memcache.detail;
+        if !self.settings.memcached_dump {
+            return self.refuse_statistics(form, b"CLIENT_ERROR stats detail not allowed\r\n");
+        }
         let is = |word: &str| what.is_some_and(|what| word.as_bytes().starts_with(what));
         if is("on") || is("off") {
-            detail.switch(is("on"));
+            self.node.memcache.detail.switch(if is("on") { Switch::On } else { Switch::Off });
             match form {
                 Form::Text => self.output.put(b"OK\r\n"),
                 Form::Binary(_) => self.end_of_statistics(form),

@@ -58,6 +58,10 @@ impl Turn<'_> {
 
     /// `cachedump <class> <lines, 0 being all>`
     fn cachedump<'w>(&mut self, mut words: impl Iterator<Item = &'w [u8]>) -> Ended {
+        if !self.settings.memcached_dump {
+            self.output.put(b"CLIENT_ERROR stats cachedump not allowed\r\n");
+            return Ended::Done;
+        }
         let (Some(class), Some(lines)) = (words.next(), words.next()) else {
             self.output.put(b"CLIENT_ERROR bad command line\r\n");
             return Ended::Done;
