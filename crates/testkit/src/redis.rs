@@ -101,7 +101,8 @@ impl Peer for RedisServer {
     fn reset(&mut self, protocol: Protocol) -> Result<(), PeerError> {
         self.clients.clear();
         self.protocol = protocol;
-        for (name, value) in std::mem::take(&mut self.changed) {
+        // The latest first, so that what was changed twice gets its first value.
+        for (name, value) in std::mem::take(&mut self.changed).into_iter().rev() {
             self.setup(&["CONFIG", "SET", &name, &String::from_utf8_lossy(&value)])?;
         }
         self.setup(&["FLUSHALL"]).map(drop)
