@@ -80,8 +80,8 @@ settings! {
         /// and `yes` refuses to start where it does not.
         io_uring: Use = "auto", "io-uring", Kind::Choice(Use::NAMES), Immutable, Works;
 
-        /// Has the process use small pages of memory only. Huge ones save a tenth of the processor time at pipelines of 16, but a fresh one
-        /// is cleared when it is first touched: some milliseconds for whoever waits, on virtual machines above all.
+        /// Has the process use small pages of memory only. Huge ones save up to a tenth of the processor time; a thread makes them ready ahead of
+        /// their use, which delays clients by some milliseconds now and then where it shares a processor with a worker while memory grows.
         disable_thp: bool = "yes", "disable-thp", Kind::YesNo, Immutable, Works;
 
         /// How much is written to the log.
