@@ -156,6 +156,20 @@ pub enum Group {
     String,
     /// Strings as bits.
     Bitmap,
+    /// Strings that estimate how many different elements were added.
+    HyperLogLog,
+    /// Lists.
+    List,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    SortedSet,
+    /// Sorted sets of places.
+    Geo,
+    /// Hashes.
+    Hash,
+    /// Streams.
+    Stream,
     /// The connection itself.
     Connection,
     /// The server.
@@ -170,6 +184,13 @@ impl Group {
             Group::Generic => "generic",
             Group::String => "string",
             Group::Bitmap => "bitmap",
+            Group::HyperLogLog => "hyperloglog",
+            Group::List => "list",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::Geo => "geo",
+            Group::Hash => "hash",
+            Group::Stream => "stream",
             Group::Connection => "connection",
             Group::Server => "server",
         }
@@ -182,13 +203,20 @@ impl Group {
             Group::Generic => Some("keyspace"),
             Group::String => Some("string"),
             Group::Bitmap => Some("bitmap"),
+            Group::HyperLogLog => Some("hyperloglog"),
+            Group::List => Some("list"),
+            Group::Set => Some("set"),
+            Group::SortedSet => Some("sortedset"),
+            Group::Geo => Some("geo"),
+            Group::Hash => Some("hash"),
+            Group::Stream => Some("stream"),
             Group::Connection => Some("connection"),
             Group::Server => None,
         }
     }
 
     fn is_data(self) -> bool {
-        matches!(self, Group::Generic | Group::String | Group::Bitmap)
+        !matches!(self, Group::Connection | Group::Server)
     }
 }
 

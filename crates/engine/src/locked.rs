@@ -1,8 +1,8 @@
 //! The keys of a request, locked.
 
 use larder_store::{
-    Attributes, DbIndex, Entry, Event, Key, Keyspace, Moment, NewValue, Position, StripeGuard, Touch,
-    UnixMillis, WrongType, table::Borrowed,
+    Attributes, DbIndex, Entry, Event, Key, Keyspace, Missing, Moment, NewValue, Position, StripeGuard,
+    Touch, Type, UnixMillis, WrongType, table::Borrowed,
 };
 use smallvec::SmallVec;
 
@@ -87,8 +87,17 @@ impl<'a> Locked<'a> {
     /// The key holds another type.
     #[inline]
     pub fn read_string(&mut self, key: Key<'_>) -> Result<Option<Borrowed<'_, Entry>>, WrongType> {
+        self.read_type(key, Type::String)
+    }
+
+    /// Reads a value of one type on behalf of a client, as [`Locked::read`].
+    ///
+    /// # Errors
+    /// The key holds another type.
+    #[inline]
+    pub fn read_type(&mut self, key: Key<'_>, of: Type) -> Result<Option<Borrowed<'_, Entry>>, WrongType> {
         match self.read(key) {
-            Some(entry) if entry.value_type() != larder_store::Type::String => Err(WrongType),
+            Some(entry) if entry.value_type() != of => Err(WrongType),
             found => Ok(found),
         }
     }
@@ -114,6 +123,32 @@ impl<'a> Locked<'a> {
     pub fn string(&mut self, key: Key<'_>) -> Result<Option<Borrowed<'_, Entry>>, WrongType> {
         let db = self.db;
         self.stripe(key).find_string(db, key, Touch::No)
+    }
+
+    /// Looks at a value of one type that is about to be changed, without leaving a trace.
+    ///
+    /// # Errors
+    /// The key holds another type.
+    #[inline]
+    pub fn find_type(&mut self, key: Key<'_>, of: Type) -> Result<Option<Borrowed<'_, Entry>>, WrongType> {
+        let db = self.db;
+        self.stripe(key).find_type(db, key, of, Touch::No)
+    }
+
+    /// Gives the entry of a collection to `change`, which returns its result and the event of what it did; see
+    /// [`StripeGuard::change_collection`].
+    ///
+    /// # Errors
+    /// The key holds another type.
+    pub fn change_collection<R>(
+        &mut self,
+        key: Key<'_>,
+        of: Type,
+        missing: Missing<'_>,
+        change: impl FnOnce(&mut Entry) -> (R, Option<Event>),
+    ) -> Result<Option<R>, WrongType> {
+        let db = self.db;
+        self.stripe(key).change_collection(db, key, of, missing, change)
     }
 
     /// Whether a key exists. Leaves no trace.

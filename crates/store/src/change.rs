@@ -9,6 +9,16 @@ pub enum EventClass {
     Generic,
     /// `$`: string commands.
     String,
+    /// `l`: list commands.
+    List,
+    /// `s`: set commands.
+    Set,
+    /// `z`: sorted set commands.
+    SortedSet,
+    /// `h`: hash commands.
+    Hash,
+    /// `t`: stream commands.
+    Stream,
     /// `x`: a key expired.
     Expired,
     /// `e`: a key was evicted.
@@ -35,6 +45,36 @@ impl Event {
     #[must_use]
     pub const fn string(name: &'static str) -> Event {
         Event { class: EventClass::String, name }
+    }
+
+    /// An event of the list class.
+    #[must_use]
+    pub const fn list(name: &'static str) -> Event {
+        Event { class: EventClass::List, name }
+    }
+
+    /// An event of the set class.
+    #[must_use]
+    pub const fn set(name: &'static str) -> Event {
+        Event { class: EventClass::Set, name }
+    }
+
+    /// An event of the sorted set class.
+    #[must_use]
+    pub const fn sorted_set(name: &'static str) -> Event {
+        Event { class: EventClass::SortedSet, name }
+    }
+
+    /// An event of the hash class.
+    #[must_use]
+    pub const fn hash(name: &'static str) -> Event {
+        Event { class: EventClass::Hash, name }
+    }
+
+    /// An event of the stream class.
+    #[must_use]
+    pub const fn stream(name: &'static str) -> Event {
+        Event { class: EventClass::Stream, name }
     }
 
     /// The event of a key that expired.

@@ -14,7 +14,7 @@
 //! | | 0, 5 or 8 | expiry: milliseconds since 2020 in 40 bits, or since 1970 in 64 when that does not fit |
 //! | | 0 or 5 | memcached's client flags (4) and item state (1), when either is not zero |
 //! | | 0 or 8 | CAS unique, once a client has asked for it |
-//! | | | the value: 8 bytes of integer; or a length as above and the bytes; or a pointer to a counted block |
+//! | | | the value: 8 bytes of integer; or a length as above and the bytes, of a string or of a packed collection; or a pointer, to a counted block or to a large collection |
 //!
 //! | flag | meaning |
 //! |---|---|
@@ -37,23 +37,25 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crate::UnixMillis;
+use crate::large::Large;
 use crate::size_class::size_class;
 use crate::slab;
 use crate::table::Thin;
 
 mod length;
+mod packed;
 #[cfg(test)]
 mod tests;
+mod value;
 
-/// A large value: counted, so that a reply can be sent from it after the stripe is unlocked; copied on write while shared.
-pub type Block = Arc<Vec<u8>>;
+pub use packed::Packed;
+pub use value::{
+    BLOCK_MIN_BYTES, Block, Content, EMBSTR_MAX_BYTES, Encoding, NewValue, Packing, Type, Value, decimal_len,
+    parse_integer,
+};
 
-/// Values from this many bytes on live in a [`Block`] of their own; shorter ones inside the entry.
-pub const BLOCK_MIN_BYTES: usize = 4096;
 /// Blocks above this are freed in the background: they are unmapped page by page.
 pub(crate) const SLOW_TO_FREE_BYTES: usize = 64 * 1024;
-/// Longest value that OBJECT ENCODING calls embstr, as in Redis.
-pub const EMBSTR_MAX_BYTES: usize = 44;
 
 const KIND: usize = 0;
 const FLAGS: usize = 1;
@@ -71,114 +73,6 @@ const OPTIONAL: u8 = HAS_EXPIRY | HAS_WIDE_EXPIRY | HAS_ITEM | HAS_CAS;
 /// 2020-01-01T00:00:00Z: from here 40 bits of milliseconds reach to the end of 2054.
 const NARROW_EPOCH: i64 = 1_577_836_800_000;
 const NARROW_BITS: u32 = 40;
-
-/// What kind of value a key holds, as TYPE prints it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Type {
-    /// A byte string.
-    String = 0,
-}
-
-impl Type {
-    /// What TYPE prints.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Type::String => "string",
-        }
-    }
-}
-
-/// How a value is held, as OBJECT ENCODING prints it (the last two both print `raw`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Encoding {
-    /// An integer of 64 bits.
-    Int = 0,
-    /// A short string that was stored whole.
-    Embstr = 1,
-    /// A longer string, or one that was modified.
-    Raw = 2,
-    /// A string in a counted block.
-    Block = 3,
-}
-
-impl Encoding {
-    /// What OBJECT ENCODING prints.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Encoding::Int => "int",
-            Encoding::Embstr => "embstr",
-            Encoding::Raw | Encoding::Block => "raw",
-        }
-    }
-}
-
-/// A value as it is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// An integer; its string form is its decimal digits.
-    Int(i64),
-    /// Bytes inside the entry.
-    Inline(&'a [u8]),
-    /// Bytes in a counted block.
-    Block(&'a Block),
-}
-
-/// A value to be stored.
-#[derive(Clone, Debug)]
-pub enum NewValue<'a> {
-    /// An integer.
-    Int(i64),
-    /// Bytes to copy, with the encoding to show: embstr or raw.
-    Inline(&'a [u8], Encoding),
-    /// A block to keep.
-    Block(Block),
-}
-
-impl<'a> NewValue<'a> {
-    /// Chooses the encoding as Redis does for a string that arrives whole: int for the canonical decimal form of an `i64`,
-    /// embstr up to 44 bytes, raw above; from [`BLOCK_MIN_BYTES`] on, a block.
-    #[inline]
-    #[must_use]
-    pub fn of(bytes: &'a [u8]) -> NewValue<'a> {
-        if let Some(number) = parse_integer(bytes) {
-            NewValue::Int(number)
-        } else if bytes.len() <= EMBSTR_MAX_BYTES {
-            NewValue::Inline(bytes, Encoding::Embstr)
-        } else {
-            NewValue::raw(bytes)
-        }
-    }
-
-    /// Bytes that are to be shown as raw, whatever they are.
-    #[inline]
-    #[must_use]
-    pub fn raw(bytes: &'a [u8]) -> NewValue<'a> {
-        if bytes.len() < BLOCK_MIN_BYTES {
-            NewValue::Inline(bytes, Encoding::Raw)
-        } else {
-            NewValue::Block(Arc::new(bytes.to_vec()))
-        }
-    }
-
-    fn encoding(&self) -> Encoding {
-        match self {
-            NewValue::Int(_) => Encoding::Int,
-            NewValue::Inline(_, encoding) => *encoding,
-            NewValue::Block(_) => Encoding::Block,
-        }
-    }
-
-    fn size(&self) -> usize {
-        match self {
-            NewValue::Int(_) | NewValue::Block(_) => 8,
-            NewValue::Inline(bytes, _) => length::size(bytes.len()) + bytes.len(),
-        }
-    }
-}
 
 /// What a key may have beside its value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -213,14 +107,14 @@ impl Attributes {
     }
 }
 
-/// An owned entry. One pointer wide; frees its allocation, and its hold on a block, when dropped.
+/// An owned entry. One pointer wide; frees its allocation, and its hold on what the value points to, when dropped.
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct Entry {
     start: NonNull<u8>,
 }
 
-// SAFETY: an entry owns its allocation exclusively, and the only thing it points to is a `Block`, which is Send and Sync.
+// SAFETY: an entry owns its allocation exclusively, and points to a `Block` or a `Large` at most, which are Send and Sync.
 unsafe impl Send for Entry {}
 // SAFETY: shared access reads only; all mutation goes through `&mut Entry`.
 unsafe impl Sync for Entry {}
@@ -251,44 +145,75 @@ impl Entry {
     }
 
     /// The type of the value.
+    #[inline]
     #[must_use]
     pub fn value_type(&self) -> Type {
-        match self.byte(KIND) >> 4 {
-            0 => Type::String,
-            other => unreachable!("an entry of type {other} was never written"),
-        }
+        Type::ALL[usize::from(self.byte(KIND) >> 4)]
     }
 
     /// The encoding of the value.
     #[inline]
     #[must_use]
     pub fn encoding(&self) -> Encoding {
-        match self.byte(KIND) & 0xF {
-            0 => Encoding::Int,
-            1 => Encoding::Embstr,
-            2 => Encoding::Raw,
-            _ => Encoding::Block,
-        }
+        Encoding::of(self.byte(KIND) & 0xF)
     }
 
-    /// The value.
+    /// What OBJECT ENCODING prints.
+    #[must_use]
+    pub fn encoding_name(&self) -> &'static str {
+        self.encoding().name(self.value_type())
+    }
+
+    /// The value of a string. A large collection has none: it reads as an empty one.
     #[inline]
     #[must_use]
     pub fn value(&self) -> Value<'_> {
         let (start, encoding) = (self.value_start(), self.encoding());
-        match encoding {
-            Encoding::Int => Value::Int(i64::from_le_bytes(self.array(start))),
-            Encoding::Embstr | Encoding::Raw => {
-                let (len, size) = self.length_at(start);
-                // SAFETY: the value's length and then its bytes were written there.
-                Value::Inline(unsafe { std::slice::from_raw_parts(self.at(start + size), len) })
-            }
-            Encoding::Block => {
-                // SAFETY: 8 bytes holding the `Block` that `write_rest` put there lie at `start`; an `Arc` is one pointer,
-                // the copy read here is only borrowed out, and the place is aligned because `value_start` aligns it.
-                Value::Block(unsafe { &*self.at(start).cast::<Block>() })
-            }
+        if encoding.is_inline() {
+            let (len, size) = self.length_at(start);
+            // SAFETY: the value's length and then its bytes were written there.
+            Value::Inline(unsafe { std::slice::from_raw_parts(self.at(start + size), len) })
+        } else if encoding == Encoding::Int {
+            Value::Int(i64::from_le_bytes(self.array(start)))
+        } else if encoding.is_block() {
+            // SAFETY: 8 bytes holding the `Block` that `write_rest` put there lie at `start`; an `Arc` is one pointer,
+            // the copy read here is only borrowed out, and the place is aligned because `value_start` aligns it.
+            Value::Block(unsafe { &*self.at(start).cast::<Block>() })
+        } else {
+            Value::Inline(&[])
         }
+    }
+
+    /// The value, whatever its type.
+    #[must_use]
+    pub fn content(&self) -> Content<'_> {
+        match (self.large(), self.packed()) {
+            (Some(large), _) => Content::Large(large),
+            (_, Some((packing, bytes))) => Content::Packed(packing, bytes),
+            _ => Content::String(self.value()),
+        }
+    }
+
+    /// The large collection, if the value is one.
+    #[inline]
+    #[must_use]
+    pub fn large(&self) -> Option<&Large> {
+        if self.encoding() != Encoding::Large {
+            return None;
+        }
+        // SAFETY: as for a block in `value`: a `Box<Large>` is one pointer, which `write_rest` put there.
+        Some(unsafe { &*self.at(self.value_start()).cast::<Box<Large>>() })
+    }
+
+    /// The large collection, if the value is one.
+    #[inline]
+    #[must_use]
+    pub fn large_mut(&mut self) -> Option<&mut Large> {
+        if self.encoding() != Encoding::Large {
+            return None;
+        }
+        // SAFETY: as in `large`; `&mut self` makes the access exclusive.
+        Some(unsafe { &mut *self.at(self.value_start()).cast::<Box<Large>>() })
     }
 
     /// Length of the value as a string, in bytes.
@@ -402,7 +327,7 @@ impl Entry {
         let flags = attributes.flags();
         let options = self.options_start();
         if class_bytes(content_size(options, flags, &value)) == class_bytes(self.content_bytes()) {
-            drop(self.take_block());
+            self.drop_pointee();
             self.write(FLAGS, &[flags | self.byte(FLAGS) & TIMED]);
             self.write_rest(options, attributes, value);
         } else {
@@ -417,37 +342,30 @@ impl Entry {
         if self.attributes() == *attributes {
             return;
         }
-        let fetched = self.is_fetched();
-        match self.value() {
-            Value::Int(number) => self.replace(attributes, NewValue::Int(number)),
-            Value::Inline(bytes) => {
-                let encoding = self.encoding();
-                if attributes.flags() == self.byte(FLAGS) & OPTIONAL {
-                    let options = self.options_start();
-                    self.write_attributes(options, attributes);
-                } else {
-                    let value = smallvec::SmallVec::<[u8; 128]>::from_slice(bytes);
-                    self.replace(attributes, NewValue::Inline(&value, encoding));
-                }
-            }
-            Value::Block(block) => {
-                let block = Arc::clone(block);
-                self.replace(attributes, NewValue::Block(block));
-            }
+        if attributes.flags() == self.byte(FLAGS) & OPTIONAL {
+            let options = self.options_start();
+            self.write_attributes(options, attributes);
+            return;
         }
+        let fetched = self.is_fetched();
+        let mut copy = smallvec::SmallVec::<[u8; 128]>::new();
+        let value = match self.inline() {
+            Some(bytes) => {
+                copy.extend_from_slice(bytes);
+                self.of_bytes(&copy)
+            }
+            None => self.of_pointee(),
+        };
+        self.replace(attributes, value);
         if fetched {
             self.set_fetched();
         }
     }
 
-    /// The same entry under another key. A block is shared, not copied.
+    /// The same entry under another key. What the value points to is shared, not copied.
     #[must_use]
     pub fn renamed(&self, key: &[u8]) -> Entry {
-        let value = match self.value() {
-            Value::Int(number) => NewValue::Int(number),
-            Value::Inline(bytes) => NewValue::Inline(bytes, self.encoding()),
-            Value::Block(block) => NewValue::Block(Arc::clone(block)),
-        };
+        let value = self.inline().map_or_else(|| self.of_pointee(), |bytes| self.of_bytes(bytes));
         Entry::new(key, self.access(), &self.attributes(), value)
     }
 
@@ -459,35 +377,69 @@ impl Entry {
             Encoding::Raw if self.value_len() >= min_len => {}
             _ => self.become_raw(min_len),
         }
-        let start = self.value_start();
         if self.encoding() != Encoding::Block {
-            let (len, size) = self.length_at(start);
-            // SAFETY: the value's length and then its bytes were written there; `&mut self` makes the access exclusive.
-            return unsafe { std::slice::from_raw_parts_mut(self.at(start + size), len) };
+            return self.inline_mut();
         }
-        // SAFETY: as in `value`; `&mut self` makes the access exclusive.
-        let block = unsafe { &mut *self.at(start).cast::<Block>() };
-        let bytes = Arc::make_mut(block);
+        let bytes = self.block_mut().expect("the encoding says that it is a block");
         if bytes.len() < min_len {
             grow_zeroed(bytes, min_len);
         }
         bytes
     }
 
-    /// Bytes of memory that the entry occupies: its allocation, and its block's.
+    /// Bytes of memory that the entry occupies: its allocation, and what the value points to.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let block = match self.value() {
-            Value::Block(block) => size_class(block.capacity()) + size_class(size_of::<Vec<u8>>() + 16),
+        let pointee = match (self.value(), self.large()) {
+            (_, Some(large)) => large.memory_bytes(),
+            (Value::Block(block), _) => size_class(block.capacity()) + size_class(size_of::<Vec<u8>>() + 16),
             _ => 0,
         };
-        class_bytes(self.content_bytes()) + block
+        class_bytes(self.content_bytes()) + pointee
     }
 
     /// Whether freeing takes long enough to be left to the background.
+    #[inline]
     #[must_use]
     pub fn is_slow_to_free(&self) -> bool {
-        matches!(self.value(), Value::Block(block) if block.capacity() > SLOW_TO_FREE_BYTES)
+        if !self.encoding().is_pointer() {
+            return false;
+        }
+        match (self.value(), self.large()) {
+            (_, Some(large)) => large.is_slow_to_free(),
+            (Value::Block(block), _) => block.capacity() > SLOW_TO_FREE_BYTES,
+            _ => false,
+        }
+    }
+
+    /// The bytes of a value that lies in the entry.
+    #[inline]
+    fn inline(&self) -> Option<&[u8]> {
+        match self.value() {
+            Value::Inline(bytes) if self.encoding().is_inline() => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// These bytes as a value of the type and the encoding that an inline value has.
+    fn of_bytes<'a>(&self, bytes: &'a [u8]) -> NewValue<'a> {
+        match self.encoding().packing() {
+            Some(packing) => NewValue::Packed(self.value_type(), packing, bytes),
+            None => NewValue::Inline(bytes, self.encoding()),
+        }
+    }
+
+    /// A value that does not lie in the entry, once more. What it points to is shared.
+    fn of_pointee(&self) -> NewValue<'static> {
+        match (self.large(), self.value(), self.encoding().packing()) {
+            (Some(large), ..) => NewValue::Large(Box::new(large.clone())),
+            (_, Value::Int(number), _) => NewValue::Int(number),
+            (_, Value::Block(block), None) => NewValue::Block(Arc::clone(block)),
+            (_, Value::Block(block), Some(packing)) => {
+                NewValue::PackedBlock(self.value_type(), packing, Arc::clone(block))
+            }
+            (_, Value::Inline(_), _) => unreachable!("the value does not lie in the entry"),
+        }
     }
 
     fn become_raw(&mut self, min_len: usize) {
@@ -511,17 +463,21 @@ impl Entry {
     #[inline]
     fn write_rest(&mut self, options: usize, attributes: &Attributes, value: NewValue<'_>) {
         let encoding = value.encoding();
-        self.write(KIND, &[(Type::String as u8) << 4 | encoding as u8]);
+        self.write(KIND, &[(value.value_type() as u8) << 4 | encoding as u8]);
         let start = value_offset(self.write_attributes(options, attributes), encoding);
         match value {
             NewValue::Int(number) => self.write(start, &number.to_le_bytes()),
-            NewValue::Inline(bytes, _) => {
+            NewValue::Inline(bytes, _) | NewValue::Packed(_, _, bytes) => {
                 let size = self.write_length(start, bytes.len());
                 self.write(start + size, bytes);
             }
-            NewValue::Block(block) => {
-                // SAFETY: the allocation has 8 bytes at `start` (aligned by `value_offset`), which hold no block at present.
+            NewValue::Block(block) | NewValue::PackedBlock(_, _, block) => {
+                // SAFETY: the allocation has 8 bytes at `start` (aligned by `value_offset`), which own nothing at present.
                 unsafe { self.at(start).cast::<Block>().write(block) };
+            }
+            NewValue::Large(large) => {
+                // SAFETY: as for a block.
+                unsafe { self.at(start).cast::<Box<Large>>().write(large) };
             }
         }
     }
@@ -555,28 +511,53 @@ impl Entry {
         end
     }
 
-    /// Takes the block out of the value, leaving the value unusable until it is written again.
+    /// Lets go of what the value points to, leaving the value unusable until it is written again.
     #[inline]
-    fn take_block(&mut self) -> Option<Block> {
-        if self.encoding() != Encoding::Block {
-            return None;
+    fn drop_pointee(&mut self) {
+        let encoding = self.encoding();
+        if !encoding.is_pointer() {
+            return;
         }
         let start = self.value_start();
         self.write(KIND, &[(Type::String as u8) << 4 | Encoding::Int as u8]);
-        // SAFETY: the encoding said that a block lies there; it no longer does, so this is the only owner.
-        Some(unsafe { self.at(start).cast::<Block>().read() })
+        if encoding.is_block() {
+            // SAFETY: the encoding said that a block lies there; it no longer does, so this is the only owner.
+            drop(unsafe { self.at(start).cast::<Block>().read() });
+        } else {
+            // SAFETY: as for a block.
+            drop(unsafe { self.at(start).cast::<Box<Large>>().read() });
+        }
+    }
+
+    /// The block of a value that is one, for modification; copied first while it is shared.
+    fn block_mut(&mut self) -> Option<&mut Vec<u8>> {
+        if !self.encoding().is_block() {
+            return None;
+        }
+        // SAFETY: as in `value`; `&mut self` makes the access exclusive.
+        let block = unsafe { &mut *self.at(self.value_start()).cast::<Block>() };
+        Some(Arc::make_mut(block))
+    }
+
+    /// The bytes of a value that lies in the entry, for modification.
+    #[inline]
+    fn inline_mut(&mut self) -> &mut [u8] {
+        debug_assert!(self.encoding().is_inline());
+        let start = self.value_start();
+        let (len, size) = self.length_at(start);
+        // SAFETY: the value's length and then its bytes were written there; `&mut self` makes the access exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.at(start + size), len) }
     }
 
     /// Bytes in use, from the start of the allocation to the end of the value.
     #[inline]
     fn content_bytes(&self) -> usize {
         let start = self.value_start();
-        let value = match self.encoding() {
-            Encoding::Int | Encoding::Block => 8,
-            Encoding::Embstr | Encoding::Raw => {
-                let (len, size) = self.length_at(start);
-                len + size
-            }
+        let value = if self.encoding().is_inline() {
+            let (len, size) = self.length_at(start);
+            len + size
+        } else {
+            8
         };
         start + value
     }
@@ -657,7 +638,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let size = self.content_bytes();
-        drop(self.take_block());
+        self.drop_pointee();
         if slab::takes(size) {
             // SAFETY: allocated by `allocate` from the slab for a content of the same class, which this was the only handle to.
             return unsafe { slab::free(self.start, size) };
@@ -681,37 +662,6 @@ unsafe impl Thin for Entry {
     fn key(&self) -> &[u8] {
         Entry::key(self)
     }
-}
-
-/// The canonical decimal form of an `i64` ("-0", "+1" and "007" are not), as Redis's int encoding takes it.
-#[inline]
-#[must_use]
-pub fn parse_integer(bytes: &[u8]) -> Option<i64> {
-    let (negative, digits) = match bytes {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    match digits {
-        [b'0'] if !negative => return Some(0),
-        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
-        _ => return None,
-    }
-    let mut magnitude: u64 = 0;
-    for digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        magnitude = magnitude.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
-    }
-    // 19 digits stay below 10^19, which fits in 64 bits: no wrap happened above.
-    if negative { 0_i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
-}
-
-/// Number of characters in the decimal form.
-#[must_use]
-pub fn decimal_len(number: i64) -> usize {
-    let digits = number.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
-    digits + usize::from(number < 0)
 }
 
 /// Grows to `len` bytes with zeros. A large growth takes fresh zeroed pages from the allocator instead of writing zeros, so
@@ -759,13 +709,10 @@ fn class_bytes(size: usize) -> usize {
     if slab::takes(size) { slab::object_bytes(size) } else { size_class(size) }
 }
 
-/// Where the value begins: behind the optional fields; a block's pointer at the next multiple of 8.
+/// Where the value begins: behind the optional fields; a pointer at the next multiple of 8.
 #[inline]
-const fn value_offset(optional_end: usize, encoding: Encoding) -> usize {
-    match encoding {
-        Encoding::Block => (optional_end + 7) & !7,
-        _ => optional_end,
-    }
+fn value_offset(optional_end: usize, encoding: Encoding) -> usize {
+    if encoding.is_pointer() { (optional_end + 7) & !7 } else { optional_end }
 }
 
 #[inline]

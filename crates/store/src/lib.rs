@@ -6,10 +6,12 @@
 #![deny(clippy::undocumented_unsafe_blocks)]
 
 mod access;
+mod buffer;
 mod change;
 mod entry;
 mod expire;
 mod keyspace;
+mod large;
 mod position;
 mod size_class;
 mod slab;
@@ -20,17 +22,19 @@ mod time;
 mod wheel;
 
 pub use access::{AccessPolicy, LFU_INITIAL, idle_for, idle_seconds};
+pub use buffer::Buffer;
 pub use change::{Change, Effect, Event, EventClass, SideState};
 pub use entry::{
-    Attributes, BLOCK_MIN_BYTES, Block, EMBSTR_MAX_BYTES, Encoding, Entry, NewValue, Type, Value,
-    decimal_len, parse_integer,
+    Attributes, BLOCK_MIN_BYTES, Block, Content, EMBSTR_MAX_BYTES, Encoding, Entry, NewValue, Packed,
+    Packing, Type, Value, decimal_len, parse_integer,
 };
 pub use expire::ExpireProgress;
 pub use keyspace::{Flushed, Garbage, Keyspace, RandomKey};
+pub use large::Large;
 pub use position::{Key, POSITION_BITS, Position, Positioner, STRIPE_BITS, STRIPES};
 pub use size_class::size_class;
 pub use slab::slab_unused_bytes;
-pub use stripe::{Expiries, Moment, Stripe, StripeGuard, Touch, WrongType};
+pub use stripe::{Expiries, Missing, Moment, Stripe, StripeGuard, Touch, WrongType};
 pub use time::UnixMillis;
 
 /// The number of a database, as SELECT takes it.

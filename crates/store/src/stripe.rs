@@ -34,6 +34,15 @@ pub enum Touch {
     No,
 }
 
+/// What becomes of a key that is not there when its collection is to be changed.
+#[derive(Debug)]
+pub enum Missing<'a> {
+    /// It is created with this value, an empty collection.
+    Create(NewValue<'a>),
+    /// It is left alone.
+    Leave,
+}
+
 /// A key holds a value of another type than the operation works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongType;
@@ -195,10 +204,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         key: Key<'_>,
         touch: Touch,
     ) -> Result<Option<Borrowed<'_, Entry>>, WrongType> {
-        match self.find(db, key, touch) {
-            Some(entry) if entry.value_type() != Type::String => Err(WrongType),
-            found => Ok(found),
-        }
+        self.find_type(db, key, Type::String, touch)
     }
 
     /// Whether a key exists.
@@ -278,6 +284,79 @@ impl<S: SideState> StripeGuard<'_, S> {
         drop(entry);
         self.changed(db, key.bytes, Effect::Modified, event);
         Ok(result)
+    }
+
+    /// Finds a value of one type.
+    ///
+    /// # Errors
+    /// The key holds another type.
+    #[inline]
+    pub fn find_type(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        of: Type,
+        touch: Touch,
+    ) -> Result<Option<Borrowed<'_, Entry>>, WrongType> {
+        match self.find(db, key, touch) {
+            Some(entry) if entry.value_type() != of => Err(WrongType),
+            found => Ok(found),
+        }
+    }
+
+    /// Gives the entry of a collection to `change`, which returns its result and the event of what it did; no event means that
+    /// nothing changed. A key that is not there is created by `missing`, or left alone: then the result is `None`. A collection
+    /// without elements is removed, with the event [`Event::DELETED`] after the change's own.
+    ///
+    /// # Errors
+    /// The key holds another type.
+    pub fn change_collection<R>(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        of: Type,
+        missing: Missing<'_>,
+        change: impl FnOnce(&mut Entry) -> (R, Option<Event>),
+    ) -> Result<Option<R>, WrongType> {
+        let Some(location) = self.locate(db, key) else {
+            return Ok(self.create_collection(db, key, missing, change));
+        };
+        if self.entry_mut(db, location).value_type() != of {
+            return Err(WrongType);
+        }
+        let keyspace = self.keyspace;
+        let mut entry = self.accessed(db, location);
+        let (result, event) = change(&mut entry);
+        let Some(event) = event else { return Ok(Some(result)) };
+        renew_cas(&mut entry, keyspace);
+        let spent = entry.is_spent();
+        drop(entry);
+        self.changed(db, key.bytes, Effect::Modified, event);
+        if spent {
+            let entry = self.remove_at(db, location);
+            self.changed(db, key.bytes, Effect::Removed, Event::DELETED);
+            keyspace.discard(entry);
+        }
+        Ok(Some(result))
+    }
+
+    fn create_collection<R>(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        missing: Missing<'_>,
+        change: impl FnOnce(&mut Entry) -> (R, Option<Event>),
+    ) -> Option<R> {
+        let Missing::Create(empty) = missing else { return None };
+        let access = self.moment.policy.created(self.moment.now);
+        let mut entry = Entry::new(key.bytes, access, &Attributes::default(), empty);
+        let (result, event) = change(&mut entry);
+        if let Some(event) = event
+            && !entry.is_spent()
+        {
+            self.insert(db, key, entry, Effect::Created, event);
+        }
+        Some(result)
     }
 
     /// Changes the attributes of an existing key; says whether it exists. CAS stays as it is.

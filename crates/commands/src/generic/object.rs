@@ -71,7 +71,7 @@ const NO_IDLE_TIME: CommandError = CommandError::line(
 
 fn encoding(cx: &mut Context<'_>) -> CommandResult {
     look(cx, |cx, entry| {
-        cx.reply.bulk(entry.encoding().name().as_bytes());
+        cx.reply.bulk(entry.encoding_name().as_bytes());
         Ok(Outcome::Reply)
     })
 }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::buffer::Buffer;
 
 fn attributes() -> impl Strategy<Value = Attributes> {
     let expiry = prop_oneof![
@@ -161,4 +162,41 @@ fn a_shared_block_is_copied_before_it_is_changed() {
     assert_eq!((shared[0], content(&entry)[0]), (7, 8));
     drop(entry);
     assert_eq!(Arc::strong_count(&shared), 1);
+}
+
+/// Gives bytes the header by which a listpack tells where it ends.
+fn with_total(bytes: &mut [u8]) {
+    let total = u32::try_from(bytes.len()).unwrap().to_le_bytes();
+    bytes[..4].copy_from_slice(&total);
+}
+
+proptest! {
+    /// Whatever is spliced into a packed collection, and wherever it lies meanwhile, it holds what a vector would hold, and what
+    /// is beside it stays.
+    #[test]
+    fn a_packed_collection_is_edited_in_place(
+        key in bytes(),
+        attributes in attributes(),
+        splices in prop::collection::vec((any::<(u16, u16)>(), bytes()), 1..40),
+    ) {
+        let mut model = Packing::Listpack.empty().to_vec();
+        let mut entry = Entry::new(&key, 7, &attributes, NewValue::packed(Type::Hash, Packing::Listpack, &model));
+        prop_assert!(entry.is_spent());
+        for ((start, len), with) in splices {
+            let start = 6 + usize::from(start) % (model.len() - 6);
+            let end = start + usize::from(len) % (model.len() - start);
+            let mut packed = entry.packed_mut().unwrap();
+            packed.splice(start..end, &with);
+            with_total(packed.bytes_mut());
+            Buffer::splice(&mut model, start..end, &with);
+            with_total(&mut model);
+            prop_assert_eq!(packed.bytes(), &model);
+            prop_assert_eq!(entry.packed(), Some((Packing::Listpack, &model[..])));
+            let room = entry.value_len() - model.len();
+            prop_assert!(room <= 64 + model.len() / 4, "{} bytes of room behind {}", room, model.len());
+        }
+        prop_assert_eq!((entry.key(), entry.attributes(), entry.value_type()), (&key[..], attributes, Type::Hash));
+        let copy = entry.renamed(b"copy");
+        prop_assert_eq!(copy.packed(), Some((Packing::Listpack, &model[..])));
+    }
 }

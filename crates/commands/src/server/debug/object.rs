@@ -14,7 +14,7 @@ pub(super) fn object(cx: &mut Context<'_>) -> CommandResult {
     cx.reply.simple(&format!(
         "Value at:{:p} refcount:1 encoding:{}{length} lru:{} lru_seconds_idle:{}",
         entry.key().as_ptr(),
-        entry.encoding().name(),
+        entry.encoding_name(),
         entry.access(),
         idle_seconds(entry.access(), cx.now()),
     ));
