@@ -9,6 +9,7 @@ mod expiry;
 mod generic;
 mod help;
 pub mod memcache;
+mod parts;
 mod prelude;
 mod server;
 mod string;

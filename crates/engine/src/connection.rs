@@ -49,6 +49,8 @@ pub(crate) struct Pending {
     pub(crate) resume: Option<Resume>,
     /// Nanoseconds for which it has been executed so far.
     pub(crate) nanos: u64,
+    /// Bytes written of its reply so far.
+    pub(crate) reply_bytes: usize,
 }
 
 impl Pending {
@@ -81,7 +83,7 @@ impl Connection {
         let Worker { node, index, random, settings, batch, .. } = worker;
         settings.refresh(node);
         let Some(running) = node.safepoint.enter(*index) else { return (0, Served::Again) };
-        self.client.take_inbox(output);
+        self.take_inbox(output);
         let (time, stats) = (node.host.time(), &node.stats[*index]);
         let (client, running) = (&mut self.client, &running);
         let attention = Attention::new(node, time.now);
@@ -97,12 +99,19 @@ impl Connection {
         };
         let executed = turn.executed;
         batch.clear();
-        self.client.take_inbox(output);
+        self.take_inbox(output);
         self.client.shared.note_batch(&self.client, time.now, executed);
         if self.client.closing && self.pending.is_none() {
             served = Served::Close;
         }
         (consumed, served)
+    }
+
+    /// Takes what others have sent the client, unless that would come amid a reply.
+    fn take_inbox(&mut self, output: &mut Output) {
+        if self.pending.as_ref().is_none_or(|pending| pending.when != When::Replying) {
+            self.client.take_inbox(output);
+        }
     }
 
     /// Whether a request waits for something other than input.

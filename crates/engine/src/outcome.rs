@@ -35,6 +35,8 @@ pub struct Later {
 pub enum When {
     /// As soon as others had their turn.
     Soon,
+    /// Amid its reply: as soon as what is written of it is on its way and others had their turn. From now on it cannot fail.
+    Replying,
     /// At this time. Until then it counts as being executed.
     At(UnixMillis),
     /// At this time, if it has an end; earlier when somebody else ends its waiting.
@@ -51,7 +53,7 @@ impl When {
     #[must_use]
     pub fn time(self) -> Option<UnixMillis> {
         match self {
-            When::Soon => None,
+            When::Soon | When::Replying => None,
             When::At(at) | When::Postponed(at) => Some(at),
             When::Blocked(until) => Some(until.unwrap_or(NEVER)),
         }
@@ -60,7 +62,7 @@ impl When {
     /// How it is waited.
     pub(crate) fn waiting(self) -> Waiting {
         match self {
-            When::Soon | When::At(_) => Waiting::No,
+            When::Soon | When::Replying | When::At(_) => Waiting::No,
             When::Blocked(None) => Waiting::Blocked,
             When::Blocked(Some(_)) => Waiting::BlockedUntil,
             When::Postponed(_) => Waiting::Postponed,
@@ -72,6 +74,12 @@ impl Outcome {
     /// Goes on with `resume` once other clients had their turn.
     pub fn soon(resume: impl FnMut(&mut Context<'_>) -> CommandResult + Send + 'static) -> Outcome {
         Outcome::Later(Later { resume: Box::new(resume), when: When::Soon })
+    }
+
+    /// Goes on with `resume`, which writes more of the reply that has been begun, or its end. Nothing else is sent to the client
+    /// in between. `resume` must not fail.
+    pub fn replying(resume: impl FnMut(&mut Context<'_>) -> CommandResult + Send + 'static) -> Outcome {
+        Outcome::Later(Later { resume: Box::new(resume), when: When::Replying })
     }
 
     /// Goes on step by step, other clients having their turn before each, until a step says `Break`, having replied. A step

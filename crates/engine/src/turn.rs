@@ -75,6 +75,15 @@ enum Executed {
 struct Unfinished {
     resume: Option<Resume>,
     when: When,
+    /// Bytes written of its reply.
+    reply_bytes: usize,
+}
+
+/// What goes on of a request that did not end at once.
+struct Rest {
+    resume: Resume,
+    /// Bytes written of its reply before.
+    reply_bytes: usize,
 }
 
 impl Turn<'_> {
@@ -138,15 +147,18 @@ impl Turn<'_> {
             self.reply_error(&UNBLOCKED, self.output.mark());
             None
         } else {
-            self.execute(pending.row, args, &pending.keys, time, pending.resume.take())
+            let reply_bytes = pending.reply_bytes;
+            let rest = pending.resume.take().map(|resume| Rest { resume, reply_bytes });
+            self.execute(pending.row, args, &pending.keys, time, rest)
         };
         pending.nanos += self.node.host.time().nanos.saturating_sub(time.nanos);
-        let Some(Unfinished { resume, when }) = unfinished else {
+        let Some(Unfinished { resume, when, reply_bytes }) = unfinished else {
             self.client.shared.waiting.set(Waiting::No);
             self.end_pending(&pending, args, time);
             return None;
         };
         (pending.resume, pending.when) = (resume, when);
+        pending.reply_bytes += reply_bytes;
         let served = self.wait(&mut pending, time);
         Some((pending, served))
     }
@@ -278,12 +290,13 @@ impl Turn<'_> {
             }
             let before = (self.client.authenticated, self.client.protocol);
             let unfinished = self.execute(row, args, keys, *time, None);
-            if let Some(Unfinished { resume, when }) = unfinished {
+            if let Some(Unfinished { resume, when, reply_bytes }) = unfinished {
                 self.time_brief(batch, untimed..index, input, time);
                 let nanos = self.node.host.time().nanos.saturating_sub(time.nanos);
                 let (input, args) = copy_request(args);
                 let keys = keys.to_vec();
-                return Executed::Pending(Box::new(Pending { row, input, args, keys, when, resume, nanos }));
+                let pending = Pending { row, input, args, keys, when, resume, nanos, reply_bytes };
+                return Executed::Pending(Box::new(pending));
             }
             if brief {
                 continue;
@@ -315,11 +328,11 @@ impl Turn<'_> {
         args: Args<'_>,
         keys: &[KeyAt],
         time: Time,
-        resume: Option<Resume>,
+        rest: Option<Rest>,
     ) -> Option<Unfinished> {
         let counted = &self.stats.commands[row.index as usize];
         let mark = self.output.mark();
-        if resume.is_none() {
+        if rest.is_none() {
             if let Err(error) = self.admit(row, args) {
                 counted.rejected.add(1);
                 self.reply_error(&error, mark);
@@ -328,7 +341,7 @@ impl Turn<'_> {
             if self.attention.needed
                 && let Some(until) = self.postponed(row, time)
             {
-                return Some(Unfinished { resume: None, when: When::Postponed(until) });
+                return Some(Unfinished { resume: None, when: When::Postponed(until), reply_bytes: 0 });
             }
         }
         self.client.shared.row.store(row.index, Ordering::Relaxed);
@@ -347,8 +360,9 @@ impl Turn<'_> {
             reply: Reply { out: self.output, protocol: self.client.protocol },
             client: self.client,
         };
-        let (result, going_on) = match resume {
-            Some(mut resume) => (resume(&mut cx), Some(resume)),
+        let before = rest.as_ref().map_or(0, |rest| rest.reply_bytes);
+        let (result, going_on) = match rest {
+            Some(Rest { mut resume, .. }) => (resume(&mut cx), Some(resume)),
             None => ((row.command.run)(&mut cx), None),
         };
         let first_call = going_on.is_none();
@@ -359,11 +373,15 @@ impl Turn<'_> {
                     // When it is called, not when it has ended, which may never be.
                     self.tell_monitors(row, args);
                 }
-                return Some(Unfinished { resume: Some(resume), when });
+                if self.client.reply_mode != ReplyMode::On {
+                    self.output.truncate(mark);
+                }
+                let reply_bytes = self.output.len_since(mark);
+                return Some(Unfinished { resume: Some(resume), when, reply_bytes });
             }
             Err(CommandError::Contended) => {
                 self.stats.contended.add(1);
-                return Some(Unfinished { resume: going_on, when: When::Soon });
+                return Some(Unfinished { resume: going_on, when: When::Soon, reply_bytes: 0 });
             }
             Err(error) => {
                 counted.failed.add(1);
@@ -372,12 +390,12 @@ impl Turn<'_> {
         }
         counted.calls.add(1);
         self.executed += 1;
-        if self.output.len() as u64 >= self.settings.limits.reply_bytes {
-            self.note_large_reply(row, args, self.output.len_since(mark) as u64, time);
+        if (before + self.output.len()) as u64 >= self.settings.limits.reply_bytes {
+            self.note_large_reply(row, args, (before + self.output.len_since(mark)) as u64, time);
         }
         if self.attention.needed {
             if let Some(begun) = observed {
-                let reply_bytes = self.output.len_since(mark);
+                let reply_bytes = before + self.output.len_since(mark);
                 self.count_keys(args, keys, begun, reply_bytes);
             }
             if first_call {
