@@ -1,6 +1,7 @@
 //! The bars: the ratios to each peer that this project has set itself, as `DESIGN.md` section 8 lists them.
 
 use crate::cpu::LIGHT;
+use crate::families::{self, FamilyWork};
 use crate::peers::Kind;
 use crate::results::{CpuCell, Run, Started};
 use crate::stats::Spread;
@@ -39,10 +40,10 @@ impl Against {
 }
 
 /// A ratio that Larder must not exceed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Bar {
     /// The work.
-    pub(crate) work: &'static str,
+    pub(crate) work: String,
     /// The figure.
     pub(crate) measure: Measure,
     /// The peer.
@@ -89,9 +90,30 @@ const ROWS: [Row; 8] = [
 /// All bars.
 pub(crate) fn bars() -> impl Iterator<Item = Bar> {
     const AGAINST: [Against; 4] = [Against::Valkey, Against::Redis, Against::Memcached, Against::Pogocache];
-    ROWS.iter().flat_map(|&(work, measure, ratios)| {
-        AGAINST.iter().zip(ratios).map(move |(&against, at_most)| Bar { work, measure, against, at_most })
-    })
+    let rows = ROWS.iter().flat_map(|&(work, measure, ratios)| {
+        let bar = move |against, at_most| Bar { work: work.to_owned(), measure, against, at_most };
+        AGAINST.iter().zip(ratios).map(move |(&against, at_most)| bar(against, at_most))
+    });
+    rows.chain(families::works(|_, _| true, 1.0).into_iter().flat_map(family_bars))
+}
+
+/// The bars of a row on collections. Those on memory are the same for all rows of a family and a size: the first has them.
+fn family_bars(work: FamilyWork) -> impl Iterator<Item = Bar> {
+    let at_most = if work.pipeline == 1 { 0.90 } else { 0.60 };
+    let is_first = work.pipeline == 1 && work.commands == work.family.rows[0].1;
+    let memory = is_first.then(|| Bar {
+        work: work.memory_name(),
+        measure: Measure::Memory,
+        against: Against::Valkey,
+        at_most: 0.80,
+    });
+    let cpu = [Against::Valkey, Against::Redis].map(|against| Bar {
+        work: work.name.clone(),
+        measure: Measure::Cpu,
+        against,
+        at_most,
+    });
+    cpu.into_iter().chain(memory)
 }
 
 /// Every bar for which the run has both sides, for every Larder in the run.
@@ -100,7 +122,7 @@ pub(crate) fn verdicts(run: &Run) -> Vec<Verdict> {
     for larder in run.servers.iter().filter(|server| server.kind == Kind::Larder) {
         for bar in bars() {
             let peers = run.servers.iter().filter(|server| bar.against.kinds().contains(&server.kind));
-            let mut found: Vec<Verdict> = peers.filter_map(|peer| verdict(run, bar, larder, peer)).collect();
+            let mut found: Vec<Verdict> = peers.filter_map(|peer| verdict(run, &bar, larder, peer)).collect();
             if bar.against == Against::Pogocache {
                 // The better mode is the one that leaves Larder the larger ratio.
                 found.sort_by(|one, other| other.ratio.median.total_cmp(&one.ratio.median));
@@ -112,18 +134,19 @@ pub(crate) fn verdicts(run: &Run) -> Vec<Verdict> {
     verdicts
 }
 
-fn verdict(run: &Run, bar: Bar, larder: &Started, peer: &Started) -> Option<Verdict> {
+fn verdict(run: &Run, bar: &Bar, larder: &Started, peer: &Started) -> Option<Verdict> {
     let rounds = |server: &str| match bar.measure {
-        Measure::Cpu => run.cpu_rounds(bar.work, server, LIGHT, CpuCell::cpu_us_per_operation),
-        Measure::Memory => run.memory_rounds(bar.work, server),
+        Measure::Cpu => run.cpu_rounds(&bar.work, server, LIGHT, CpuCell::cpu_us_per_operation),
+        Measure::Memory => run.memory_rounds(&bar.work, server),
     };
     let ratio = Spread::of_ratios(&rounds(&larder.name), &rounds(&peer.name))?;
-    Some(Verdict { bar, server: larder.name.clone(), peer: peer.name.clone(), ratio })
+    Some(Verdict { bar: bar.clone(), server: larder.name.clone(), peer: peer.name.clone(), ratio })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::families::{FAMILIES, SIZES};
     use crate::results::sample;
     use crate::work::{CPU_WORKS, MEMORY_WORKS};
 
@@ -139,7 +162,13 @@ mod tests {
                 "{work}"
             );
         }
-        assert_eq!(bars().count(), 4 * works.len());
+        let families = families::works(|_, _| true, 1.0);
+        for work in &families {
+            assert_eq!(bars().filter(|bar| bar.work == work.name).count(), 2, "{}", work.name);
+            assert_eq!(bars().filter(|bar| bar.work == work.memory_name()).count(), 1, "{}", work.name);
+        }
+        let weighed = FAMILIES.len() * SIZES.len();
+        assert_eq!(bars().count(), 4 * works.len() + 2 * families.len() + weighed);
     }
 
     #[test]

@@ -23,7 +23,25 @@ const READ_BYTES: usize = 256 * 1024;
 /// A server that says nothing for so long has stalled beyond anything worth measuring.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
-/// One request of a plan.
+/// Turns operations into requests.
+pub(crate) trait Ask {
+    /// What is asked, before it is written down.
+    type Operation;
+
+    /// Appends the request, and says what its reply has to be.
+    fn append(&self, out: &mut Vec<u8>, operation: Self::Operation) -> Expected;
+}
+
+/// Draws operations for ever.
+pub(crate) trait Draw {
+    /// What is drawn.
+    type Operation;
+
+    /// The next one.
+    fn draw(&mut self) -> Self::Operation;
+}
+
+/// One request for a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// Reads a key that has to be there.
@@ -33,9 +51,9 @@ pub(crate) enum Operation {
 }
 
 /// What a client asks, and who learns of the replies.
-pub(crate) trait Plan {
+pub(crate) trait Plan<O> {
     /// The next request; `None` ends the run once all replies are in.
-    fn next(&mut self) -> Option<Operation>;
+    fn next(&mut self) -> Option<O>;
 
     /// `count` replies came at `now`, each `latency` after its request was sent.
     fn answered(&mut self, now: Instant, count: u64, latency: Duration) -> Result<()>;
@@ -55,13 +73,43 @@ pub(crate) struct Shape {
 }
 
 /// Runs `plan` to its end.
-pub(crate) fn drive(shape: Shape, requests: &Requests, plan: &mut impl Plan) -> Result<()> {
+pub(crate) fn drive<A: Ask>(shape: Shape, requests: &A, plan: &mut impl Plan<A::Operation>) -> Result<()> {
     Client::connect(shape, requests)?.run(plan)
 }
 
-struct Client<'r> {
+/// A plan that only sends what an iterator yields.
+pub(crate) struct Each<I>(pub(crate) I);
+
+impl<I: Iterator> Plan<I::Item> for Each<I> {
+    fn next(&mut self) -> Option<I::Item> {
+        self.0.next()
+    }
+
+    fn answered(&mut self, _now: Instant, _count: u64, _latency: Duration) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Ask for Requests {
+    type Operation = Operation;
+
+    fn append(&self, out: &mut Vec<u8>, operation: Operation) -> Expected {
+        match operation {
+            Operation::Get(number) => {
+                self.append_get(out, number);
+                Expected::Hit(self.value_size(number))
+            }
+            Operation::Set(number) => {
+                self.append_set(out, number);
+                Expected::Stored
+            }
+        }
+    }
+}
+
+struct Client<'r, A> {
     shape: Shape,
-    requests: &'r Requests,
+    requests: &'r A,
     poll: Poll,
     connections: Vec<Connection>,
     read_buffer: Vec<u8>,
@@ -80,8 +128,8 @@ struct Connection {
     written: usize,
 }
 
-impl<'r> Client<'r> {
-    fn connect(shape: Shape, requests: &'r Requests) -> Result<Self> {
+impl<'r, A: Ask> Client<'r, A> {
+    fn connect(shape: Shape, requests: &'r A) -> Result<Self> {
         let poll = Poll::new()?;
         let mut connections = Vec::with_capacity(shape.connections);
         for index in 0..shape.connections {
@@ -104,7 +152,7 @@ impl<'r> Client<'r> {
         Ok(Self { shape, requests, poll, connections, read_buffer, in_flight: 0 })
     }
 
-    fn run(&mut self, plan: &mut impl Plan) -> Result<()> {
+    fn run(&mut self, plan: &mut impl Plan<A::Operation>) -> Result<()> {
         for index in 0..self.connections.len() {
             self.send_batch(index, Instant::now(), plan)?;
         }
@@ -137,7 +185,7 @@ impl<'r> Client<'r> {
     }
 
     /// Reads what a connection holds, and sends its next batch when the last is answered in full.
-    fn receive(&mut self, index: usize, plan: &mut impl Plan) -> Result<()> {
+    fn receive(&mut self, index: usize, plan: &mut impl Plan<A::Operation>) -> Result<()> {
         loop {
             let connection = &mut self.connections[index];
             let read = match connection.stream.read(&mut self.read_buffer) {
@@ -164,22 +212,13 @@ impl<'r> Client<'r> {
         }
     }
 
-    fn send_batch(&mut self, index: usize, now: Instant, plan: &mut impl Plan) -> Result<()> {
+    fn send_batch(&mut self, index: usize, now: Instant, plan: &mut impl Plan<A::Operation>) -> Result<()> {
         let connection = &mut self.connections[index];
         connection.batch.clear();
         connection.written = 0;
         for _ in 0..self.shape.pipeline {
-            match plan.next() {
-                None => break,
-                Some(Operation::Get(number)) => {
-                    self.requests.append_get(&mut connection.batch, number);
-                    connection.expected.push_back(Expected::Hit(self.requests.value_size(number)));
-                }
-                Some(Operation::Set(number)) => {
-                    self.requests.append_set(&mut connection.batch, number);
-                    connection.expected.push_back(Expected::Stored);
-                }
-            }
+            let Some(operation) = plan.next() else { break };
+            connection.expected.push_back(self.requests.append(&mut connection.batch, operation));
         }
         self.in_flight += connection.expected.len();
         connection.sent_at = now;
@@ -250,7 +289,7 @@ impl Pass {
     }
 }
 
-impl Plan for Pass {
+impl Plan<Operation> for Pass {
     fn next(&mut self) -> Option<Operation> {
         let number = self.next;
         if number == self.end {
@@ -287,9 +326,12 @@ impl Uniform {
     pub(crate) fn new(mix: Mix, keys: u64, seed: u64) -> Self {
         Self { mix, at: 0, keys, random: fastrand::Rng::with_seed(seed) }
     }
+}
 
-    /// The next request; there is always one.
-    pub(crate) fn draw(&mut self) -> Operation {
+impl Draw for Uniform {
+    type Operation = Operation;
+
+    fn draw(&mut self) -> Operation {
         let number = self.random.u64(..self.keys);
         let is_get = self.at < self.mix.gets;
         self.at = (self.at + 1) % (self.mix.gets + self.mix.sets);

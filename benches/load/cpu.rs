@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use hdrhistogram::Histogram;
 
-use crate::client::{self, Operation, Pass, Plan, Shape, Uniform};
+use crate::client::{self, Ask, Draw, Each, Pass, Plan, Shape, Uniform};
+use crate::families::{Commands, FamilyWork, Filling, Order, Turns};
 use crate::measure::{self, CpuTime, Memory};
 use crate::peers::Server;
 use crate::results::{CpuCell, Latency};
@@ -50,12 +51,48 @@ pub(crate) fn cell(server: &Server, work: &CpuWork, round: u32, timing: Timing) 
         Shape { address: server.address, wire, connections: work.connections, pipeline: work.pipeline };
     // The seed depends on the round only, so every server is asked for the same keys.
     let draws = Uniform::new(work.mix, work.data.keys, u64::from(round));
+    measured(server, work.name, round, timing, (shape, &requests, draws))
+}
+
+/// Fills the collections that works of a family share.
+pub(crate) fn load_family(server: &Server, work: &FamilyWork) -> Result<()> {
+    let FamilyWork { family, size, .. } = work;
+    let commands = Commands::new(&[family.fill], family.name, *size, Order::Filling, 0);
+    let shape =
+        Shape { address: server.address, wire: server.peer.kind.wire(), connections: 4, pipeline: 64 };
+    client::drive(shape, &commands, &mut Each(Filling::new(*size)))
+}
+
+/// Drives `server` with a work on collections and measures.
+pub(crate) fn family_cell(
+    server: &Server,
+    work: &FamilyWork,
+    connections: usize,
+    round: u32,
+    timing: Timing,
+) -> Result<CpuCell> {
+    let seed = u64::from(round);
+    let commands = Commands::new(work.commands, work.family.name, work.size, Order::Random, seed);
+    let (address, wire) = (server.address, server.peer.kind.wire());
+    let shape = Shape { address, wire, connections, pipeline: work.pipeline };
+    let draws = Turns::new(work.commands.len(), seed);
+    measured(server, &work.name, round, timing, (shape, &commands, draws))
+}
+
+/// Drives `server` with what is drawn and measures.
+fn measured<A: Ask>(
+    server: &Server,
+    work: &str,
+    round: u32,
+    timing: Timing,
+    (shape, requests, draws): (Shape, &A, impl Draw<Operation = A::Operation>),
+) -> Result<CpuCell> {
     let mut timed = Timed::new(draws, server.pid(), timing)?;
-    client::drive(shape, &requests, &mut timed)?;
+    client::drive(shape, requests, &mut timed)?;
     let (before, after) = timed.window()?;
 
     let mut cell = CpuCell {
-        work: work.name.to_owned(),
+        work: work.to_owned(),
         server: server.peer.name.clone(),
         client: LIGHT.to_owned(),
         round,
@@ -114,8 +151,8 @@ impl Snapshot {
 }
 
 /// A plan of three stretches: warm-up, the measured time, and the drain of what is still in flight.
-struct Timed {
-    draws: Uniform,
+struct Timed<D> {
+    draws: D,
     pid: u32,
     timing: Timing,
     created_at: Instant,
@@ -125,8 +162,8 @@ struct Timed {
     histogram: Histogram<u64>,
 }
 
-impl Timed {
-    fn new(draws: Uniform, pid: u32, timing: Timing) -> Result<Self> {
+impl<D> Timed<D> {
+    fn new(draws: D, pid: u32, timing: Timing) -> Result<Self> {
         Ok(Self {
             draws,
             pid,
@@ -144,8 +181,8 @@ impl Timed {
     }
 }
 
-impl Plan for Timed {
-    fn next(&mut self) -> Option<Operation> {
+impl<D: Draw> Plan<D::Operation> for Timed<D> {
+    fn next(&mut self) -> Option<D::Operation> {
         self.after.is_none().then(|| self.draws.draw())
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::client::{self, Operation, Pass, Plan, Shape};
+use crate::client::{self, Pass, Plan, Shape};
 use crate::cpu;
 use crate::expiry;
 use crate::interrupt;
@@ -178,8 +178,8 @@ struct Until<P> {
     is_over: bool,
 }
 
-impl<P: Plan> Plan for Until<P> {
-    fn next(&mut self) -> Option<Operation> {
+impl<O, P: Plan<O>> Plan<O> for Until<P> {
+    fn next(&mut self) -> Option<O> {
         if self.is_over { None } else { self.inner.next() }
     }
 
@@ -192,6 +192,7 @@ impl<P: Plan> Plan for Until<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Operation;
 
     #[test]
     fn a_plan_with_an_end_asks_no_more_after_it() {

@@ -7,6 +7,7 @@ mod client;
 mod control;
 mod cpu;
 mod expiry;
+mod families;
 mod foreign;
 mod interrupt;
 mod latency;

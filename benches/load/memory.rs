@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::client;
 use crate::cpu;
+use crate::families::FamilyWork;
 use crate::interrupt;
 use crate::measure::Memory;
 use crate::peers::Server;
@@ -38,6 +39,23 @@ pub(crate) fn keys_cell(server: &Server, work: &MemoryWork, round: u32) -> Resul
         round,
         keys: work.data.keys,
         payload_bytes: values + KEY_BYTES as u64 * work.data.keys,
+        empty,
+        full: Memory::of(server.pid())?,
+    })
+}
+
+/// Fills a server that has just been started with collections, and weighs it before and after.
+pub(crate) fn members_cell(server: &Server, work: &FamilyWork, round: u32) -> Result<MemoryCell> {
+    interrupt::sleep(SETTLING)?;
+    let empty = Memory::of(server.pid())?;
+    cpu::load_family(server, work)?;
+    interrupt::sleep(SETTLING)?;
+    Ok(MemoryCell {
+        work: work.memory_name(),
+        server: server.peer.name.clone(),
+        round,
+        keys: work.size.members(),
+        payload_bytes: work.payload_bytes(),
         empty,
         full: Memory::of(server.pid())?,
     })

@@ -71,6 +71,11 @@ impl Kind {
         }
     }
 
+    /// Whether it has collections.
+    pub(crate) fn has_collections(self) -> bool {
+        matches!(self, Self::Larder | Self::Redis | Self::Valkey)
+    }
+
     fn program(self) -> &'static str {
         match self {
             Self::Larder | Self::LarderMemcached => "larder",

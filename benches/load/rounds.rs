@@ -9,18 +9,24 @@ use std::fmt::Display;
 use anyhow::{Result, bail};
 
 use crate::cpu::{self, Timing};
+use crate::families::{self, FamilyWork};
 use crate::foreign::ForeignClient;
 use crate::interrupt;
 use crate::latency;
 use crate::machine::Machine;
 use crate::memory;
-use crate::peers::{Peer, Server};
+use crate::peers::{Kind, Peer, Server};
 use crate::progress::Progress;
-use crate::results::{CpuCell, CpuWorkNote, Failure, ForeignNote, LatencyCell, Phase, Run, Started};
+use crate::results::{
+    CpuCell, CpuWorkNote, Failure, ForeignNote, LatencyCell, MemoryCell, Phase, Run, Started,
+};
 use crate::wire::Life;
 use crate::work::{
     CPU_WORKS, Choice, CpuWork, Data, IDLE_CONNECTIONS, LATENCY_WORKS, LatencyWork, MEMORY_WORKS, scaled,
 };
+
+/// Connections of the works on collections.
+const FAMILY_CONNECTIONS: usize = 50;
 
 /// An event of minutes is not repeated as often as a cell of seconds.
 const LATENCY_ROUNDS_MAX: u32 = 5;
@@ -84,11 +90,16 @@ impl Bench {
 
     /// Runs the chosen works.
     pub(crate) fn run(&mut self, choices: &[Choice]) -> Result<()> {
-        let chosen = |group, name| choices.iter().any(|choice| choice.includes(group, name));
+        let chosen = |group, name: &str| choices.iter().any(|choice| choice.includes(group, name));
         let cpu = CPU_WORKS.into_iter().filter(|work| chosen(Choice::Cpu, work.name));
         let cpu: Vec<CpuWork> = cpu.map(|work| self.sized(work)).collect();
         if !cpu.is_empty() {
             self.cpu_rows(&cpu)?;
+        }
+        let families = families::works(chosen, self.extent.scale);
+        if !families.is_empty() {
+            self.family_rows(&families)?;
+            self.member_rows(&families)?;
         }
         if chosen(Choice::Memory, "memory") {
             self.memory_rows()?;
@@ -107,7 +118,7 @@ impl Bench {
     }
 
     fn cpu_rows(&mut self, works: &[CpuWork]) -> Result<()> {
-        self.run.cpu_works = works.iter().map(note).collect();
+        self.run.cpu_works.extend(works.iter().map(note));
         let mut servers = self.start_all(works)?;
         for round in 1..=self.extent.rounds {
             for work in works {
@@ -118,6 +129,58 @@ impl Bench {
             }
         }
         Ok(())
+    }
+
+    fn family_rows(&mut self, works: &[FamilyWork]) -> Result<()> {
+        let connections = self.extent.connections.unwrap_or(FAMILY_CONNECTIONS);
+        self.run.cpu_works.extend(works.iter().map(|work| CpuWorkNote {
+            name: work.name.clone(),
+            about: work.about(),
+            keys: work.size.collections,
+            connections,
+        }));
+        let mut servers = self.start_filled(Kind::has_collections, |server| {
+            distinct(works).try_for_each(|work| cpu::load_family(server, work))
+        })?;
+        for round in 1..=self.extent.rounds {
+            for work in works {
+                for turn in 0..servers.len() {
+                    let place = (turn + round as usize - 1) % servers.len();
+                    let (server, timing) = (&mut servers[place], self.extent.timing);
+                    let name = server.peer.name.clone();
+                    if self.has_failed(&work.name, &name) {
+                        continue;
+                    }
+                    let cell = cpu::family_cell(server, work, connections, round, timing);
+                    let cell = server.check_alive().and(cell);
+                    if let Some(cell) = self.keep_failure(&work.name, &name, round, cell)? {
+                        self.keep_cpu_cell(cell);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn member_rows(&mut self, works: &[FamilyWork]) -> Result<()> {
+        for work in distinct(works) {
+            let name = work.memory_name();
+            self.on_fresh_servers(&name, 1, Cpus::One, |server, round, bench| {
+                if !server.peer.kind.has_collections() {
+                    return Ok(());
+                }
+                bench.keep_memory_cell(memory::members_cell(server, work, round)?);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn keep_memory_cell(&mut self, cell: MemoryCell) {
+        let bytes = cell.rss_bytes_per_key();
+        self.progress
+            .say(format_args!("memory {:<24} {:<16} {bytes:7.1} bytes each", cell.work, cell.server));
+        self.run.memory.push(cell);
     }
 
     /// One server at one work in one round: under our client, then under each foreign one.
@@ -151,12 +214,7 @@ impl Bench {
         for mut work in MEMORY_WORKS {
             work.data.keys = scaled(work.data.keys, self.extent.scale);
             self.on_fresh_servers(work.name, 1, Cpus::One, |server, round, bench| {
-                let cell = memory::keys_cell(server, &work, round)?;
-                let bytes = cell.rss_bytes_per_key();
-                bench
-                    .progress
-                    .say(format_args!("memory {:<24} {:<16} {bytes:7.1} bytes/key", work.name, cell.server));
-                bench.run.memory.push(cell);
+                bench.keep_memory_cell(memory::keys_cell(server, &work, round)?);
                 Ok(())
             })?;
         }
@@ -226,11 +284,23 @@ impl Bench {
                 data.push(work.data);
             }
         }
+        self.start_filled(
+            |_| true,
+            |server| data.iter().try_for_each(|&data| cpu::load_data(server, data, Life::Unbounded)),
+        )
+    }
+
+    /// Starts every server of the kinds that are wanted and fills it; those that fail are left out.
+    fn start_filled(
+        &mut self,
+        wanted: impl Fn(Kind) -> bool,
+        fill: impl Fn(&Server) -> Result<()>,
+    ) -> Result<Vec<Server>> {
         let mut servers = Vec::new();
-        for peer in self.peers.clone() {
+        for peer in self.peers.clone().into_iter().filter(|peer| wanted(peer.kind)) {
             let started = self.start(&peer, Cpus::One).and_then(|server| {
                 self.progress.say(format_args!("{}: loading", peer.name));
-                data.iter().try_for_each(|&data| cpu::load_data(&server, data, Life::Unbounded))?;
+                fill(&server)?;
                 Ok(server)
             });
             servers.extend(self.keep_failure("load", &peer.name, 1, started)?);
@@ -285,6 +355,13 @@ impl Bench {
             }
         }
     }
+}
+
+/// One work of each family and size.
+fn distinct(works: &[FamilyWork]) -> impl Iterator<Item = &FamilyWork> {
+    let same =
+        |one: &FamilyWork, other: &FamilyWork| (one.family.name, one.size) == (other.family.name, other.size);
+    works.chunk_by(same).filter_map(<[FamilyWork]>::first)
 }
 
 fn describe(client: &ForeignClient) -> ForeignNote {

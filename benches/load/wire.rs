@@ -111,6 +111,8 @@ pub(crate) enum Expected {
     Hit(u32),
     /// A hit of this many bytes, or a miss: for keys that an event may have taken away.
     HitOrMiss(u32),
+    /// Any reply of RESP2 but an error.
+    Success,
 }
 
 /// A reply that is not the expected one; the run has measured something else and fails.
@@ -138,6 +140,7 @@ impl Wire {
         match expected {
             Expected::Stored => literal(data, self.stored(), expected),
             Expected::Hit(size) => self.hit(data, size, expected),
+            Expected::Success => success(data),
             Expected::HitOrMiss(size) => {
                 let miss: &[u8] = if self == Self::Resp { b"$-1\r\n" } else { b"END\r\n" };
                 match data.get(..2) {
@@ -180,6 +183,25 @@ impl Wire {
         }
         Ok(Some(end))
     }
+}
+
+/// A RESP2 reply of any kind but an error at the start of `data`.
+fn success(data: &[u8]) -> Result<Option<usize>, Fault> {
+    let (mut at, mut left) = (0, 1);
+    while left > 0 {
+        let Some(&[kind, first]) = data.get(at..at + 2) else { return Ok(None) };
+        let Some(line) = data[at..].iter().position(|&byte| byte == b'\r') else { return Ok(None) };
+        let number = if first == b'-' { None } else { number_at(data, at + 1).map(|(_, number)| number) };
+        at += line + b"\r\n".len();
+        left -= 1;
+        match (kind, number) {
+            (b'+' | b':', _) | (b'$' | b'*', None) => {}
+            (b'$', Some(len)) => at += len as usize + b"\r\n".len(),
+            (b'*', Some(len)) => left += len,
+            _ => return Err(Fault::new(Expected::Success, data)),
+        }
+    }
+    Ok((at <= data.len()).then_some(at))
 }
 
 /// A whole-literal reply at the start of `data`.
@@ -314,7 +336,7 @@ impl Requests {
 }
 
 /// Writes `number` into `place`, padded with zeros.
-fn write_digits(place: &mut [u8], number: u64) {
+pub(crate) fn write_digits(place: &mut [u8], number: u64) {
     let mut rest = number;
     let mut pairs = place.rchunks_exact_mut(2);
     for pair in &mut pairs {
@@ -405,7 +427,11 @@ mod tests {
 
     #[test]
     fn a_whole_reply_is_accepted_and_every_prefix_of_it_is_incomplete() {
-        let cases: [(Wire, &[u8], Expected); 7] = [
+        let cases: [(Wire, &[u8], Expected); 11] = [
+            (Wire::Resp, b"+OK\r\n", Expected::Success),
+            (Wire::Resp, b":-12\r\n", Expected::Success),
+            (Wire::Resp, b"$-1\r\n", Expected::Success),
+            (Wire::Resp, b"*3\r\n$2\r\nab\r\n*1\r\n:7\r\n*0\r\n", Expected::Success),
             (Wire::Resp, b"+OK\r\n", Expected::Stored),
             (Wire::Resp, b"$3\r\nabc\r\n", Expected::Hit(3)),
             (Wire::Resp, b"$3\r\nabc\r\n", Expected::HitOrMiss(3)),
@@ -426,7 +452,9 @@ mod tests {
 
     #[test]
     fn any_other_reply_is_a_fault() {
-        let cases: [(Wire, &[u8], Expected); 8] = [
+        let cases: [(Wire, &[u8], Expected); 10] = [
+            (Wire::Resp, b"-WRONGTYPE no\r\n", Expected::Success),
+            (Wire::Resp, b"*2\r\n:1\r\n-ERR no\r\n", Expected::Success),
             (Wire::Resp, b"-ERR unknown command\r\n", Expected::Stored),
             (Wire::Resp, b"-OOM command not allowed\r\n", Expected::Hit(3)),
             (Wire::Resp, b"$-1\r\n", Expected::Hit(3)),

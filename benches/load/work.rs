@@ -26,6 +26,18 @@ pub(crate) enum Choice {
     /// GET of 10 KiB values, 10 k keys.
     #[value(name = "get-10k")]
     Get10k,
+    /// The five below: CPU time per command on collections, small and large ones, and bytes of memory per member.
+    Families,
+    /// Lists.
+    Lists,
+    /// Sets.
+    Sets,
+    /// Hashes.
+    Hashes,
+    /// Sorted sets.
+    SortedSets,
+    /// Streams.
+    Streams,
     /// Bytes of memory per key, at four value sizes.
     Memory,
     /// Bytes of memory per idle connection.
@@ -46,7 +58,12 @@ impl Choice {
     /// Whether this choice takes in the work `name`, of group `group`.
     pub(crate) fn includes(self, group: Self, name: &str) -> bool {
         let own_name = self.to_possible_value().map(|value| value.get_name().to_owned());
-        self == Self::All || self == group || own_name.as_deref() == Some(name)
+        let is_family =
+            matches!(group, Self::Lists | Self::Sets | Self::Hashes | Self::SortedSets | Self::Streams);
+        self == Self::All
+            || self == group
+            || self == Self::Families && is_family
+            || own_name.as_deref() == Some(name)
     }
 }
 
