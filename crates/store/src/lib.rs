@@ -12,6 +12,7 @@ mod entry;
 mod expire;
 mod keyspace;
 mod large;
+pub mod listpack;
 mod position;
 mod size_class;
 mod slab;
