@@ -20,6 +20,7 @@ mod stripe;
 mod sync;
 pub mod table;
 mod time;
+pub mod tree;
 mod wheel;
 
 pub use access::{AccessPolicy, LFU_INITIAL, idle_for, idle_seconds};
