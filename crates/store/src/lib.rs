@@ -10,6 +10,8 @@ mod buffer;
 mod change;
 mod entry;
 mod expire;
+pub mod hashtable;
+pub mod intset;
 mod keyspace;
 mod large;
 pub mod listpack;

@@ -110,6 +110,9 @@ impl<L: Leaf> Clone for Inner<L> {
     }
 }
 
+/// Parts that a node gave away: where each begins, and the part.
+type Parts<L> = SmallVec<[(<L as Leaf>::Separator, Child<L>); 1]>;
+
 /// What became of a child by a change below it.
 enum After<L: Leaf> {
     Fine,
@@ -117,7 +120,7 @@ enum After<L: Leaf> {
     Sparse,
     Empty,
     /// It gave parts of itself away, which follow it.
-    Split(SmallVec<[(L::Separator, Child<L>); 1]>),
+    Split(Parts<L>),
 }
 
 impl<L: Leaf> Default for Tree<L> {
@@ -398,7 +401,7 @@ impl<L: Leaf> Child<L> {
     }
 
     /// Splits an inner node that has too many children.
-    fn split_inner(&mut self) -> Option<SmallVec<[(L::Separator, Child<L>); 1]>> {
+    fn split_inner(&mut self) -> Option<Parts<L>> {
         let Node::Inner(inner) = Arc::make_mut(&mut self.node) else { return None };
         let parts = inner.split();
         self.len = inner.len();
@@ -436,7 +439,7 @@ impl<L: Leaf> Child<L> {
     }
 }
 
-fn split_into<L: Leaf>(leaf: &mut L, parts: &mut SmallVec<[(L::Separator, Child<L>); 1]>) {
+fn split_into<L: Leaf>(leaf: &mut L, parts: &mut Parts<L>) {
     if leaf.fill() != Fill::Full || leaf.len() < 2 {
         return;
     }
@@ -510,7 +513,7 @@ impl<L: Leaf> Inner<L> {
     }
 
     /// Gives children away until this node and the parts have no more than they may.
-    fn split(&mut self) -> Option<SmallVec<[(L::Separator, Child<L>); 1]>> {
+    fn split(&mut self) -> Option<Parts<L>> {
         if self.children.len() <= FAN_OUT {
             return None;
         }

@@ -1,0 +1,336 @@
+//! A hashtable: byte strings, each with a value, in the order of a keyed hash.
+//!
+//! It is a tree (see [`mod@crate::tree`]) of pages, each of which holds the members of a range of hashes. So cloning it is taking
+//! a view, a member by chance is one of a random rank, and a walk in the order of hashes returns whatever stays exactly once,
+//! whatever is added and removed meanwhile. A member costs some ten bytes above its own: lengths, tag and place, room in its
+//! page.
+
+use std::hash::{BuildHasher, Hasher as _};
+
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
+
+use crate::UnixMillis;
+use crate::tree::{Leaf, Tree};
+
+mod page;
+#[cfg(test)]
+mod tests;
+
+pub use page::{Page, Store, Text};
+
+/// Distinguishes these hashes from those of keys.
+const SEED: u64 = 0x6d65_6d62_6572;
+
+/// What a hashtable holds for each member.
+pub trait Kind: Clone {
+    /// A value.
+    type Value<'a>: Copy;
+
+    /// Bytes that writing it takes at most.
+    fn len(value: Self::Value<'_>) -> usize;
+    /// Writes it.
+    fn write(store: &mut Store, value: Self::Value<'_>);
+    /// The value at a place, and where it ends.
+    fn read(store: &Store, at: usize) -> (Self::Value<'_>, usize);
+    /// Puts it in the place of another if it takes as many bytes, and says whether it does.
+    fn overwrite(place: &mut [u8], value: Self::Value<'_>) -> bool;
+}
+
+/// Nothing: the members of a set.
+#[derive(Clone, Debug)]
+pub struct Members;
+
+impl Kind for Members {
+    type Value<'a> = ();
+
+    #[inline]
+    fn len((): ()) -> usize {
+        0
+    }
+
+    #[inline]
+    fn write(_: &mut Store, (): ()) {}
+
+    #[inline]
+    fn read(_: &Store, at: usize) -> ((), usize) {
+        ((), at)
+    }
+
+    #[inline]
+    fn overwrite(_: &mut [u8], (): ()) -> bool {
+        true
+    }
+}
+
+/// A number: the scores of a sorted set.
+#[derive(Clone, Debug)]
+pub struct Scores;
+
+impl Kind for Scores {
+    type Value<'a> = f64;
+
+    #[inline]
+    fn len(_: f64) -> usize {
+        8
+    }
+
+    #[inline]
+    fn write(store: &mut Store, score: f64) {
+        store.bytes.extend_from_slice(&score.to_le_bytes());
+    }
+
+    #[inline]
+    fn read(store: &Store, at: usize) -> (f64, usize) {
+        let score = store.bytes[at..at + 8].try_into().map_or(0.0, f64::from_le_bytes);
+        (score, at + 8)
+    }
+
+    #[inline]
+    fn overwrite(place: &mut [u8], score: f64) -> bool {
+        place.copy_from_slice(&score.to_le_bytes());
+        true
+    }
+}
+
+/// A text, with a time to live if it has one: the fields of a hash.
+#[derive(Clone, Debug)]
+pub struct Fields;
+
+/// The value of a field.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'a> {
+    /// The value.
+    pub text: Text<'a>,
+    /// When the field goes.
+    pub expires_at: Option<UnixMillis>,
+}
+
+impl<'a> Field<'a> {
+    /// A value that stays.
+    #[must_use]
+    pub fn lasting(bytes: &'a [u8]) -> Field<'a> {
+        Field { text: Text::Bytes(bytes), expires_at: None }
+    }
+}
+
+impl Kind for Fields {
+    type Value<'a> = Field<'a>;
+
+    #[inline]
+    fn len(field: Field<'_>) -> usize {
+        let expiry = if field.expires_at.is_some() { 9 } else { 0 };
+        expiry + 3 + field.text.bytes().len().min(page::LONG)
+    }
+
+    #[inline]
+    fn write(store: &mut Store, field: Field<'_>) {
+        if let Some(at) = field.expires_at {
+            store.bytes.push(page::CODES);
+            store.bytes.extend_from_slice(&at.0.to_le_bytes());
+        }
+        store.write_text(field.text);
+    }
+
+    #[inline]
+    fn read(store: &Store, at: usize) -> (Field<'_>, usize) {
+        if store.bytes[at] != page::CODES {
+            let (text, end) = store.text(at);
+            return (Field { text, expires_at: None }, end);
+        }
+        let expires_at = store.bytes[at + 1..at + 9].try_into().map(i64::from_le_bytes).ok().map(UnixMillis);
+        let (text, end) = store.text(at + 9);
+        (Field { text, expires_at }, end)
+    }
+
+    #[inline]
+    fn overwrite(place: &mut [u8], field: Field<'_>) -> bool {
+        match (field, &mut *place) {
+            (Field { text: Text::Bytes(bytes), expires_at: None }, [code, old @ ..])
+                if usize::from(*code) == bytes.len() && *code < page::LONGER =>
+            {
+                old.copy_from_slice(bytes);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// See the module's documentation.
+#[derive(Clone)]
+pub struct Hashtable<K: Kind> {
+    tree: Tree<Page<K>>,
+}
+
+impl<K: Kind> Default for Hashtable<K> {
+    fn default() -> Hashtable<K> {
+        Hashtable { tree: Tree::default() }
+    }
+}
+
+impl<K: Kind> Hashtable<K> {
+    /// Number of members.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tree.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tree.is_empty()
+    }
+
+    /// The value of a member.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, member: &[u8]) -> Option<K::Value<'_>> {
+        let tag = tag_of(member);
+        let page = self.tree.leaf(by(tag))?;
+        page.find(tag, member).map(|number| page.record(number).1)
+    }
+
+    /// Whether a member is there.
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, member: &[u8]) -> bool {
+        self.find(member).is_some()
+    }
+
+    /// Gives a member a value, whether it is there or not; `old` is shown the value that it had.
+    #[inline]
+    pub fn put<R>(
+        &mut self,
+        member: &[u8],
+        value: K::Value<'_>,
+        old: impl FnOnce(Option<K::Value<'_>>) -> R,
+    ) -> R {
+        self.change(member, |before| (old(before), Some(value)))
+    }
+
+    /// Looks at the value of a member, and gives it another if `change` returns one.
+    #[inline]
+    pub fn change<'v, R>(
+        &mut self,
+        member: &[u8],
+        change: impl FnOnce(Option<K::Value<'_>>) -> (R, Option<K::Value<'v>>),
+    ) -> R {
+        let tag = tag_of(member);
+        if self.tree.is_empty() {
+            let (result, new) = change(None);
+            if let Some(new) = new {
+                let mut page = Page::default();
+                page.insert(tag, Text::Bytes(member), new);
+                self.tree.push_back(page);
+            }
+            return result;
+        }
+        let changed = self.tree.change(by(tag), |page| match page.find(tag, member) {
+            Some(number) => {
+                let (result, new) = change(Some(page.record(number).1));
+                if let Some(new) = new {
+                    page.replace(number, new);
+                }
+                result
+            }
+            None => {
+                let (result, new) = change(None);
+                if let Some(new) = new {
+                    page.insert(tag, Text::Bytes(member), new);
+                }
+                result
+            }
+        });
+        changed.expect("a tree that is not empty has a leaf for every order")
+    }
+
+    /// Removes a member; shows `old` its value if it was there.
+    #[inline]
+    pub fn remove<R>(&mut self, member: &[u8], old: impl FnOnce(K::Value<'_>) -> R) -> Option<R> {
+        let tag = tag_of(member);
+        // Looked for first: a page that a view shares is not copied for nothing.
+        self.tree.leaf(by(tag))?.find(tag, member)?;
+        self.tree.change(by(tag), |page| {
+            let number = page.find(tag, member)?;
+            let result = old(page.record(number).1);
+            page.remove_at(number);
+            Some(result)
+        })?
+    }
+
+    /// The member of a rank in the order of hashes, with its value.
+    #[must_use]
+    pub fn at(&self, rank: usize) -> Option<(Text<'_>, K::Value<'_>)> {
+        let (page, number) = self.tree.leaf_at(rank)?;
+        Some(page.record(number))
+    }
+
+    /// Removes the member of a rank in the order of hashes, and shows it to `old`.
+    pub fn remove_at<R>(&mut self, rank: usize, old: impl FnOnce(Text<'_>, K::Value<'_>) -> R) -> Option<R> {
+        self.tree.change_at(rank, |page, number| {
+            let (member, value) = page.record(number);
+            let result = old(member, value);
+            page.remove_at(number);
+            result
+        })
+    }
+
+    /// All members with their values, in the order of hashes, from a rank on.
+    pub fn iter_from(&self, rank: usize) -> impl Iterator<Item = (Text<'_>, K::Value<'_>)> {
+        let (pages, first) = self.tree.leaves_at(rank);
+        let mut skip = first;
+        pages.flat_map(move |page| {
+            let from = std::mem::take(&mut skip);
+            (from..page.len()).map(|number| page.record(number))
+        })
+    }
+
+    /// All members with their values, in the order of hashes.
+    pub fn iter(&self) -> impl Iterator<Item = (Text<'_>, K::Value<'_>)> {
+        self.iter_from(0)
+    }
+
+    /// Visits members from a cursor on, at least `count` of them unless there are no more, and then those that share a place with the
+    /// last one. Returns the cursor at which to go on, or 0 at the end. A member that is there throughout is visited exactly once
+    /// by a walk from 0 to 0.
+    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(Text<'_>, K::Value<'_>)) -> u64 {
+        let Ok(tag) = u32::try_from(cursor) else { return 0 };
+        let (mut visited, mut last, mut first) = (0, None, true);
+        for page in self.tree.leaves_from(by(tag)) {
+            let from = if std::mem::take(&mut first) { page.first_from(tag) } else { 0 };
+            for number in from..page.len() {
+                let tag = page.tag(number);
+                if visited >= count && last != Some(tag) {
+                    return u64::from(tag);
+                }
+                let (member, value) = page.record(number);
+                visit(member, value);
+                visited += 1;
+                last = Some(tag);
+            }
+        }
+        0
+    }
+
+    /// Bytes of memory that it holds, estimated from its first `sample` pages.
+    #[must_use]
+    pub fn memory_bytes(&self, sample: usize) -> usize {
+        self.tree.memory_bytes(sample)
+    }
+}
+
+/// Leads to the page of a tag.
+#[inline]
+fn by(tag: u32) -> impl FnMut(&[u32]) -> usize {
+    move |separators| separators.partition_point(|separator| *separator <= tag).saturating_sub(1)
+}
+
+/// The place of a member in the order. 0 is left out, which as a cursor says that a walk has ended.
+#[inline]
+fn tag_of(member: &[u8]) -> u32 {
+    let mut hasher = SeedableRandomState::with_seed(SEED, SharedSeed::global_random()).build_hasher();
+    hasher.write(member);
+    ((hasher.finish() >> 32) as u32).max(1)
+}
