@@ -163,6 +163,12 @@ pub struct Hashtable<K: Kind> {
     tree: Tree<Page<K>>,
 }
 
+impl<K: Kind> std::fmt::Debug for Hashtable<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hashtable").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
 impl<K: Kind> Default for Hashtable<K> {
     fn default() -> Hashtable<K> {
         Hashtable { tree: Tree::default() }

@@ -1,22 +1,46 @@
 //! Collections too large to be packed, whatever their type.
 
-use crate::entry::Type;
+use crate::entry::{NewValue, Packing, Type};
+use crate::hashtable::{Fields, Hashtable};
+
+/// Leaves looked at to tell how much memory a collection takes.
+const SAMPLE: usize = 64;
+
+/// Up to where a collection is packed, by the directives of its type.
+#[derive(Clone, Copy, Debug)]
+pub struct PackedLimits {
+    /// Most elements.
+    pub entries: usize,
+    /// Most bytes of an element.
+    pub value_bytes: usize,
+}
+
+/// No packed collection has more bytes, whatever the directives say.
+pub(crate) const PACKED_BYTES_MAX: usize = 1 << 30;
 
 /// A collection of one of the types. Cloning it takes a view: cheap whatever its size, and untouched by later changes.
 #[derive(Clone, Debug)]
-pub enum Large {}
+pub enum Large {
+    /// A hash.
+    Hash(Hashtable<Fields>),
+}
 
 impl Large {
     /// The type.
+    #[inline]
     #[must_use]
     pub fn value_type(&self) -> Type {
-        match *self {}
+        match self {
+            Large::Hash(_) => Type::Hash,
+        }
     }
 
     /// Number of elements: fields, members, entries.
     #[must_use]
     pub fn len(&self) -> usize {
-        match *self {}
+        match self {
+            Large::Hash(fields) => fields.len(),
+        }
     }
 
     /// Whether there are no elements.
@@ -28,14 +52,23 @@ impl Large {
     /// Bytes of memory that it occupies, its own box included; estimated from a sample where counting would take long.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        match *self {}
+        let elements = match self {
+            Large::Hash(fields) => fields.memory_bytes(SAMPLE),
+        };
+        crate::size_class(size_of::<Large>()) + elements
     }
 
     /// Whether freeing it takes long enough to be left to the background.
     #[must_use]
     pub fn is_slow_to_free(&self) -> bool {
-        /// Freeing this many elements takes about as long as unmapping a block of that size.
-        const ELEMENTS: usize = 256;
+        /// Freeing so many takes about as long as unmapping a block of that size.
+        const ELEMENTS: usize = 1024;
         self.len() > ELEMENTS
     }
+}
+
+/// An empty collection, packed.
+#[must_use]
+pub fn empty(of: Type, packing: Packing) -> NewValue<'static> {
+    NewValue::Packed(of, packing, packing.empty())
 }

@@ -8,8 +8,10 @@
 mod access;
 mod buffer;
 mod change;
+mod element;
 mod entry;
 mod expire;
+pub mod hash;
 pub mod hashtable;
 pub mod intset;
 mod keyspace;
@@ -28,13 +30,14 @@ mod wheel;
 pub use access::{AccessPolicy, LFU_INITIAL, idle_for, idle_seconds};
 pub use buffer::Buffer;
 pub use change::{Change, Effect, Event, EventClass, SideState};
+pub use element::{Digits, Element};
 pub use entry::{
     Attributes, BLOCK_MIN_BYTES, Block, Content, EMBSTR_MAX_BYTES, Encoding, Entry, NewValue, Packed,
     Packing, Type, Value, decimal_len, parse_integer,
 };
 pub use expire::ExpireProgress;
 pub use keyspace::{Flushed, Garbage, Keyspace, RandomKey};
-pub use large::Large;
+pub use large::{Large, PackedLimits, empty};
 pub use position::{Key, POSITION_BITS, Position, Positioner, STRIPE_BITS, STRIPES};
 pub use size_class::size_class;
 pub use slab::slab_unused_bytes;

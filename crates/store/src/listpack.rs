@@ -23,7 +23,7 @@
 use smallvec::SmallVec;
 
 use crate::buffer::Buffer;
-use crate::entry::{decimal_len, parse_integer};
+use crate::element::Element;
 
 /// Bytes in front of the elements.
 const HEADER_BYTES: usize = 6;
@@ -32,71 +32,26 @@ const END: u8 = 0xFF;
 /// The number of elements that says that it is not known.
 const UNKNOWN: u16 = u16::MAX;
 
-/// An element as it is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Element<'a> {
-    /// An integer; its string form is its decimal digits.
-    Int(i64),
-    /// Any other string.
-    Bytes(&'a [u8]),
+/// Bytes that an element takes in a listpack.
+#[must_use]
+pub fn packed_len(element: Element<'_>) -> usize {
+    let size = match element {
+        Element::Int(number) => int_size(number),
+        other => string_head(other.len()) + other.len(),
+    };
+    size + back_len_size(size)
 }
 
-impl<'a> Element<'a> {
-    /// A string as an element.
-    #[inline]
-    #[must_use]
-    pub fn of(bytes: &'a [u8]) -> Element<'a> {
-        parse_integer(bytes).map_or(Element::Bytes(bytes), Element::Int)
+#[inline]
+fn write(element: Element<'_>, out: &mut Scratch) {
+    let start = out.len();
+    match element {
+        Element::Int(number) => write_int(out, number),
+        Element::Bytes(bytes) => write_string(out, bytes),
+        Element::Block(block) => write_string(out, block),
     }
-
-    /// Its string form.
-    #[inline]
-    pub fn text<'t>(self, digits: &'t mut Digits) -> &'t [u8]
-    where
-        'a: 't,
-    {
-        match self {
-            Element::Int(number) => digits.0.format(number).as_bytes(),
-            Element::Bytes(bytes) => bytes,
-        }
-    }
-
-    /// Length of its string form, in bytes.
-    #[must_use]
-    pub fn text_len(self) -> usize {
-        match self {
-            Element::Int(number) => decimal_len(number),
-            Element::Bytes(bytes) => bytes.len(),
-        }
-    }
-
-    /// Bytes that it takes in a listpack.
-    #[must_use]
-    pub fn packed_len(self) -> usize {
-        let size = match self {
-            Element::Int(number) => int_size(number),
-            Element::Bytes(bytes) => string_head(bytes.len()) + bytes.len(),
-        };
-        size + back_len_size(size)
-    }
-
-    #[inline]
-    fn write(self, out: &mut Scratch) {
-        let start = out.len();
-        match self {
-            Element::Int(number) => write_int(out, number),
-            Element::Bytes(bytes) => {
-                write_string_head(out, bytes.len());
-                out.extend_from_slice(bytes);
-            }
-        }
-        write_back_len(out, out.len() - start);
-    }
+    write_back_len(out, out.len() - start);
 }
-
-/// Room for the digits of an integer.
-#[derive(Clone, Copy, Default)]
-pub struct Digits(itoa::Buffer);
 
 /// Where elements are put together before they are spliced in.
 type Scratch = SmallVec<[u8; 160]>;
@@ -299,7 +254,7 @@ pub fn from_elements<'a>(elements: impl IntoIterator<Item = Element<'a>>) -> Vec
     bytes.truncate(HEADER_BYTES);
     let mut count = 0_usize;
     for element in elements {
-        element.write(&mut scratch);
+        write(element, &mut scratch);
         bytes.extend_from_slice(&scratch);
         scratch.clear();
         count += 1;
@@ -353,7 +308,7 @@ fn splice<'a>(
     let mut scratch = Scratch::new();
     let mut added = 0;
     for element in elements {
-        element.write(&mut scratch);
+        write(element, &mut scratch);
         added += 1;
     }
     let known = u16::from_le_bytes([buffer.bytes()[4], buffer.bytes()[5]]);
@@ -455,7 +410,8 @@ fn string_head(len: usize) -> usize {
 }
 
 #[inline]
-fn write_string_head(out: &mut Scratch, len: usize) {
+fn write_string(out: &mut Scratch, bytes: &[u8]) {
+    let len = bytes.len();
     match len {
         0..=63 => out.push(0x80 | len as u8),
         64..=4095 => out.extend_from_slice(&[0xE0 | (len >> 8) as u8, len as u8]),
@@ -465,6 +421,7 @@ fn write_string_head(out: &mut Scratch, len: usize) {
             out.extend_from_slice(&long.to_le_bytes());
         }
     }
+    out.extend_from_slice(bytes);
 }
 
 fn int_size(number: i64) -> usize {
@@ -505,12 +462,8 @@ mod tests {
     use super::*;
     use crate::Packing;
 
-    fn text(element: Element<'_>) -> Vec<u8> {
-        element.text(&mut Digits::default()).to_vec()
-    }
-
     fn texts(bytes: &[u8]) -> Vec<Vec<u8>> {
-        Listpack::new(bytes).iter().map(|(_, element)| text(element)).collect()
+        Listpack::new(bytes).iter().map(|(_, element)| element.to_vec()).collect()
     }
 
     fn word() -> impl Strategy<Value = Vec<u8>> {
@@ -576,17 +529,17 @@ mod tests {
             let mut backwards = Vec::new();
             let mut at = listpack.last();
             while let Some(offset) = at {
-                backwards.push(text(listpack.at(offset)));
+                backwards.push(listpack.at(offset).to_vec());
                 at = listpack.previous(offset);
             }
             backwards.reverse();
             prop_assert_eq!(&backwards, &model);
             prop_assert_eq!((listpack.len(), listpack.is_empty()), (model.len(), model.is_empty()));
-            let packed: usize = listpack.iter().map(|(_, element)| element.packed_len()).sum();
+            let packed: usize = listpack.iter().map(|(_, element)| packed_len(element)).sum();
             prop_assert_eq!(packed + HEADER_BYTES + 1, bytes.len());
             for word in &model {
                 let offset = listpack.find(word, listpack.first(), 1).unwrap();
-                prop_assert_eq!(&text(listpack.at(offset)), word);
+                prop_assert_eq!(&listpack.at(offset).to_vec(), word);
             }
             prop_assert_eq!(from_elements(model.iter().map(|word| Element::of(word))), bytes);
         }

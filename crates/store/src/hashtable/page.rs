@@ -13,6 +13,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::element::Element;
 use crate::entry::Block;
 use crate::size_class::size_class;
 use crate::tree::{Fill, Leaf};
@@ -53,6 +54,15 @@ impl<'a> Text<'a> {
         match self {
             Text::Bytes(bytes) => bytes,
             Text::Block(block) => block,
+        }
+    }
+}
+
+impl<'a> From<Text<'a>> for Element<'a> {
+    fn from(text: Text<'a>) -> Element<'a> {
+        match text {
+            Text::Bytes(bytes) => Element::Bytes(bytes),
+            Text::Block(block) => Element::Block(block),
         }
     }
 }
