@@ -5,9 +5,12 @@ mod bitmap;
 mod connection;
 mod database;
 mod document;
+mod element;
 mod expiry;
 mod generic;
+mod hash;
 mod help;
+mod members;
 pub mod memcache;
 mod parts;
 mod prelude;
@@ -27,7 +30,14 @@ pub use server::COMPATIBLE_VERSION;
 #[must_use]
 pub fn command_table() -> CommandTable {
     CommandTable::new(
-        &[bitmap::COMMANDS, connection::COMMANDS, generic::COMMANDS, server::COMMANDS, string::COMMANDS]
-            .concat(),
+        &[
+            bitmap::COMMANDS,
+            connection::COMMANDS,
+            generic::COMMANDS,
+            hash::COMMANDS,
+            server::COMMANDS,
+            string::COMMANDS,
+        ]
+        .concat(),
     )
 }

@@ -30,6 +30,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("config|resetstat", "tips", NEWER),
     ("config|rewrite", "tips", NEWER),
     ("debug", "arguments", "Redis does not say that it takes any"),
+    ("hscan", "arguments", NEWER),
     ("lcs", "arguments", NEWER),
     ("msetnx", "tips", NEWER),
     ("psetex", "deprecated", DEPRECATED),

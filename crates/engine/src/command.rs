@@ -387,6 +387,8 @@ impl Access {
     pub const OVERWRITE: Access = Access::OW.and(Access::UPDATE);
     /// Puts a value in place only where there is none.
     pub const CREATE: Access = Access::OW.and(Access::INSERT);
+    /// Removes parts of the value, and perhaps the key with the last of them.
+    pub const REMOVE_PART: Access = Access::RW.and(Access::DELETE);
     /// Removes the key.
     pub const REMOVE: Access = Access::RM.and(Access::DELETE);
     /// Returns the value and removes the key.

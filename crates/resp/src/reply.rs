@@ -208,6 +208,18 @@ impl Reply<'_> {
         Deferred(self.out.mark())
     }
 
+    /// Begins a string that becomes known only when more has been written: finish it after what was begun later.
+    pub fn deferred_bulk(&mut self) -> Deferred {
+        Deferred(self.out.mark())
+    }
+
+    /// Finishes a string that is the decimal form of a number.
+    pub fn finish_bulk_integer(&mut self, Deferred(mark): Deferred, value: u64) {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(value);
+        self.out.insert(mark, format!("${}\r\n{digits}\r\n", digits.len()).as_bytes());
+    }
+
     /// Finishes an aggregate as an array of `len` values.
     pub fn finish_array(&mut self, deferred: Deferred, len: usize) {
         self.finish(deferred, b'*', len as u64);

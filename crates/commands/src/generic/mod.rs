@@ -12,6 +12,8 @@ mod ttl;
 mod wait;
 mod walk;
 
+pub(crate) use scan::parse_cursor;
+
 pub(crate) const COMMANDS: &[&[Command]] = &[
     delete::COMMANDS,
     exists::COMMANDS,

@@ -181,7 +181,7 @@ fn is_literal(pattern: &[u8]) -> bool {
 }
 
 /// A cursor: decimal digits that fit in 64 bits.
-fn parse_cursor(argument: &[u8]) -> Result<u64, CommandError> {
+pub(crate) fn parse_cursor(argument: &[u8]) -> Result<u64, CommandError> {
     let number = std::str::from_utf8(argument).ok().and_then(|text| text.parse().ok());
     number.ok_or(CommandError::line("ERR invalid cursor"))
 }

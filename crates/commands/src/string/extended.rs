@@ -19,17 +19,17 @@ const EXPONENT_BIAS: i32 = 16383 + 63;
 
 /// A finite number, or an infinity. `Display` gives the form that Redis stores.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Extended(X87DoubleExtended);
+pub(crate) struct Extended(X87DoubleExtended);
 
 impl Extended {
     /// An integer, which is represented exactly.
-    pub(super) fn of(number: i64) -> Extended {
+    pub(crate) fn of(number: i64) -> Extended {
         Extended(X87DoubleExtended::from_i128(number.into()).value)
     }
 
     /// Reads what C's `strtold` reads to the end of the text: a decimal or hexadecimal number, or an infinity by name. A number
     /// that is too large to be represented, or too small, is none.
-    pub(super) fn parse(text: &[u8]) -> Option<Extended> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Extended> {
         if text.len() >= TEXT_LIMIT {
             return None;
         }
@@ -43,8 +43,13 @@ impl Extended {
         Some(Extended(if negative { -number } else { number }))
     }
 
+    /// Whether it is no infinity.
+    pub(crate) fn is_finite(self) -> bool {
+        self.0.is_finite()
+    }
+
     /// The sum, unless it is infinite or no number.
-    pub(super) fn plus(self, other: Extended) -> Option<Extended> {
+    pub(crate) fn plus(self, other: Extended) -> Option<Extended> {
         let sum = (self.0 + other.0).value;
         sum.is_finite().then_some(Extended(sum))
     }

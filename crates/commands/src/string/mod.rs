@@ -15,6 +15,8 @@ mod many;
 mod range;
 mod set;
 
+pub(crate) use extended::Extended;
+
 pub(crate) const COMMANDS: &[&[Command]] =
     &[get::COMMANDS, increment::COMMANDS, lcs::COMMANDS, many::COMMANDS, range::COMMANDS, set::COMMANDS];
 

@@ -1,0 +1,128 @@
+//! What the commands on members of collections have in common: choosing some by chance, and scanning them.
+
+use std::collections::HashSet;
+
+use larder_engine::Random;
+use larder_engine::glob::{self, Case};
+use larder_store::{Digits, Element};
+
+use crate::generic::parse_cursor;
+use crate::prelude::*;
+
+/// Members that a scan visits when it is not told how many.
+const SCAN_COUNT: usize = 10;
+
+/// What HSCAN, SSCAN and ZSCAN were asked.
+pub(crate) struct MemberScan<'a> {
+    /// Where to go on.
+    pub(crate) cursor: u64,
+    /// How many members to visit.
+    pub(crate) count: usize,
+    /// Whether values or scores are wanted too.
+    pub(crate) with_values: bool,
+    pattern: Option<&'a [u8]>,
+}
+
+impl<'a> MemberScan<'a> {
+    /// Reads cursor and options. `without_values` is the option that leaves values out, where there is one.
+    pub(crate) fn parse(args: Args<'a>, without_values: &str) -> Result<MemberScan<'a>, CommandError> {
+        let cursor = parse_cursor(args.at(2))?;
+        let mut scan = MemberScan { cursor, count: SCAN_COUNT, with_values: true, pattern: None };
+        let mut words = args.from(3);
+        while let Some(word) = words.next() {
+            if is_word(word, "count") {
+                let count = words.integer()?;
+                scan.count =
+                    usize::try_from(count).ok().filter(|count| *count > 0).ok_or(CommandError::Syntax)?;
+            } else if is_word(word, "match") {
+                scan.pattern = Some(words.value()?);
+            } else if is_word(word, without_values) {
+                scan.with_values = false;
+            } else if is_word(word, "novalues") {
+                return Err(CommandError::line("ERR NOVALUES option can only be used in HSCAN"));
+            } else if is_word(word, "noscores") {
+                return Err(CommandError::line("ERR NOSCORES option can only be used in ZSCAN"));
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        Ok(scan)
+    }
+
+    /// Whether a member is to be listed.
+    pub(crate) fn wants(&self, member: Element<'_>) -> bool {
+        match self.pattern {
+            None | Some(b"*") => true,
+            Some(pattern) => glob::matches(pattern, member.text(&mut Digits::default()), Case::Sensitive),
+        }
+    }
+}
+
+/// How many members by chance a command wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sample {
+    /// So many different ones, or all if there are fewer.
+    Different(usize),
+    /// So many, of which some may be the same.
+    Any(u64),
+}
+
+impl Sample {
+    /// Reads the count: a negative one allows the same member several times. `elements_each` are returned for each of them.
+    pub(crate) fn parse(args: Args<'_>, index: usize, elements_each: i64) -> Result<Sample, CommandError> {
+        let count = args.integer(index)?;
+        if count == i64::MIN {
+            let range =
+                "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
+            return Err(CommandError::line(range));
+        }
+        if count.abs() > i64::MAX / elements_each {
+            return Err(CommandError::line("ERR value is out of range"));
+        }
+        Ok(usize::try_from(count).map_or(Sample::Any(count.unsigned_abs()), Sample::Different))
+    }
+}
+
+/// A rank by chance.
+#[inline]
+pub(crate) fn rank_below(len: usize, random: &mut Random) -> usize {
+    // The high half of the product is as good as even: lengths are far below 2^64.
+    (u128::from(random.next_u64()) * len as u128 >> 64) as usize
+}
+
+/// So many different ranks below `len`, each choice equally likely, in ascending order; all of them if there are no more. Takes
+/// time and memory for those that are chosen only (Floyd's algorithm).
+pub(crate) fn different_ranks(count: usize, len: usize, random: &mut Random) -> Vec<usize> {
+    if count >= len {
+        return (0..len).collect();
+    }
+    let mut chosen = HashSet::with_capacity_and_hasher(count, foldhash::fast::FixedState::default());
+    for last in len - count..len {
+        let rank = rank_below(last + 1, random);
+        if !chosen.insert(rank) {
+            chosen.insert(last);
+        }
+    }
+    let mut ranks: Vec<usize> = chosen.into_iter().collect();
+    ranks.sort_unstable();
+    ranks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_ranks_are_different_and_equally_likely() {
+        let mut random = Random::new(1);
+        let mut hits = [0; 10];
+        for _ in 0..10_000 {
+            let ranks = different_ranks(3, 10, &mut random);
+            assert!(ranks.len() == 3 && ranks.is_sorted_by(|one, next| one < next), "{ranks:?}");
+            ranks.iter().for_each(|rank| hits[*rank] += 1);
+        }
+        assert!(hits.iter().all(|hits| (2800..3200).contains(hits)), "{hits:?}");
+        assert_eq!(different_ranks(5, 3, &mut random), [0, 1, 2]);
+        assert!(different_ranks(0, 3, &mut random).is_empty());
+    }
+}
