@@ -15,6 +15,7 @@ pub mod memcache;
 mod parts;
 mod prelude;
 mod server;
+mod set;
 mod string;
 mod timeout;
 
@@ -29,15 +30,14 @@ pub use server::COMPATIBLE_VERSION;
 /// Two rows have the same name, which the tests of this crate exclude.
 #[must_use]
 pub fn command_table() -> CommandTable {
-    CommandTable::new(
-        &[
-            bitmap::COMMANDS,
-            connection::COMMANDS,
-            generic::COMMANDS,
-            hash::COMMANDS,
-            server::COMMANDS,
-            string::COMMANDS,
-        ]
-        .concat(),
-    )
+    let families = [
+        bitmap::COMMANDS,
+        connection::COMMANDS,
+        generic::COMMANDS,
+        hash::COMMANDS,
+        server::COMMANDS,
+        set::COMMANDS,
+        string::COMMANDS,
+    ];
+    CommandTable::new(&families.concat())
 }

@@ -25,7 +25,10 @@ pub(crate) struct MemberScan<'a> {
 
 impl<'a> MemberScan<'a> {
     /// Reads cursor and options. `without_values` is the option that leaves values out, where there is one.
-    pub(crate) fn parse(args: Args<'a>, without_values: &str) -> Result<MemberScan<'a>, CommandError> {
+    pub(crate) fn parse(
+        args: Args<'a>,
+        without_values: Option<&str>,
+    ) -> Result<MemberScan<'a>, CommandError> {
         let cursor = parse_cursor(args.at(2))?;
         let mut scan = MemberScan { cursor, count: SCAN_COUNT, with_values: true, pattern: None };
         let mut words = args.from(3);
@@ -36,7 +39,7 @@ impl<'a> MemberScan<'a> {
                     usize::try_from(count).ok().filter(|count| *count > 0).ok_or(CommandError::Syntax)?;
             } else if is_word(word, "match") {
                 scan.pattern = Some(words.value()?);
-            } else if is_word(word, without_values) {
+            } else if without_values.is_some_and(|without| is_word(word, without)) {
                 scan.with_values = false;
             } else if is_word(word, "novalues") {
                 return Err(CommandError::line("ERR NOVALUES option can only be used in HSCAN"));

@@ -1,7 +1,7 @@
 //! Collections too large to be packed, whatever their type.
 
 use crate::entry::{NewValue, Packing, Type};
-use crate::hashtable::{Fields, Hashtable};
+use crate::hashtable::{Fields, Hashtable, Members};
 
 /// Leaves looked at to tell how much memory a collection takes.
 const SAMPLE: usize = 64;
@@ -23,6 +23,8 @@ pub(crate) const PACKED_BYTES_MAX: usize = 1 << 30;
 pub enum Large {
     /// A hash.
     Hash(Hashtable<Fields>),
+    /// A set.
+    Set(Hashtable<Members>),
 }
 
 impl Large {
@@ -32,6 +34,7 @@ impl Large {
     pub fn value_type(&self) -> Type {
         match self {
             Large::Hash(_) => Type::Hash,
+            Large::Set(_) => Type::Set,
         }
     }
 
@@ -40,6 +43,7 @@ impl Large {
     pub fn len(&self) -> usize {
         match self {
             Large::Hash(fields) => fields.len(),
+            Large::Set(members) => members.len(),
         }
     }
 
@@ -54,6 +58,7 @@ impl Large {
     pub fn memory_bytes(&self) -> usize {
         let elements = match self {
             Large::Hash(fields) => fields.memory_bytes(SAMPLE),
+            Large::Set(members) => members.memory_bytes(SAMPLE),
         };
         crate::size_class(size_of::<Large>()) + elements
     }

@@ -18,6 +18,7 @@ mod keyspace;
 mod large;
 pub mod listpack;
 mod position;
+pub mod set;
 mod size_class;
 mod slab;
 mod stripe;

@@ -27,7 +27,7 @@ const HSCAN: Command = Command {
 };
 
 fn hscan(cx: &mut Context<'_>) -> CommandResult {
-    let scan = MemberScan::parse(cx.args, "novalues")?;
+    let scan = MemberScan::parse(cx.args, Some("novalues"))?;
     let mut db = cx.lock()?;
     let (mut next, mut listed) = (0, 0);
     cx.reply.array(2);
