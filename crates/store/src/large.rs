@@ -2,6 +2,7 @@
 
 use crate::entry::{NewValue, Packing, Type};
 use crate::hashtable::{Fields, Hashtable, Members};
+use crate::list::List;
 
 /// Leaves looked at to tell how much memory a collection takes.
 const SAMPLE: usize = 64;
@@ -23,6 +24,8 @@ pub(crate) const PACKED_BYTES_MAX: usize = 1 << 30;
 pub enum Large {
     /// A hash.
     Hash(Hashtable<Fields>),
+    /// A list.
+    List(List),
     /// A set.
     Set(Hashtable<Members>),
 }
@@ -34,6 +37,7 @@ impl Large {
     pub fn value_type(&self) -> Type {
         match self {
             Large::Hash(_) => Type::Hash,
+            Large::List(_) => Type::List,
             Large::Set(_) => Type::Set,
         }
     }
@@ -43,6 +47,7 @@ impl Large {
     pub fn len(&self) -> usize {
         match self {
             Large::Hash(fields) => fields.len(),
+            Large::List(list) => list.len(),
             Large::Set(members) => members.len(),
         }
     }
@@ -58,6 +63,7 @@ impl Large {
     pub fn memory_bytes(&self) -> usize {
         let elements = match self {
             Large::Hash(fields) => fields.memory_bytes(SAMPLE),
+            Large::List(list) => list.memory_bytes(SAMPLE),
             Large::Set(members) => members.memory_bytes(SAMPLE),
         };
         crate::size_class(size_of::<Large>()) + elements

@@ -16,6 +16,7 @@ pub mod hashtable;
 pub mod intset;
 mod keyspace;
 mod large;
+pub mod list;
 pub mod listpack;
 mod position;
 pub mod set;

@@ -234,12 +234,28 @@ impl<L: Leaf> Tree<L> {
 
     /// Puts a leaf, which is not empty, behind all others: what fills up from one end has full leaves.
     pub fn push_back(&mut self, leaf: L) {
-        self.push(leaf, |inner| inner.children.len() - 1, |old, new| (old, new));
+        if self.root.is_none() {
+            self.root = Some(Child::leaf(leaf));
+            return;
+        }
+        self.divide(&mut |inner| inner.children.len() - 1, |_| vec![leaf]);
     }
 
     /// Puts a leaf, which is not empty, in front of all others.
     pub fn push_front(&mut self, leaf: L) {
-        self.push(leaf, |_| 0, |old, new| (new, old));
+        if self.root.is_none() {
+            self.root = Some(Child::leaf(leaf));
+            return;
+        }
+        self.divide(&mut |_| 0, |first| vec![std::mem::replace(first, leaf)]);
+    }
+
+    /// Changes the leaf that holds the element of this rank, given the element's number in it, into itself and leaves that follow
+    /// it, none of them empty.
+    pub fn divide_at(&mut self, mut rank: usize, change: impl FnOnce(&mut L, usize) -> Vec<L>) {
+        if let Some((_, number)) = self.leaf_at(rank) {
+            self.divide(&mut |inner| inner.child_at(&mut rank), |leaf| change(leaf, number));
+        }
     }
 
     /// Removes elements by their ranks. Leaves that lose all are not looked at.
@@ -305,18 +321,11 @@ impl<L: Leaf> Tree<L> {
         Some(result)
     }
 
-    fn push(
-        &mut self,
-        leaf: L,
-        mut choose: impl FnMut(&Inner<L>) -> usize,
-        order: impl Fn(Child<L>, Child<L>) -> (Child<L>, Child<L>),
-    ) {
-        let Some(root) = &mut self.root else {
-            self.root = Some(Child::leaf(leaf));
-            return;
-        };
-        let after = root.push(Child::leaf(leaf), &mut choose, &order);
-        self.settle(after);
+    fn divide(&mut self, choose: &mut impl FnMut(&Inner<L>) -> usize, change: impl FnOnce(&mut L) -> Vec<L>) {
+        if let Some(root) = &mut self.root {
+            let after = root.divide(choose, change);
+            self.settle(after);
+        }
     }
 
     /// Gives the root what became of it: a level more, or less.
@@ -408,25 +417,26 @@ impl<L: Leaf> Child<L> {
         parts
     }
 
-    fn push(
+    fn divide(
         &mut self,
-        leaf: Child<L>,
         choose: &mut impl FnMut(&Inner<L>) -> usize,
-        order: &impl Fn(Child<L>, Child<L>) -> (Child<L>, Child<L>),
+        change: impl FnOnce(&mut L) -> Vec<L>,
     ) -> After<L> {
-        if matches!(*self.node, Node::Leaf(_)) {
-            let (first, second) = order(self.clone(), leaf);
-            *self = first;
-            return After::Split(SmallVec::from_iter([(second.node.separator(), second)]));
+        match Arc::make_mut(&mut self.node) {
+            Node::Leaf(leaf) => {
+                let parts: Parts<L> =
+                    change(leaf).into_iter().map(|part| (part.separator(), Child::leaf(part))).collect();
+                self.len = leaf.len();
+                if parts.is_empty() { After::Fine } else { After::Split(parts) }
+            }
+            Node::Inner(inner) => {
+                let chosen = choose(inner);
+                let after = inner.children[chosen].divide(choose, change);
+                let after = inner.settle(chosen, after);
+                self.len = inner.len();
+                after
+            }
         }
-        let mut after = After::Fine;
-        if let Node::Inner(inner) = Arc::make_mut(&mut self.node) {
-            let chosen = choose(inner);
-            after = inner.children[chosen].push(leaf, choose, order);
-            after = inner.settle(chosen, after);
-            self.len = inner.len();
-        }
-        after
     }
 
     /// Removes some elements, but not all.

@@ -50,7 +50,7 @@ const SINTERSTORE: Command = Command {
     syntax: "destination key [key ...]",
     summary: "Stores the members that all of several sets have.",
     arity: Arity::AtLeast(3),
-    keys: &[KeySpec::one(Access::OVERWRITE), KeySpec::range(2, -1, 1, Access::READ)],
+    keys: &[KeySpec::one(Access::UPDATE_ONLY), KeySpec::range(2, -1, 1, Access::READ)],
     flags: Flags::WRITE.and(Flags::DENY_OOM),
     tips: &[],
     run: sinterstore,

@@ -41,6 +41,7 @@ const SMISMEMBER: Command = Command {
     since: "6.2.0",
     complexity: "O(N) where N is the number of members asked for",
     arity: Arity::AtLeast(3),
+    keys: &[KeySpec::one(Access::READ)],
     run: smismember,
     ..SCARD
 };
