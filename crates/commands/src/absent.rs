@@ -5,14 +5,13 @@ const NAMES: &str = "\
     acl asking bgrewriteaof bgsave blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin cluster \
     discard dump eval eval_ro evalsha evalsha_ro exec failover fcall fcall_ro function geoadd geodist \
     geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore \
-    lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim migrate module multi pfadd \
-    pfcount pfdebug pfmerge pfselftest psubscribe psync publish pubsub punsubscribe readonly readwrite \
-    replconf restore restore-asking rpop rpoplpush rpush rpushx save script sort sort_ro spublish ssubscribe \
-    subscribe sunsubscribe sync unsubscribe unwatch watch xack xadd xautoclaim xclaim xdel xgroup xinfo xlen \
-    xpending xrange xread xreadgroup xrevrange xsetid xtrim zadd zcard zcount zdiff zdiffstore zincrby \
-    zinter zintercard zinterstore zlexcount zmpop zmscore zpopmax zpopmin zrandmember zrange zrangebylex \
-    zrangebyscore zrangestore zrank zrem zremrangebylex zremrangebyrank zremrangebyscore zrevrange \
-    zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore";
+    migrate module multi pfadd pfcount pfdebug pfmerge pfselftest psubscribe psync publish pubsub \
+    punsubscribe readonly readwrite replconf restore restore-asking save script sort sort_ro spublish \
+    ssubscribe subscribe sunsubscribe sync unsubscribe unwatch watch xack xadd xautoclaim xclaim xdel xgroup \
+    xinfo xlen xpending xrange xread xreadgroup xrevrange xsetid xtrim zadd zcard zcount zdiff zdiffstore \
+    zincrby zinter zintercard zinterstore zlexcount zmpop zmscore zpopmax zpopmin zrandmember zrange \
+    zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex zremrangebyrank zremrangebyscore \
+    zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore";
 
 /// Whether a command of this name is only missing, and no mistake.
 #[must_use]

@@ -10,6 +10,7 @@ mod expiry;
 mod generic;
 mod hash;
 mod help;
+mod list;
 mod members;
 pub mod memcache;
 mod parts;
@@ -35,6 +36,7 @@ pub fn command_table() -> CommandTable {
         connection::COMMANDS,
         generic::COMMANDS,
         hash::COMMANDS,
+        list::COMMANDS,
         server::COMMANDS,
         set::COMMANDS,
         string::COMMANDS,

@@ -61,6 +61,7 @@ const SUNIONSTORE: Command = Command {
     name: "sunionstore",
     summary: "Stores the members that any of several sets has.",
     complexity: SUNION.complexity,
+    keys: &[KeySpec::one(Access::OVERWRITE), KeySpec::range(2, -1, 1, Access::READ)],
     run: sunionstore,
     ..SINTERSTORE
 };
@@ -69,6 +70,7 @@ const SDIFFSTORE: Command = Command {
     name: "sdiffstore",
     summary: "Stores the members of a set that none of several others has.",
     complexity: SDIFF.complexity,
+    keys: SUNIONSTORE.keys,
     run: sdiffstore,
     ..SINTERSTORE
 };

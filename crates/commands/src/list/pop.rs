@@ -1,0 +1,127 @@
+//! LPOP, RPOP and LMPOP: elements are taken from the ends.
+
+use larder_store::list::End;
+
+use super::{change, len, limit, parse_end, pop_into, popped};
+use crate::element::reply_element;
+use crate::prelude::*;
+
+pub(super) const COMMANDS: &[Command] = &[LMPOP, LPOP, RPOP];
+
+const LPOP: Command = Command {
+    name: "lpop",
+    syntax: "key [count]",
+    summary: "Takes elements from the head of a list and returns them; the list goes with its last element.",
+    group: Group::List,
+    since: "1.0.0",
+    complexity: "O(N) where N is the number of elements returned",
+    arity: Arity::AtLeast(2),
+    keys: &[KeySpec::one(Access::READ_AND_DELETE)],
+    flags: Flags::WRITE.and(Flags::FAST),
+    history: &[("6.2.0", "Added the argument count.")],
+    run: lpop,
+    ..Command::PLAIN
+};
+
+const RPOP: Command = Command {
+    name: "rpop",
+    summary: "Takes elements from the tail of a list and returns them; the list goes with its last element.",
+    run: rpop,
+    ..LPOP
+};
+
+const LMPOP: Command = Command {
+    name: "lmpop",
+    syntax: "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
+    summary: "Takes elements from the first of several lists that has any.",
+    since: "7.0.0",
+    complexity: "O(N+M) where N is the number of lists and M the number of elements returned",
+    arity: Arity::AtLeast(4),
+    keys: &[KeySpec::counted(1, 1, Access::READ_AND_DELETE)],
+    flags: Flags::WRITE,
+    history: &[],
+    run: lmpop,
+    ..LPOP
+};
+
+fn lpop(cx: &mut Context<'_>) -> CommandResult {
+    pop(cx, End::Head)
+}
+
+fn rpop(cx: &mut Context<'_>) -> CommandResult {
+    pop(cx, End::Tail)
+}
+
+fn pop(cx: &mut Context<'_>, end: End) -> CommandResult {
+    match cx.args.len() {
+        2 => pop_one(cx, end),
+        3 => pop_many(cx, end),
+        _ => Err(cx.wrong_arity()),
+    }
+}
+
+fn pop_one(cx: &mut Context<'_>, end: End) -> CommandResult {
+    let mut db = cx.lock()?;
+    let popped = change(&mut db, cx.key(0), limit(cx.settings), |list| {
+        list.pop(end, |element| reply_element(&mut cx.reply, element));
+        list.settle();
+        ((), Some(popped(end)))
+    })?;
+    if popped.is_none() {
+        cx.reply.null();
+    }
+    Ok(Outcome::Reply)
+}
+
+fn pop_many(cx: &mut Context<'_>, end: End) -> CommandResult {
+    let count = cx.args.integer(2).ok().and_then(|count| usize::try_from(count).ok());
+    let count = count.ok_or(CommandError::line("ERR value is out of range, must be positive"))?;
+    let mut db = cx.lock()?;
+    let key = cx.key(0);
+    let Some(len) = len(&mut db, key)? else {
+        cx.reply.null_array();
+        return Ok(Outcome::Reply);
+    };
+    let count = count.min(len);
+    cx.reply.array(count);
+    if count > 0 {
+        pop_into(cx, &mut db, key, end, count)?;
+    }
+    Ok(Outcome::Reply)
+}
+
+fn lmpop(cx: &mut Context<'_>) -> CommandResult {
+    let (end, count) = parse(cx.args)?;
+    let mut db = cx.lock()?;
+    for key in cx.keys() {
+        if let Some(len) = len(&mut db, key)? {
+            cx.reply.array(2);
+            cx.reply.bulk(key.bytes);
+            cx.reply.array(count.min(len));
+            pop_into(cx, &mut db, key, end, count.min(len))?;
+            return Ok(Outcome::Reply);
+        }
+    }
+    cx.reply.null_array();
+    Ok(Outcome::Reply)
+}
+
+/// The end, and how many at most.
+fn parse(args: Args<'_>) -> Result<(End, usize), CommandError> {
+    let positive = |word: &[u8], error: &'static str| {
+        let number = larder_store::parse_integer(word).and_then(|number| usize::try_from(number).ok());
+        number.filter(|number| *number > 0).ok_or(CommandError::line(error))
+    };
+    let keys = positive(args.at(1), "ERR numkeys should be greater than 0")?;
+    let Some(end) = keys.checked_add(2).and_then(|index| args.find(index)) else {
+        return Err(CommandError::Syntax);
+    };
+    let (end, mut words, mut count) = (parse_end(end)?, args.from(3 + keys), None);
+    while let Some(word) = words.next() {
+        if count.is_some() || !is_word(word, "count") || words.is_empty() {
+            return Err(CommandError::Syntax);
+        }
+        count = Some(positive(words.value()?, "ERR count should be greater than 0")?);
+    }
+    Ok((end, count.unwrap_or(1)))
+}
