@@ -11,31 +11,15 @@ use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 
 use crate::UnixMillis;
+use crate::records::{Kind, Records};
+use crate::texts::{CODES, LONG, LONGER, Store, Text};
 use crate::tree::{Leaf, Tree};
 
-mod page;
 #[cfg(test)]
 mod tests;
 
-pub use page::{Page, Store, Text};
-
 /// Distinguishes these hashes from those of keys.
 const SEED: u64 = 0x6d65_6d62_6572;
-
-/// What a hashtable holds for each member.
-pub trait Kind: Clone {
-    /// A value.
-    type Value<'a>: Copy;
-
-    /// Bytes that writing it takes at most.
-    fn len(value: Self::Value<'_>) -> usize;
-    /// Writes it.
-    fn write(store: &mut Store, value: Self::Value<'_>);
-    /// The value at a place, and where it ends.
-    fn read(store: &Store, at: usize) -> (Self::Value<'_>, usize);
-    /// Puts it in the place of another if it takes as many bytes, and says whether it does.
-    fn overwrite(place: &mut [u8], value: Self::Value<'_>) -> bool;
-}
 
 /// Nothing: the members of a set.
 #[derive(Clone, Debug)]
@@ -120,13 +104,13 @@ impl Kind for Fields {
     #[inline]
     fn len(field: Field<'_>) -> usize {
         let expiry = if field.expires_at.is_some() { 9 } else { 0 };
-        expiry + 3 + field.text.bytes().len().min(page::LONG)
+        expiry + 3 + field.text.bytes().len().min(LONG)
     }
 
     #[inline]
     fn write(store: &mut Store, field: Field<'_>) {
         if let Some(at) = field.expires_at {
-            store.bytes.push(page::CODES);
+            store.bytes.push(CODES);
             store.bytes.extend_from_slice(&at.0.to_le_bytes());
         }
         store.write_text(field.text);
@@ -134,7 +118,7 @@ impl Kind for Fields {
 
     #[inline]
     fn read(store: &Store, at: usize) -> (Field<'_>, usize) {
-        if store.bytes[at] != page::CODES {
+        if store.bytes[at] != CODES {
             let (text, end) = store.text(at);
             return (Field { text, expires_at: None }, end);
         }
@@ -147,7 +131,7 @@ impl Kind for Fields {
     fn overwrite(place: &mut [u8], field: Field<'_>) -> bool {
         match (field, &mut *place) {
             (Field { text: Text::Bytes(bytes), expires_at: None }, [code, old @ ..])
-                if usize::from(*code) == bytes.len() && *code < page::LONGER =>
+                if usize::from(*code) == bytes.len() && *code < LONGER =>
             {
                 old.copy_from_slice(bytes);
                 true
@@ -156,6 +140,9 @@ impl Kind for Fields {
         }
     }
 }
+
+/// The members of a range of hashes.
+type Page<K> = Records<u32, K>;
 
 /// See the module's documentation.
 #[derive(Clone)]
@@ -195,7 +182,7 @@ impl<K: Kind> Hashtable<K> {
     pub fn find(&self, member: &[u8]) -> Option<K::Value<'_>> {
         let tag = tag_of(member);
         let page = self.tree.leaf(by(tag))?;
-        page.find(tag, member).map(|number| page.record(number).1)
+        find(page, tag, member).map(|number| page.record(number).1)
     }
 
     /// Whether a member is there.
@@ -228,12 +215,12 @@ impl<K: Kind> Hashtable<K> {
             let (result, new) = change(None);
             if let Some(new) = new {
                 let mut page = Page::default();
-                page.insert(tag, Text::Bytes(member), new);
+                page.insert(0, tag, Text::Bytes(member), new);
                 self.tree.push_back(page);
             }
             return result;
         }
-        let changed = self.tree.change(by(tag), |page| match page.find(tag, member) {
+        let changed = self.tree.change(by(tag), |page| match find(page, tag, member) {
             Some(number) => {
                 let (result, new) = change(Some(page.record(number).1));
                 if let Some(new) = new {
@@ -244,7 +231,7 @@ impl<K: Kind> Hashtable<K> {
             None => {
                 let (result, new) = change(None);
                 if let Some(new) = new {
-                    page.insert(tag, Text::Bytes(member), new);
+                    page.insert(first_from(page, tag), tag, Text::Bytes(member), new);
                 }
                 result
             }
@@ -257,9 +244,9 @@ impl<K: Kind> Hashtable<K> {
     pub fn remove<R>(&mut self, member: &[u8], old: impl FnOnce(K::Value<'_>) -> R) -> Option<R> {
         let tag = tag_of(member);
         // Looked for first: a page that a view shares is not copied for nothing.
-        self.tree.leaf(by(tag))?.find(tag, member)?;
+        find(self.tree.leaf(by(tag))?, tag, member)?;
         self.tree.change(by(tag), |page| {
-            let number = page.find(tag, member)?;
+            let number = find(page, tag, member)?;
             let result = old(page.record(number).1);
             page.remove_at(number);
             Some(result)
@@ -305,9 +292,9 @@ impl<K: Kind> Hashtable<K> {
         let Ok(tag) = u32::try_from(cursor) else { return 0 };
         let (mut visited, mut last, mut first) = (0, None, true);
         for page in self.tree.leaves_from(by(tag)) {
-            let from = if std::mem::take(&mut first) { page.first_from(tag) } else { 0 };
+            let from = if std::mem::take(&mut first) { first_from(page, tag) } else { 0 };
             for number in from..page.len() {
-                let tag = page.tag(number);
+                let tag = page.indexes()[number];
                 if visited >= count && last != Some(tag) {
                     return u64::from(tag);
                 }
@@ -325,6 +312,20 @@ impl<K: Kind> Hashtable<K> {
     pub fn memory_bytes(&self, sample: usize) -> usize {
         self.tree.memory_bytes(sample)
     }
+}
+
+/// Number of the record of a member.
+#[inline]
+fn find<K: Kind>(page: &Page<K>, tag: u32, member: &[u8]) -> Option<usize> {
+    let first = first_from(page, tag);
+    let equal = page.indexes()[first..].iter().take_while(|other| **other == tag).count();
+    (first..first + equal).find(|number| page.member(*number).bytes() == member)
+}
+
+/// Number of the first record whose tag is not smaller.
+#[inline]
+fn first_from<K: Kind>(page: &Page<K>, tag: u32) -> usize {
+    page.indexes().partition_point(|other| *other < tag)
 }
 
 /// Leads to the page of a tag.

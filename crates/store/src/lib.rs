@@ -19,12 +19,14 @@ mod large;
 pub mod list;
 pub mod listpack;
 mod position;
+mod records;
 pub mod set;
 mod size_class;
 mod slab;
 mod stripe;
 mod sync;
 pub mod table;
+mod texts;
 mod time;
 pub mod tree;
 mod wheel;
@@ -44,6 +46,7 @@ pub use position::{Key, POSITION_BITS, Position, Positioner, STRIPE_BITS, STRIPE
 pub use size_class::size_class;
 pub use slab::slab_unused_bytes;
 pub use stripe::{Expiries, Missing, Moment, Stripe, StripeGuard, Touch, WrongType};
+pub use texts::{Store, Text};
 pub use time::UnixMillis;
 
 /// The number of a database, as SELECT takes it.

@@ -6,10 +6,11 @@
 use crate::buffer::Buffer;
 use crate::element::{Digits, Element};
 use crate::entry::{Content, Entry, NewValue, Packing, Type, decimal_len, parse_integer};
-use crate::hashtable::{Hashtable, Members, Text};
+use crate::hashtable::{Hashtable, Members};
 use crate::intset::{self, Intset};
 use crate::large::{Large, PACKED_BYTES_MAX, PackedLimits};
 use crate::listpack::{self, Listpack};
+use crate::texts::Text;
 
 /// Up to where a set is what.
 #[derive(Clone, Copy, Debug)]
