@@ -3,6 +3,7 @@
 use crate::entry::{NewValue, Packing, Type};
 use crate::hashtable::{Fields, Hashtable, Members};
 use crate::list::List;
+use crate::zset::SortedSet;
 
 /// Leaves looked at to tell how much memory a collection takes.
 const SAMPLE: usize = 64;
@@ -28,6 +29,8 @@ pub enum Large {
     List(List),
     /// A set.
     Set(Hashtable<Members>),
+    /// A sorted set.
+    SortedSet(SortedSet),
 }
 
 impl Large {
@@ -39,6 +42,7 @@ impl Large {
             Large::Hash(_) => Type::Hash,
             Large::List(_) => Type::List,
             Large::Set(_) => Type::Set,
+            Large::SortedSet(_) => Type::SortedSet,
         }
     }
 
@@ -49,6 +53,7 @@ impl Large {
             Large::Hash(fields) => fields.len(),
             Large::List(list) => list.len(),
             Large::Set(members) => members.len(),
+            Large::SortedSet(set) => set.len(),
         }
     }
 
@@ -65,6 +70,7 @@ impl Large {
             Large::Hash(fields) => fields.memory_bytes(SAMPLE),
             Large::List(list) => list.memory_bytes(SAMPLE),
             Large::Set(members) => members.memory_bytes(SAMPLE),
+            Large::SortedSet(set) => set.memory_bytes(SAMPLE),
         };
         crate::size_class(size_of::<Large>()) + elements
     }

@@ -30,6 +30,7 @@ mod texts;
 mod time;
 pub mod tree;
 mod wheel;
+pub mod zset;
 
 pub use access::{AccessPolicy, LFU_INITIAL, idle_for, idle_seconds};
 pub use buffer::Buffer;
