@@ -8,10 +8,7 @@ const NAMES: &str = "\
     migrate module multi pfadd pfcount pfdebug pfmerge pfselftest psubscribe psync publish pubsub \
     punsubscribe readonly readwrite replconf restore restore-asking save script sort sort_ro spublish \
     ssubscribe subscribe sunsubscribe sync unsubscribe unwatch watch xack xadd xautoclaim xclaim xdel xgroup \
-    xinfo xlen xpending xrange xread xreadgroup xrevrange xsetid xtrim zadd zcard zcount zdiff zdiffstore \
-    zincrby zinter zintercard zinterstore zlexcount zmpop zmscore zpopmax zpopmin zrandmember zrange \
-    zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex zremrangebyrank zremrangebyscore \
-    zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore";
+    xinfo xlen xpending xrange xread xreadgroup xrevrange xsetid xtrim";
 
 /// Whether a command of this name is only missing, and no mistake.
 #[must_use]

@@ -17,6 +17,7 @@ mod parts;
 mod prelude;
 mod server;
 mod set;
+mod sorted_set;
 mod string;
 mod timeout;
 
@@ -39,6 +40,7 @@ pub fn command_table() -> CommandTable {
         list::COMMANDS,
         server::COMMANDS,
         set::COMMANDS,
+        sorted_set::COMMANDS,
         string::COMMANDS,
     ];
     CommandTable::new(&families.concat())

@@ -84,6 +84,54 @@ impl Sample {
         }
         Ok(usize::try_from(count).map_or(Sample::Any(count.unsigned_abs()), Sample::Different))
     }
+
+    /// Reads the count and the word after it that asks for values too, if they are there.
+    pub(crate) fn parse_optional(args: Args<'_>, with_values: &str) -> Result<Option<Sample>, CommandError> {
+        match args.find(3) {
+            None if args.len() == 2 => Ok(None),
+            None => Sample::parse(args, 2, 1).map(Some),
+            Some(word) => {
+                // As in Redis, a count that is no number is told of first.
+                args.integer(2)?;
+                if args.len() > 4 || !is_word(word, with_values) {
+                    return Err(CommandError::Syntax);
+                }
+                Sample::parse(args, 2, 2).map(Some)
+            }
+        }
+    }
+}
+
+/// Reads what LMPOP and ZMPOP are asked: a number of keys, the keys, the word for an end, and perhaps a count. Returns the word, and how
+/// many are wanted.
+pub(crate) fn parse_first_of_many(args: Args<'_>) -> Result<(&[u8], usize), CommandError> {
+    let positive = |word: &[u8], error: &'static str| {
+        let number = larder_store::parse_integer(word).and_then(|number| usize::try_from(number).ok());
+        number.filter(|number| *number > 0).ok_or(CommandError::line(error))
+    };
+    let keys = positive(args.at(1), "ERR numkeys should be greater than 0")?;
+    let end = keys.checked_add(2).and_then(|index| args.find(index)).ok_or(CommandError::Syntax)?;
+    let (mut words, mut count) = (args.from(3 + keys), None);
+    while let Some(word) = words.next() {
+        if count.is_some() || !is_word(word, "count") || words.is_empty() {
+            return Err(CommandError::Syntax);
+        }
+        count = Some(positive(words.value()?, "ERR count should be greater than 0")?);
+    }
+    Ok((end, count.unwrap_or(1)))
+}
+
+/// Reads the option LIMIT of SINTERCARD and ZINTERCARD; without it, or with 0, all are counted.
+pub(crate) fn parse_limit(mut words: ArgsFrom<'_>) -> Result<usize, CommandError> {
+    let mut limit = 0;
+    while let Some(word) = words.next() {
+        if !is_word(word, "limit") || words.is_empty() {
+            return Err(CommandError::Syntax);
+        }
+        let number = words.integer().ok().and_then(|number| usize::try_from(number).ok());
+        limit = number.ok_or(CommandError::line("ERR LIMIT can't be negative"))?;
+    }
+    Ok(if limit == 0 { usize::MAX } else { limit })
 }
 
 /// A rank by chance.

@@ -43,6 +43,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("shutdown", "arguments", NEWER),
     ("wait", "acl", NEWER),
     ("wait", "flags", NEWER),
+    ("zrank", "arguments", NEWER),
+    ("zrank", "arity", NEWER),
+    ("zrevrank", "arguments", NEWER),
+    ("zrevrank", "arity", NEWER),
+    ("zscan", "arguments", NEWER),
 ];
 
 /// Debian's redis-server is 7.0.

@@ -33,7 +33,7 @@ const HRANDFIELD: Command = Command {
 };
 
 fn hrandfield(cx: &mut Context<'_>) -> CommandResult {
-    let Some(sample) = parse(cx.args)? else { return one(cx) };
+    let Some(sample) = Sample::parse_optional(cx.args, "withvalues")? else { return one(cx) };
     let with_values = cx.args.len() == 4;
     let mut db = cx.lock()?;
     let Some(entry) = db.read_type(cx.key(0), Type::Hash)? else {
@@ -99,19 +99,4 @@ fn one(cx: &mut Context<'_>) -> CommandResult {
         reply_element(&mut cx.reply, field);
     }
     Ok(Outcome::Reply)
-}
-
-fn parse(args: Args<'_>) -> Result<Option<Sample>, CommandError> {
-    match args.find(3) {
-        None if args.len() == 2 => Ok(None),
-        None => Sample::parse(args, 2, 1).map(Some),
-        Some(word) => {
-            // As in Redis, a count that is no number is told of first.
-            args.integer(2)?;
-            if args.len() > 4 || !is_word(word, "withvalues") {
-                return Err(CommandError::Syntax);
-            }
-            Sample::parse(args, 2, 2).map(Some)
-        }
-    }
 }

@@ -4,6 +4,7 @@ use larder_store::list::End;
 
 use super::{change, len, limit, parse_end, pop_into, popped};
 use crate::element::reply_element;
+use crate::members::parse_first_of_many;
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[LMPOP, LPOP, RPOP];
@@ -108,20 +109,6 @@ fn lmpop(cx: &mut Context<'_>) -> CommandResult {
 
 /// The end, and how many at most.
 fn parse(args: Args<'_>) -> Result<(End, usize), CommandError> {
-    let positive = |word: &[u8], error: &'static str| {
-        let number = larder_store::parse_integer(word).and_then(|number| usize::try_from(number).ok());
-        number.filter(|number| *number > 0).ok_or(CommandError::line(error))
-    };
-    let keys = positive(args.at(1), "ERR numkeys should be greater than 0")?;
-    let Some(end) = keys.checked_add(2).and_then(|index| args.find(index)) else {
-        return Err(CommandError::Syntax);
-    };
-    let (end, mut words, mut count) = (parse_end(end)?, args.from(3 + keys), None);
-    while let Some(word) = words.next() {
-        if count.is_some() || !is_word(word, "count") || words.is_empty() {
-            return Err(CommandError::Syntax);
-        }
-        count = Some(positive(words.value()?, "ERR count should be greater than 0")?);
-    }
-    Ok((end, count.unwrap_or(1)))
+    let (end, count) = parse_first_of_many(args)?;
+    Ok((parse_end(end)?, count))
 }

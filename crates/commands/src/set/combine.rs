@@ -9,6 +9,7 @@ use larder_store::{Attributes, Digits, Element, Entry, Type};
 
 use super::limits;
 use crate::element::reply_element;
+use crate::members;
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] =
@@ -139,15 +140,7 @@ fn parse_limit(args: Args<'_>) -> Result<usize, CommandError> {
     if keys > args.len() - 2 {
         return Err(CommandError::line("ERR Number of keys can't be greater than number of args"));
     }
-    let (mut words, mut limit) = (args.from(2 + keys), 0);
-    while let Some(word) = words.next() {
-        if !is_word(word, "limit") || words.is_empty() {
-            return Err(CommandError::Syntax);
-        }
-        let number = words.integer().ok().and_then(|number| usize::try_from(number).ok());
-        limit = number.ok_or(CommandError::line("ERR LIMIT can't be negative"))?;
-    }
-    Ok(if limit == 0 { usize::MAX } else { limit })
+    members::parse_limit(args.from(2 + keys))
 }
 
 fn reply(cx: &mut Context<'_>, combination: Combination) -> CommandResult {

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use rustc_apfloat::ieee::X87DoubleExtended;
-use rustc_apfloat::{Float, Round};
+use rustc_apfloat::{Float, FloatConvert, Round};
 
 /// A text is shorter than this, as in Redis.
 const TEXT_LIMIT: usize = 5 * 1024;
@@ -41,6 +41,13 @@ impl Extended {
         };
         let number = parse_magnitude(magnitude)?;
         Some(Extended(if negative { -number } else { number }))
+    }
+
+    /// The nearest number of 64 bits.
+    pub(crate) fn to_f64(self) -> f64 {
+        let mut loses = false;
+        let double: rustc_apfloat::ieee::Double = self.0.convert(&mut loses).value;
+        f64::from_bits(double.to_bits() as u64)
     }
 
     /// Whether it is no infinity.

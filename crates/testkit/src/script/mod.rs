@@ -23,6 +23,7 @@
 //! | `nil` `nilarray` | null, RESP2's null array |
 //! | `*n` `%n` `~n` `>n` | array, map, set, push: the elements follow, a line each, two spaces deeper |
 //! | `*n any` | an array in any order; maps and sets always are |
+//! | `*n pairs` | an array of arrays, whose elements RESP2 has one after the other |
 //! | `:/regex/` `"/regex/"` `/regex/` | a scalar of this kind, or of any, whose text matches |
 //!
 //! | directive | |

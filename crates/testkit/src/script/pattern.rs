@@ -34,6 +34,8 @@ pub(super) enum Kind {
 pub(super) enum Sequence {
     Array,
     ArrayInAnyOrder,
+    /// Of arrays whose elements RESP2 has one after the other.
+    Pairs,
     Set,
     Push,
 }
@@ -51,10 +53,14 @@ pub(super) fn open(line: &str) -> Result<Opened, String> {
     let rest = &line[first.len_utf8()..];
     let whole = |value| Ok(Opened::Whole(Pattern::Exactly(value)));
     match first {
-        '*' => match rest.strip_suffix(" any") {
-            Some(count) => Ok(Opened::Elements(Sequence::ArrayInAnyOrder, number(count)?)),
-            None => Ok(Opened::Elements(Sequence::Array, number(rest)?)),
-        },
+        '*' => {
+            let (count, sequence) = match rest.split_once(' ') {
+                Some((count, "any")) => (count, Sequence::ArrayInAnyOrder),
+                Some((count, "pairs")) => (count, Sequence::Pairs),
+                _ => (rest, Sequence::Array),
+            };
+            Ok(Opened::Elements(sequence, number(count)?))
+        }
         '~' => Ok(Opened::Elements(Sequence::Set, number(rest.strip_suffix(" any").unwrap_or(rest))?)),
         '>' => Ok(Opened::Elements(Sequence::Push, number(rest)?)),
         '%' => Ok(Opened::Map(number(rest)?)),
@@ -117,6 +123,13 @@ fn unquoted(
 }
 
 impl Pattern {
+    fn elements(&self) -> &[Pattern] {
+        match self {
+            Pattern::Elements(_, elements) => elements,
+            other => std::slice::from_ref(other),
+        }
+    }
+
     /// Whether a reply of this protocol is what is expected.
     pub(super) fn matches(&self, value: &Value, protocol: Protocol) -> bool {
         match self {
@@ -125,9 +138,19 @@ impl Pattern {
                 kind.is_none_or(|kind| kind.in_protocol(protocol) == Kind::of(value))
                     && value.text().is_some_and(|text| regex.is_match(&text))
             }
+            Pattern::Elements(Sequence::Pairs, pairs) if protocol == Protocol::Resp2 => {
+                let flat: Vec<&Pattern> = pairs.iter().flat_map(Pattern::elements).collect();
+                let Value::Array(values) = value else { return false };
+                let mut both = flat.iter().zip(values);
+                flat.len() == values.len() && both.all(|(pattern, value)| pattern.matches(value, protocol))
+            }
             Pattern::Elements(sequence, patterns) => {
                 let values = match (sequence, protocol, value) {
-                    (Sequence::Array | Sequence::ArrayInAnyOrder, _, Value::Array(values))
+                    (
+                        Sequence::Array | Sequence::ArrayInAnyOrder | Sequence::Pairs,
+                        _,
+                        Value::Array(values),
+                    )
                     | (Sequence::Set, Protocol::Resp3, Value::Set(values))
                     | (Sequence::Push, Protocol::Resp3, Value::Push(values))
                     | (Sequence::Set | Sequence::Push, Protocol::Resp2, Value::Array(values)) => values,
@@ -136,7 +159,9 @@ impl Pattern {
                 let fits = |pattern: usize, value: usize| patterns[pattern].matches(&values[value], protocol);
                 patterns.len() == values.len()
                     && match sequence {
-                        Sequence::Array | Sequence::Push => (0..values.len()).all(|at| fits(at, at)),
+                        Sequence::Array | Sequence::Pairs | Sequence::Push => {
+                            (0..values.len()).all(|at| fits(at, at))
+                        }
                         Sequence::ArrayInAnyOrder | Sequence::Set => can_pair(values.len(), fits),
                     }
             }
