@@ -4,18 +4,17 @@ use std::collections::HashSet;
 
 use larder_engine::Random;
 use larder_engine::glob::{self, Case};
+use larder_resp::{Deferred, Reply};
 use larder_store::{Digits, Element};
 
-use crate::generic::parse_cursor;
+use crate::element::reply_element;
 use crate::prelude::*;
 
 /// Members that a scan visits when it is not told how many.
 const SCAN_COUNT: usize = 10;
 
-/// What HSCAN, SSCAN and ZSCAN were asked.
+/// What HSCAN, SSCAN and ZSCAN were asked beside the cursor.
 pub(crate) struct MemberScan<'a> {
-    /// Where to go on.
-    pub(crate) cursor: u64,
     /// How many members to visit.
     pub(crate) count: usize,
     /// Whether values or scores are wanted too.
@@ -24,13 +23,12 @@ pub(crate) struct MemberScan<'a> {
 }
 
 impl<'a> MemberScan<'a> {
-    /// Reads cursor and options. `without_values` is the option that leaves values out, where there is one.
+    /// Reads the options. `without_values` is the option that leaves values out, where there is one.
     pub(crate) fn parse(
         args: Args<'a>,
         without_values: Option<&str>,
     ) -> Result<MemberScan<'a>, CommandError> {
-        let cursor = parse_cursor(args.at(2))?;
-        let mut scan = MemberScan { cursor, count: SCAN_COUNT, with_values: true, pattern: None };
+        let mut scan = MemberScan { count: SCAN_COUNT, with_values: true, pattern: None };
         let mut words = args.from(3);
         while let Some(word) = words.next() {
             if is_word(word, "count") {
@@ -58,6 +56,32 @@ impl<'a> MemberScan<'a> {
             None | Some(b"*") => true,
             Some(pattern) => glob::matches(pattern, member.text(&mut Digits::default()), Case::Sensitive),
         }
+    }
+}
+
+/// The reply of a scan, begun: the cursor comes first and is known last.
+pub(crate) struct Listing {
+    cursor: Deferred,
+    elements: Deferred,
+    /// How many elements were written.
+    pub(crate) listed: usize,
+}
+
+impl Listing {
+    pub(crate) fn begin(reply: &mut Reply<'_>) -> Listing {
+        reply.array(2);
+        Listing { cursor: reply.deferred_bulk(), elements: reply.deferred_array(), listed: 0 }
+    }
+
+    pub(crate) fn add(&mut self, reply: &mut Reply<'_>, element: Element<'_>) {
+        reply_element(reply, element);
+        self.listed += 1;
+    }
+
+    /// Ends it with the cursor at which to go on.
+    pub(crate) fn end(self, reply: &mut Reply<'_>, cursor: u64) {
+        reply.finish_array(self.elements, self.listed);
+        reply.finish_bulk_integer(self.cursor, cursor);
     }
 }
 
@@ -138,7 +162,7 @@ pub(crate) fn parse_limit(mut words: ArgsFrom<'_>) -> Result<usize, CommandError
 #[inline]
 pub(crate) fn rank_below(len: usize, random: &mut Random) -> usize {
     // The high half of the product is as good as even: lengths are far below 2^64.
-    (u128::from(random.next_u64()) * len as u128 >> 64) as usize
+    ((u128::from(random.next_u64()) * len as u128) >> 64) as usize
 }
 
 /// So many different ranks below `len`, each choice equally likely, in ascending order; all of them if there are no more. Takes

@@ -373,10 +373,7 @@ impl Turn<'_> {
                     // When it is called, not when it has ended, which may never be.
                     self.tell_monitors(row, args);
                 }
-                if self.client.reply_mode != ReplyMode::On {
-                    self.output.truncate(mark);
-                }
-                let reply_bytes = self.output.len_since(mark);
+                let reply_bytes = self.after_part(mark);
                 return Some(Unfinished { resume: Some(resume), when, reply_bytes });
             }
             Err(CommandError::Contended) => {
@@ -429,6 +426,14 @@ impl Turn<'_> {
         self.output.truncate(mark);
         Reply { out: self.output, protocol: self.client.protocol }.error(&line);
         self.after_reply(mark);
+    }
+
+    /// Takes the part of a reply that was written back when the client does not want it; returns how long it is.
+    fn after_part(&mut self, mark: Mark) -> usize {
+        if self.client.reply_mode != ReplyMode::On {
+            self.output.truncate(mark);
+        }
+        self.output.len_since(mark)
     }
 
     /// Takes the reply back when the client does not want it.

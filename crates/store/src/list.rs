@@ -188,19 +188,20 @@ impl<'a> ListRef<'a> {
         }
     }
 
-    /// Gives the elements of some ranks, which there are, to `visit`, from one end, as long as it says that it wants more.
+    /// Gives the elements of some ranks, as far as there are any, to `visit`, from one end, as long as it says that it wants more.
     pub fn each_while(
         self,
         ranks: Range<usize>,
         from: End,
         mut visit: impl FnMut(usize, Element<'a>) -> bool,
     ) {
+        let ranks = ranks.start..ranks.end.min(self.len());
         if ranks.is_empty() {
             return;
         }
         match (self, from) {
             (ListRef::Packed(elements), _) => {
-                walk(elements, ranks.clone(), from, |number, element| visit(number, element));
+                walk(elements, ranks.clone(), from, &mut visit);
             }
             (ListRef::Large(list), End::Head) => {
                 let (chunks, first) = list.chunks.leaves_at(ranks.start);

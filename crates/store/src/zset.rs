@@ -24,6 +24,9 @@ mod tests;
 
 use score::{ScoreText, score_of};
 
+/// Where a leaf begins.
+type Place = (f64, Box<[u8]>);
+
 /// The members of a range of places.
 type Page = Records<f64, Members>;
 
@@ -115,7 +118,7 @@ impl SortedSet {
 
 /// Leads to the leaf with the first element for which `before` no longer holds, or to the one before it, behind which it is.
 #[inline]
-fn by(before: impl Fn(f64, &[u8]) -> bool) -> impl FnMut(&[(f64, Box<[u8]>)]) -> usize {
+fn by(before: impl Fn(f64, &[u8]) -> bool) -> impl FnMut(&[Place]) -> usize {
     move |separators| separators.partition_point(|(score, member)| before(*score, member)).saturating_sub(1)
 }
 
@@ -376,7 +379,7 @@ impl<'a> SortedSetMut<'a> {
             self.grow();
             return self.put(member, score);
         }
-        let Some(mut packed) = self.entry.packed_mut() else { return None };
+        let mut packed = self.entry.packed_mut()?;
         if let Some(at) = found {
             listpack::remove(&mut packed, at, 2);
         }

@@ -61,7 +61,6 @@ fn hrandfield(cx: &mut Context<'_>) -> CommandResult {
         Sample::Any(count) => {
             // As many as a client likes: from a view, so that nobody waits.
             let view = entry.renamed(b"");
-            drop(entry);
             drop(db);
             cx.reply.array(usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(elements_each));
             let (mut random, mut left) = (Random::new(cx.random.next_u64()), count);

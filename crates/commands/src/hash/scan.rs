@@ -4,8 +4,8 @@ use larder_store::Element;
 use larder_store::hash::HashRef;
 
 use super::read;
-use crate::element::reply_element;
-use crate::members::MemberScan;
+use crate::generic::parse_cursor;
+use crate::members::{Listing, MemberScan};
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[HSCAN];
@@ -27,32 +27,33 @@ const HSCAN: Command = Command {
 };
 
 fn hscan(cx: &mut Context<'_>) -> CommandResult {
-    let scan = MemberScan::parse(cx.args, Some("novalues"))?;
+    let (cursor, scan) = (parse_cursor(cx.args.at(2))?, MemberScan::parse(cx.args, Some("novalues")));
     let mut db = cx.lock()?;
-    let (mut next, mut listed) = (0, 0);
-    cx.reply.array(2);
-    let (cursor, array) = (cx.reply.deferred_bulk(), cx.reply.deferred_array());
     read(&mut db, cx.key(0), |hash| {
+        let mut listing = Listing::begin(&mut cx.reply);
+        let Some(hash) = hash else {
+            listing.end(&mut cx.reply, 0);
+            return Ok(());
+        };
+        // As in Redis, a missing key answers before options that are wrong.
+        let scan = scan?;
         let mut visit = |field: Element<'_>, value: Element<'_>| {
             if scan.wants(field) {
-                reply_element(&mut cx.reply, field);
-                listed += 1;
+                listing.add(&mut cx.reply, field);
                 if scan.with_values {
-                    reply_element(&mut cx.reply, value);
-                    listed += 1;
+                    listing.add(&mut cx.reply, value);
                 }
             }
         };
+        let mut next = 0;
         match hash {
-            Some(HashRef::Large(fields)) => {
-                next = fields
-                    .scan(scan.cursor, scan.count, |field, value| visit(field.into(), value.text.into()));
+            HashRef::Large(fields) => {
+                next = fields.scan(cursor, scan.count, |field, value| visit(field.into(), value.text.into()));
             }
-            Some(hash) => hash.each(0, usize::MAX, visit),
-            None => {}
+            HashRef::Packed(_) => hash.each(0, usize::MAX, visit),
         }
-    })?;
-    cx.reply.finish_array(array, listed);
-    cx.reply.finish_bulk_integer(cursor, next);
+        listing.end(&mut cx.reply, next);
+        Ok::<(), CommandError>(())
+    })??;
     Ok(Outcome::Reply)
 }

@@ -4,8 +4,8 @@ use larder_store::Element;
 use larder_store::set::SetRef;
 
 use super::read;
-use crate::element::reply_element;
-use crate::members::MemberScan;
+use crate::generic::parse_cursor;
+use crate::members::{Listing, MemberScan};
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[SSCAN];
@@ -26,27 +26,30 @@ const SSCAN: Command = Command {
 };
 
 fn sscan(cx: &mut Context<'_>) -> CommandResult {
-    let scan = MemberScan::parse(cx.args, None)?;
+    let (cursor, scan) = (parse_cursor(cx.args.at(2))?, MemberScan::parse(cx.args, None));
     let mut db = cx.lock()?;
-    let (mut next, mut listed) = (0, 0);
-    cx.reply.array(2);
-    let (cursor, array) = (cx.reply.deferred_bulk(), cx.reply.deferred_array());
     read(&mut db, cx.key(0), |set| {
+        let mut listing = Listing::begin(&mut cx.reply);
+        let Some(set) = set else {
+            listing.end(&mut cx.reply, 0);
+            return Ok(());
+        };
+        // As in Redis, a missing key answers before options that are wrong.
+        let scan = scan?;
         let mut visit = |member: Element<'_>| {
             if scan.wants(member) {
-                reply_element(&mut cx.reply, member);
-                listed += 1;
+                listing.add(&mut cx.reply, member);
             }
         };
+        let mut next = 0;
         match set {
-            Some(SetRef::Large(members)) => {
-                next = members.scan(scan.cursor, scan.count, |member, ()| visit(member.into()));
+            SetRef::Large(members) => {
+                next = members.scan(cursor, scan.count, |member, ()| visit(member.into()));
             }
-            Some(set) => set.each(0, usize::MAX, visit),
-            None => {}
+            SetRef::Packed(_) | SetRef::Intset(_) => set.each(0, usize::MAX, visit),
         }
-    })?;
-    cx.reply.finish_array(array, listed);
-    cx.reply.finish_bulk_integer(cursor, next);
+        listing.end(&mut cx.reply, next);
+        Ok::<(), CommandError>(())
+    })??;
     Ok(Outcome::Reply)
 }

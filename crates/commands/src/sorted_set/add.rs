@@ -95,7 +95,7 @@ impl Options {
     fn allow(self, old: Option<f64>, new: f64) -> bool {
         match old {
             None => !self.only_old,
-            Some(old) => !self.only_new && !(self.greater && new <= old) && !(self.less && new >= old),
+            Some(old) => !(self.only_new || self.greater && new <= old || self.less && new >= old),
         }
     }
 }

@@ -194,10 +194,12 @@ fn zdiffstore(cx: &mut Context<'_>) -> CommandResult {
 
 fn zintercard(cx: &mut Context<'_>) -> CommandResult {
     let keys = count_keys(cx, 1)?;
-    let limit = parse_limit(cx.args.from(2 + keys))?;
+    let limit = parse_limit(cx.args.from(2 + keys));
     let mut db = cx.lock()?;
     let views = views(&mut db, cx.keys())?;
     drop(db);
+    // As in Redis, a key of another type is told of first.
+    let limit = limit?;
     let mut count = 0;
     if let Some(mut sets) = views.iter().map(|view| view.as_ref().map(Source::of)).collect::<Option<Vec<_>>>()
     {
@@ -214,10 +216,13 @@ fn zintercard(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn reply(cx: &mut Context<'_>, combination: Combination) -> CommandResult {
-    let request = Request::parse(cx, 1, combination)?;
+    count_keys(cx, 1)?;
+    let request = Request::parse(cx, 1, combination);
     let mut db = cx.lock()?;
     let views = views(&mut db, cx.keys())?;
     drop(db);
+    // As in Redis, a key of another type is told of first.
+    let request = request?;
     let result = combine(&views, combination, &request, limits(cx.settings), b"");
     let set = SortedSetRef::of(&result);
     request.scores.header(&mut cx.reply, set.len());
@@ -228,11 +233,13 @@ fn reply(cx: &mut Context<'_>, combination: Combination) -> CommandResult {
 }
 
 fn store(cx: &mut Context<'_>, combination: Combination, event: Event) -> CommandResult {
-    let request = Request::parse(cx, 2, combination)?;
+    count_keys(cx, 2)?;
+    let request = Request::parse(cx, 2, combination);
     let mut db = cx.lock()?;
     let mut keys = cx.keys();
     let destination = keys.next().expect("the first key of the row is the destination");
     let views = views(&mut db, keys)?;
+    let request = request?;
     let result = combine(&views, combination, &request, limits(cx.settings), destination.bytes);
     let len = SortedSetRef::of(&result).len();
     if len > 0 {

@@ -19,6 +19,8 @@ mod remove;
 mod scan;
 mod score;
 
+pub(crate) use score::general;
+
 pub(crate) const COMMANDS: &[&[Command]] = &[
     add::COMMANDS,
     combine::COMMANDS,

@@ -53,7 +53,6 @@ fn zrandmember(cx: &mut Context<'_>) -> CommandResult {
     };
     // As many as a client likes: from a view, so that nobody waits.
     let view = entry.renamed(b"");
-    drop(entry);
     drop(db);
     scores.header(&mut cx.reply, usize::try_from(count).unwrap_or(usize::MAX));
     let (mut random, mut left) = (Random::new(cx.random.next_u64()), count);

@@ -134,7 +134,7 @@ impl<'a> Request<'a> {
                 scores = Scores::With;
             } else if is_word(word, "limit") && words.len() >= 2 {
                 limit = Limit { offset: words.integer()?, count: words.integer()? };
-            } else if form.direction.is_none() && is_word(word, "rev") {
+            } else if direction.is_none() && is_word(word, "rev") {
                 direction = Some(Direction::Descending);
             } else if by.is_none() && is_word(word, "bylex") {
                 by = Some(By::Member);

@@ -4,8 +4,8 @@ use larder_store::Element;
 use larder_store::zset::{Direction, SortedSetRef};
 
 use super::{read, score};
-use crate::element::reply_element;
-use crate::members::MemberScan;
+use crate::generic::parse_cursor;
+use crate::members::{Listing, MemberScan};
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[ZSCAN];
@@ -27,32 +27,34 @@ const ZSCAN: Command = Command {
 };
 
 fn zscan(cx: &mut Context<'_>) -> CommandResult {
-    let scan = MemberScan::parse(cx.args, Some("noscores"))?;
+    let (cursor, scan) = (parse_cursor(cx.args.at(2))?, MemberScan::parse(cx.args, Some("noscores")));
     let mut db = cx.lock()?;
-    let (mut next, mut listed) = (0, 0);
-    cx.reply.array(2);
-    let (cursor, array) = (cx.reply.deferred_bulk(), cx.reply.deferred_array());
     read(&mut db, cx.key(0), |set| {
+        let mut listing = Listing::begin(&mut cx.reply);
+        let Some(set) = set else {
+            listing.end(&mut cx.reply, 0);
+            return Ok(());
+        };
+        // As in Redis, a missing key answers before options that are wrong.
+        let scan = scan?;
         let mut visit = |member: Element<'_>, score: f64| {
             if scan.wants(member) {
-                reply_element(&mut cx.reply, member);
-                listed += 1;
+                listing.add(&mut cx.reply, member);
                 if scan.with_values {
-                    cx.reply.bulk(score::general(score).as_bytes());
-                    listed += 1;
+                    listing.add(&mut cx.reply, Element::Bytes(score::general(score).as_bytes()));
                 }
             }
         };
+        let mut next = 0;
         match set {
-            Some(SortedSetRef::Large(set)) => {
-                let visit = |member: larder_store::Text<'_>, score| visit(member.into(), score);
-                next = set.hashtable().scan(scan.cursor, scan.count, visit);
+            SortedSetRef::Large(set) => {
+                let scores = set.hashtable();
+                next = scores.scan(cursor, scan.count, |member, score| visit(member.into(), score));
             }
-            Some(set) => set.each(0..usize::MAX, Direction::Ascending, visit),
-            None => {}
+            SortedSetRef::Packed(_) => set.each(0..usize::MAX, Direction::Ascending, visit),
         }
-    })?;
-    cx.reply.finish_array(array, listed);
-    cx.reply.finish_bulk_integer(cursor, next);
+        listing.end(&mut cx.reply, next);
+        Ok::<(), CommandError>(())
+    })??;
     Ok(Outcome::Reply)
 }

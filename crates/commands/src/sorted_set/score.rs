@@ -31,7 +31,7 @@ fn read(text: &str) -> Option<f64> {
 }
 
 /// A number in the form of C's `%.17g`, in which the peers write the scores of a scan.
-pub(super) fn general(number: f64) -> String {
+pub(crate) fn general(number: f64) -> String {
     if !number.is_finite() {
         return if number > 0.0 { "inf".to_owned() } else { "-inf".to_owned() };
     }

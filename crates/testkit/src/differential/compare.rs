@@ -30,6 +30,11 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("expiretime", Treatment::Within(2), "the clocks are read at different moments"),
     ("flushall", Treatment::Exact, "acts on the keyspace"),
     ("flushdb", Treatment::Exact, "acts on the keyspace"),
+    ("hgetall", Treatment::AnyOrder, "the order is that of the hash"),
+    ("hkeys", Treatment::AnyOrder, "the order is that of the hash"),
+    ("hrandfield", Treatment::Loose, "chosen by chance"),
+    ("hscan", Treatment::Loose, "cursors are places in the hash"),
+    ("hvals", Treatment::AnyOrder, "the order is that of the hash"),
     ("keys", Treatment::AnyOrder, "the order is that of the hash"),
     ("object|freq", Treatment::Loose, "counted by chance"),
     ("object|help", Treatment::Unsent, "a text for people"),
@@ -39,9 +44,19 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("pttl", Treatment::Within(2000), "the clocks are read at different moments"),
     ("randomkey", Treatment::Loose, "chosen by chance"),
     ("scan", Treatment::Loose, "cursors are places in the hash"),
+    ("sdiff", Treatment::AnyOrder, "the order is that of the hash"),
     ("select", Treatment::Exact, "decides which keys the others see"),
+    ("sinter", Treatment::AnyOrder, "the order is that of the hash"),
+    ("smembers", Treatment::AnyOrder, "the order is that of the hash"),
+    ("spop", Treatment::Unsent, "what is left is left to chance"),
+    ("srandmember", Treatment::Loose, "chosen by chance"),
+    ("sscan", Treatment::Loose, "cursors are places in the hash"),
+    ("sunion", Treatment::AnyOrder, "the order is that of the hash"),
     ("swapdb", Treatment::Exact, "acts on the keyspace"),
     ("ttl", Treatment::Within(2), "the clocks are read at different moments"),
+    ("wait", Treatment::Unsent, "waits for replicas that are not there, for ever when told so"),
+    ("zrandmember", Treatment::Loose, "chosen by chance"),
+    ("zscan", Treatment::Loose, "cursors are places in the hash"),
 ];
 
 /// Options that servers of these versions do not know although they are newer than the options: Redis and Valkey have gone
@@ -120,6 +135,14 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        command: "object|encoding",
+        reason: "packed lists and listpacks of members came with Redis 7.2",
+        versions: Version(0, 0, 0)..Version(7, 2, 0),
+        applies: |_, theirs, ours| {
+            is_string(theirs, &["quicklist", "hashtable"]) && is_string(ours, &["listpack"])
+        },
+    },
+    Difference {
         command: "object|refcount",
         reason: "small integers were shared by all keys before Valkey 9.0",
         versions: Version(0, 0, 0)..Version(9, 0, 0),
@@ -131,7 +154,18 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         versions: Version(0, 0, 0)..Version(8, 0, 0),
         applies: |_, _, ours| is_error(ours, "ERR unknown type name") || is_error(ours, "ERR invalid cursor"),
     },
+    Difference { command: "zrank", reason: WITH_SCORE, versions: BEFORE_WITH_SCORE, applies: fourth_word },
+    Difference { command: "zrevrank", reason: WITH_SCORE, versions: BEFORE_WITH_SCORE, applies: fourth_word },
 ];
+
+const WITH_SCORE: &str = "the option WITHSCORE came with 7.2";
+const BEFORE_WITH_SCORE: Range<Version> = Version(0, 0, 0)..Version(7, 2, 0);
+
+fn fourth_word(request: &[Vec<u8>], theirs: &Value, ours: &Value) -> bool {
+    request.len() == 4
+        && is_error(theirs, "ERR wrong number of arguments")
+        && is_error(ours, "ERR syntax error")
+}
 
 const KEY_FIRST: &str = "before 7.2 the key was looked at before the arguments were";
 
@@ -189,6 +223,9 @@ pub(super) fn judge(
     match DIFFERENCES.iter().find(is_meant) {
         _ if equal => Verdict::Equal,
         _ if is_same_text(oracle, ours) => Verdict::Meant(TEXT),
+        _ if version < Version(7, 2, 0) && group == Group::SortedSet && is_same_number(oracle, ours) => {
+            Verdict::Meant(DIGITS)
+        }
         Some(difference) => Verdict::Meant(difference.reason),
         None => Verdict::Different,
     }
@@ -196,6 +233,22 @@ pub(super) fn judge(
 
 const TEXT: &str =
     "an error line is text: binary arguments that it repeats are shown otherwise, and not up to a zero byte";
+
+const DIGITS: &str = "before 7.2 scores were written with 17 digits";
+
+/// Whether two replies are the same but for the digits of numbers.
+fn is_same_number(oracle: &Value, ours: &Value) -> bool {
+    let number = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
+    match (oracle, ours) {
+        (Value::Bulk(one), Value::Bulk(other)) | (Value::Double(one), Value::Double(other)) => {
+            one == other || number(one).is_some() && number(one) == number(other)
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same_number(one, other))
+        }
+        _ => oracle == ours,
+    }
+}
 
 /// Whether Larder's error line has a byte that is not printable, and the two are equal up to it.
 fn is_same_text(oracle: &Value, ours: &Value) -> bool {
@@ -208,10 +261,15 @@ fn is_same_text(oracle: &Value, ours: &Value) -> bool {
     }
 }
 
-fn sorted(value: &Value) -> Value {
+pub(super) fn sorted(value: &Value) -> Value {
     match value {
         Value::Array(values) => Value::Array(in_order(values)),
         Value::Set(values) => Value::Set(in_order(values)),
+        Value::Map(pairs) => {
+            let mut pairs = pairs.clone();
+            pairs.sort();
+            Value::Map(pairs)
+        }
         value => value.clone(),
     }
 }

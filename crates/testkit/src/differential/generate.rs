@@ -15,6 +15,9 @@ const RARE_PERCENT: usize = 10;
 /// Of a hundred requests so many are made of commands that may create keys.
 const CREATING_PERCENT: usize = 30;
 
+/// Commands whose reply is as long as a negative number says.
+const ENDLESS: &[&str] = &["hrandfield", "srandmember", "zrandmember"];
+
 /// Makes requests of the commands that both sides know.
 pub(super) struct Generator {
     commands: Vec<Form>,
@@ -90,6 +93,9 @@ impl Generator {
         form.arguments.iter().for_each(|argument| writer.argument(argument));
         if chance.percent(6) {
             disturb(&mut words, named, &form.options, chance);
+        }
+        if ENDLESS.contains(&form.name[0].as_str()) {
+            words.iter_mut().for_each(bound);
         }
         words
     }
@@ -167,6 +173,14 @@ impl Writer<'_> {
                 self.words.push(value);
             }
         }
+    }
+}
+
+/// Brings a large negative number near.
+fn bound(word: &mut Vec<u8>) {
+    const LEAST: i64 = -100;
+    if larder_store::parse_integer(word).is_some_and(|number| (i64::MIN + 1..LEAST).contains(&number)) {
+        *word = LEAST.to_string().into_bytes();
     }
 }
 

@@ -44,6 +44,9 @@ const INTEGERS: &[&str] = &[
     "1e2",
     "0x1",
 ];
+/// How many of something: never so many that the reply of a command that takes them by chance has no end.
+const COUNTS: &[&str] =
+    &["0", "1", "2", "3", "5", "10", "60", "-1", "-2", "-7", "9223372036854775807", "1.5", "x", ""];
 const FLOATS: &[&str] = &[
     "0.1",
     "1.5",
@@ -73,6 +76,7 @@ pub(super) fn argument(argument: &Argument, chance: &mut Chance) -> Vec<u8> {
         (_, "milliseconds") => seconds(chance, 1000, 0),
         (_, "unix-time-seconds") => seconds(chance, 1, 4_000_000_000),
         (_, "unix-time-milliseconds") => seconds(chance, 1000, 4_000_000_000),
+        (_, "count") => word(COUNTS, chance),
         _ if chance.percent(3) => value(chance),
         (Kind::Key, _) => chance.pick(KEYS).to_vec(),
         (Kind::Pattern, _) => word(PATTERNS, chance),

@@ -5,14 +5,28 @@
 
 use std::ops::ControlFlow;
 
-use larder_store::{DbIndex, Entry, Touch};
+use larder_store::hash::HashRef;
+use larder_store::list::{End, ListRef};
+use larder_store::set::SetRef;
+use larder_store::zset::{Direction, SortedSetRef};
+use larder_store::{DbIndex, Digits, Element, Entry, Touch, Type};
 use sha1::{Digest as _, Sha1};
 
 use crate::prelude::*;
 use crate::server::survey::Survey;
+use crate::sorted_set::general;
 
-/// The number of the type string.
-const STRING: u32 = 0;
+/// The number by which Redis knows a type.
+fn number_of(of: Type) -> u32 {
+    match of {
+        Type::String => 0,
+        Type::List => 1,
+        Type::Set => 2,
+        Type::SortedSet => 3,
+        Type::Hash => 4,
+        Type::Stream => 6,
+    }
+}
 
 /// See the module's documentation.
 #[derive(Clone, Copy, Default)]
@@ -30,13 +44,43 @@ impl Signature {
         self.0 = Sha1::digest(self.0).into();
     }
 
-    /// Adds a value: its type, its bytes, and whether it expires.
+    fn mix_element(&mut self, element: Element<'_>) {
+        self.mix(element.text(&mut Digits::default()));
+    }
+
+    /// Combines with what belongs together.
+    fn combine_pair(&mut self, element: Element<'_>, value: &[u8]) {
+        let mut pair = Signature::default();
+        pair.mix_element(element);
+        pair.mix(value);
+        self.combine(&pair.0);
+    }
+
+    /// Adds a value: its type, its elements, and whether it expires.
     fn add_value(&mut self, entry: &Entry) {
-        self.mix(&STRING.to_be_bytes());
-        match entry.value() {
-            Value::Int(number) => self.mix(itoa::Buffer::new().format(number).as_bytes()),
-            Value::Inline(bytes) => self.mix(bytes),
-            Value::Block(block) => self.mix(block),
+        self.mix(&number_of(entry.value_type()).to_be_bytes());
+        match entry.value_type() {
+            Type::String => match entry.value() {
+                Value::Int(number) => self.mix(itoa::Buffer::new().format(number).as_bytes()),
+                Value::Inline(bytes) => self.mix(bytes),
+                Value::Block(block) => self.mix(block),
+            },
+            Type::List => ListRef::of(entry).each_while(0..usize::MAX, End::Head, |_, element| {
+                self.mix_element(element);
+                true
+            }),
+            Type::Set => SetRef::of(entry).each(0, usize::MAX, |member| {
+                self.combine(member.text(&mut Digits::default()));
+            }),
+            Type::SortedSet => {
+                SortedSetRef::of(entry).each(0..usize::MAX, Direction::Ascending, |member, score| {
+                    self.combine_pair(member, general(score).as_bytes());
+                });
+            }
+            Type::Hash => HashRef::of(entry).each(0, usize::MAX, |field, value| {
+                self.combine_pair(field, value.text(&mut Digits::default()));
+            }),
+            Type::Stream => unreachable!("there are no streams"),
         }
         if entry.expires_at().is_some() {
             self.combine(b"!!expire!!");
