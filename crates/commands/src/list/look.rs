@@ -158,6 +158,6 @@ impl<'a> Search<'a> {
 }
 
 fn not_negative(words: &mut ArgsFrom<'_>, error: &'static str) -> Result<usize, CommandError> {
-    let number = words.integer()?;
-    usize::try_from(number).map_err(|_| CommandError::line(error))
+    let number = words.integer().ok().and_then(|number| usize::try_from(number).ok());
+    number.ok_or(CommandError::line(error))
 }

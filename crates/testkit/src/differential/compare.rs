@@ -124,8 +124,11 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         command: "getex",
         reason: "as in Valkey, a time is judged whether or not the key is there",
         versions: Version(0, 0, 0)..Version(9, 0, 0),
-        applies: |_, theirs, ours| *theirs == Value::Null && matches!(ours, Value::Error(_)),
+        applies: |_, theirs, ours| {
+            (*theirs == Value::Null || is_error(theirs, "WRONGTYPE")) && matches!(ours, Value::Error(_))
+        },
     },
+    Difference { command: "hscan", reason: CURSOR, versions: BEFORE_CURSORS, applies: no_cursor },
     Difference {
         command: "object|encoding",
         reason: "from 9.0 on Valkey embeds strings by the size of key and value together, Larder those of up to 44 bytes",
@@ -154,9 +157,18 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         versions: Version(0, 0, 0)..Version(8, 0, 0),
         applies: |_, _, ours| is_error(ours, "ERR unknown type name") || is_error(ours, "ERR invalid cursor"),
     },
+    Difference { command: "sscan", reason: CURSOR, versions: BEFORE_CURSORS, applies: no_cursor },
     Difference { command: "zrank", reason: WITH_SCORE, versions: BEFORE_WITH_SCORE, applies: fourth_word },
     Difference { command: "zrevrank", reason: WITH_SCORE, versions: BEFORE_WITH_SCORE, applies: fourth_word },
+    Difference { command: "zscan", reason: CURSOR, versions: BEFORE_CURSORS, applies: no_cursor },
 ];
+
+const CURSOR: &str = "cursors that are no unsigned number are errors since Valkey 8.0";
+const BEFORE_CURSORS: Range<Version> = Version(0, 0, 0)..Version(8, 0, 0);
+
+fn no_cursor(_: &[Vec<u8>], _: &Value, ours: &Value) -> bool {
+    is_error(ours, "ERR invalid cursor")
+}
 
 const WITH_SCORE: &str = "the option WITHSCORE came with 7.2";
 const BEFORE_WITH_SCORE: Range<Version> = Version(0, 0, 0)..Version(7, 2, 0);
