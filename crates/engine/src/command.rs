@@ -215,6 +215,12 @@ impl Group {
         }
     }
 
+    /// Whether its commands work on collections of one type.
+    #[must_use]
+    pub fn is_collection(self) -> bool {
+        matches!(self, Group::List | Group::Set | Group::SortedSet | Group::Hash | Group::Stream)
+    }
+
     fn is_data(self) -> bool {
         !matches!(self, Group::Connection | Group::Server)
     }

@@ -1,7 +1,7 @@
 //! Requests made from the rows of the commands.
 
 use larder_engine::syntax::{self, Argument, Kind, Multiple};
-use larder_engine::{CommandTable, Flags};
+use larder_engine::{CommandTable, Flags, Group};
 
 use super::compare::{Treatment, is_unknown, treatment};
 use super::values::{argument, value};
@@ -29,6 +29,7 @@ pub(super) struct Generator {
 struct Form {
     /// Its name; for a subcommand, the container's and its own.
     name: Vec<String>,
+    group: Group,
     arguments: Vec<Argument>,
     /// Options that the oracle knows, and those that it does not.
     options: Vec<String>,
@@ -62,7 +63,7 @@ impl Generator {
                 creating.push(commands.len());
             }
             let name = full_name.split('|').map(str::to_owned).collect();
-            commands.push(Form { name, arguments, options, newer });
+            commands.push(Form { name, group: row.command.group, arguments, options, newer });
         }
         Generator { commands, creating }
     }
@@ -89,7 +90,8 @@ impl Generator {
         let form = self.form(chance);
         let mut words: Vec<Vec<u8>> = form.name.iter().map(|word| cased(word, chance)).collect();
         let named = words.len();
-        let mut writer = Writer { words: &mut words, chance, newer: &form.newer, keys_left: None };
+        let (newer, group) = (&form.newer[..], form.group);
+        let mut writer = Writer { words: &mut words, chance, newer, group, keys_left: None };
         form.arguments.iter().for_each(|argument| writer.argument(argument));
         if chance.percent(6) {
             disturb(&mut words, named, &form.options, chance);
@@ -112,6 +114,7 @@ struct Writer<'a> {
     words: &'a mut Vec<Vec<u8>>,
     chance: &'a mut Chance,
     newer: &'a [String],
+    group: Group,
     /// How many keys are to come, by the number given before them.
     keys_left: Option<usize>,
 }
@@ -169,7 +172,7 @@ impl Writer<'_> {
                 self.keys_left = Some(count);
             }
             _ => {
-                let value = argument(of, self.chance);
+                let value = argument(of, self.group, self.chance);
                 self.words.push(value);
             }
         }

@@ -34,6 +34,15 @@ const SEQUENCE: usize = 250;
 const SHRINK_TRIES: usize = 2000;
 /// Words of a failing sequence are cut down to this, if it then still fails.
 const READABLE: usize = 8;
+/// Up to where collections are packed: usually, and so that most are not.
+const PACKED: [(&str, [&str; 2]); 6] = [
+    ("hash-max-listpack-entries", ["512", "3"]),
+    ("hash-max-listpack-value", ["64", "64"]),
+    ("list-max-listpack-size", ["-2", "4"]),
+    ("set-max-intset-entries", ["512", "4"]),
+    ("zset-max-listpack-entries", ["128", "3"]),
+    ("zset-max-listpack-value", ["64", "64"]),
+];
 /// The databases that requests get at.
 const DATABASES: &[&str] = &["0", "1", "2", "15"];
 /// The client whose requests are compared.
@@ -127,7 +136,8 @@ pub fn compare(
                 words: generator.request(&mut chance),
             })
             .collect();
-        let mut trial = Trial { table: &table, oracle, version, protocol, compared: &mut compared };
+        let small = chance.percent(60);
+        let mut trial = Trial { table: &table, oracle, version, protocol, small, compared: &mut compared };
         let Some(what) = trial.difference(&sequence)? else { continue };
         if trial.difference(&sequence)?.is_none() {
             compared.unsteady.push(what);
@@ -145,6 +155,8 @@ struct Trial<'a> {
     oracle: &'a mut dyn Peer,
     version: Version,
     protocol: Protocol,
+    /// Whether collections are packed only while they are very small.
+    small: bool,
     compared: &'a mut Compared,
 }
 
@@ -182,6 +194,11 @@ impl Trial<'_> {
     fn difference(&mut self, sequence: &[Sent]) -> Result<Option<String>, PeerError> {
         let mut ours = InProcess::new(self.protocol);
         self.oracle.reset(self.protocol)?;
+        for (name, [usual, small]) in PACKED {
+            let limit = if self.small { small } else { usual };
+            self.oracle.configure(name, limit)?;
+            ours.configure(name, limit)?;
+        }
         ours.node().clock.advance_to(real_now());
         let mut rest = sequence;
         while !rest.is_empty() {

@@ -1,5 +1,6 @@
 //! Values for arguments, by their kind and name.
 
+use larder_engine::Group;
 use larder_engine::syntax::{Argument, Kind};
 
 use crate::chance::Chance;
@@ -69,7 +70,7 @@ const BIT_TYPES: &[&str] =
     &["u1", "u8", "i8", "u16", "i5", "u63", "i64", "i1", "u64", "i65", "u0", "x8", "u"];
 
 /// A value for an argument; sometimes one of another kind.
-pub(super) fn argument(argument: &Argument, chance: &mut Chance) -> Vec<u8> {
+pub(super) fn argument(argument: &Argument, group: Group, chance: &mut Chance) -> Vec<u8> {
     let name = argument.name.as_str();
     match (argument.kind, name) {
         (_, "seconds") => seconds(chance, 1, 0),
@@ -78,7 +79,14 @@ pub(super) fn argument(argument: &Argument, chance: &mut Chance) -> Vec<u8> {
         (_, "unix-time-milliseconds") => seconds(chance, 1000, 4_000_000_000),
         (_, "count") => word(COUNTS, chance),
         _ if chance.percent(3) => value(chance),
+        // Mostly keys of the command's own family, so that most requests meet what they work on.
+        (Kind::Key, _) if group.is_collection() && chance.percent(85) => {
+            format!("{}:{}", group.name(), chance.below(3)).into_bytes()
+        }
         (Kind::Key, _) => chance.pick(KEYS).to_vec(),
+        (Kind::String, "member" | "field" | "element" | "pivot") if chance.percent(85) => member(chance),
+        (Kind::Double, "score" | "min" | "max" | "increment") if chance.percent(70) => score(chance),
+        (Kind::String, "start" | "stop" | "min" | "max") => bound(chance),
         (Kind::Pattern, _) => word(PATTERNS, chance),
         (Kind::Double, _) => word(if chance.percent(70) { FLOATS } else { INTEGERS }, chance),
         (_, "encoding") => word(BIT_TYPES, chance),
@@ -95,6 +103,31 @@ pub(super) fn argument(argument: &Argument, chance: &mut Chance) -> Vec<u8> {
             _ => (chance.below(60) as i64 - 20).to_string().into_bytes(),
         },
         _ => value(chance),
+    }
+}
+
+/// A member or an element: few, so that they are met again; sometimes too long to be packed.
+fn member(chance: &mut Chance) -> Vec<u8> {
+    match chance.below(20) {
+        0 => vec![b'x'; 60 + chance.below(10)],
+        1..10 => (chance.below(60) as i64 - 20).to_string().into_bytes(),
+        _ => vec![b'a' + chance.below(4) as u8; 1 + chance.below(4)],
+    }
+}
+
+/// A score: many are equal.
+fn score(chance: &mut Chance) -> Vec<u8> {
+    format!("{}", (chance.below(40) as f64 - 10.0) / 4.0).into_bytes()
+}
+
+/// One end of a range: a rank, a score, or a member.
+fn bound(chance: &mut Chance) -> Vec<u8> {
+    let exclusive: &[u8] = if chance.percent(30) { b"(" } else { b"" };
+    match chance.below(6) {
+        0 => word(&["-", "+", "-inf", "+inf", "inf"], chance),
+        1 => [exclusive, &score(chance)].concat(),
+        2 => [if chance.percent(50) { b"[" } else { b"(" }, &member(chance)[..]].concat(),
+        _ => (chance.below(30) as i64 - 12).to_string().into_bytes(),
     }
 }
 
