@@ -325,13 +325,23 @@ fn find<K: Kind>(page: &Page<K>, tag: u32, member: &[u8]) -> Option<usize> {
 /// Number of the first record whose tag is not smaller.
 #[inline]
 fn first_from<K: Kind>(page: &Page<K>, tag: u32) -> usize {
-    page.indexes().partition_point(|other| *other < tag)
+    count_below(page.indexes(), tag)
 }
 
 /// Leads to the page of a tag.
 #[inline]
 fn by(tag: u32) -> impl FnMut(&[u32]) -> usize {
-    move |separators| separators.partition_point(|separator| *separator <= tag).saturating_sub(1)
+    move |separators| match tag.checked_add(1) {
+        Some(above) => count_below(&separators[1..], above),
+        None => separators.len() - 1,
+    }
+}
+
+/// How many tags are smaller, of some in ascending order. They are a few hundred at most: to look at all, many at a time, takes
+/// less than to search, where each step waits for the one before it.
+#[inline]
+fn count_below(tags: &[u32], tag: u32) -> usize {
+    tags.iter().map(|other| u32::from(*other < tag)).sum::<u32>() as usize
 }
 
 /// The place of a member in the order. 0 is left out, which as a cursor says that a walk has ended.

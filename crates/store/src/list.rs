@@ -105,7 +105,7 @@ impl List {
             self.bytes += bytes;
             return;
         }
-        let chunk = Chunk::of(element);
+        let chunk = Chunk::growing(element);
         self.bytes += chunk.bytes();
         match end {
             End::Head => self.chunks.push_front(chunk),

@@ -117,6 +117,9 @@ impl<'a> Listpack<'a> {
     #[inline]
     #[must_use]
     pub fn next(self, offset: usize) -> usize {
+        if let short @ 0x80..=0xBF = self.0[offset] {
+            return offset + usize::from(short & 0x3F) + 2;
+        }
         let size = size_at(self.0, offset);
         offset + size + back_len_size(size)
     }
@@ -198,29 +201,29 @@ impl<'a> Listpack<'a> {
     #[inline]
     #[must_use]
     pub fn find(self, wanted: &[u8], mut offset: usize, step: usize) -> Option<usize> {
+        let text = wanted;
         let wanted = Element::of(wanted);
-        let end = self.end();
-        while offset < end {
-            if self.equals(offset, wanted) {
+        let short =
+            if let (Element::Bytes(_), 0..=63) = (wanted, text.len()) { text.len() } else { usize::MAX };
+        loop {
+            let first = self.0[offset];
+            // Most are short strings: how long one is says mostly that it is another, and where the next begins.
+            if let 0x80..=0xBF = first {
+                let len = usize::from(first & 0x3F);
+                if len == short && &self.0[offset + 1..=offset + len] == text {
+                    return Some(offset);
+                }
+                offset += len + 2;
+            } else if first == END {
+                return None;
+            } else if short == usize::MAX && self.at(offset) == wanted {
                 return Some(offset);
-            }
-            for _ in 0..step {
+            } else {
                 offset = self.next(offset);
             }
-        }
-        None
-    }
-
-    /// Whether the element at an offset is this one.
-    #[inline]
-    fn equals(self, offset: usize, wanted: Element<'_>) -> bool {
-        match (self.0[offset], wanted) {
-            // Most strings differ in their lengths, which say so at once.
-            (short @ 0x80..=0xBF, Element::Bytes(bytes)) => {
-                usize::from(short & 0x3F) == bytes.len()
-                    && &self.0[offset + 1..offset + 1 + bytes.len()] == bytes
+            for _ in 1..step {
+                offset = self.next(offset);
             }
-            _ => self.at(offset) == wanted,
         }
     }
 }

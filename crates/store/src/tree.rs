@@ -161,7 +161,7 @@ impl<L: Leaf> Tree<L> {
     }
 
     /// The leaf that `choose` leads to: given the separators of some neighbours, it names the one to go on with, which is the last
-    /// that does not come after what is wanted.
+    /// that does not come after what is wanted. (The first is no bound: it may be larger than what comes before all others.)
     #[inline]
     #[must_use]
     pub fn leaf(&self, mut choose: impl FnMut(&[L::Separator]) -> usize) -> Option<&L> {

@@ -94,8 +94,7 @@ impl SortedSet {
             self.order.push_back(page);
         } else {
             self.order.change(by(|other, other_member| (other, other_member) < (score, member)), |page| {
-                let number =
-                    number_while(page, |other, other_member| (other, other_member) < (score, member));
+                let number = number_of(page, score, member);
                 page.insert(number, score, Text::Bytes(member), ());
             });
         }
@@ -110,7 +109,7 @@ impl SortedSet {
 
     fn take_out(&mut self, member: &[u8], score: f64) {
         self.order.change(by(|other, other_member| (other, other_member) <= (score, member)), |page| {
-            let number = number_while(page, |other, other_member| (other, other_member) < (score, member));
+            let number = number_of(page, score, member);
             page.remove_at(number);
         });
     }
@@ -119,7 +118,25 @@ impl SortedSet {
 /// Leads to the leaf with the first element for which `before` no longer holds, or to the one before it, behind which it is.
 #[inline]
 fn by(before: impl Fn(f64, &[u8]) -> bool) -> impl FnMut(&[Place]) -> usize {
-    move |separators| separators.partition_point(|(score, member)| before(*score, member)).saturating_sub(1)
+    move |separators| separators[1..].partition_point(|(score, member)| before(*score, member))
+}
+
+/// How many elements of a leaf come before this one. The scores, which lie together, say nearly all.
+#[inline]
+fn number_of(page: &Page, score: f64, member: &[u8]) -> usize {
+    let scores = page.indexes();
+    let below = scores.iter().map(|other| u32::from(*other < score)).sum::<u32>() as usize;
+    let equal = scores[below..].partition_point(|other| *other <= score);
+    let (mut low, mut high) = (below, below + equal);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if page.member(middle).bytes() < member {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
 
 /// How many elements of a leaf come before the first for which `before` no longer holds.
@@ -200,9 +217,11 @@ impl<'a> SortedSetRef<'a> {
                 });
                 found
             }
-            SortedSetRef::Large(_) => {
+            SortedSetRef::Large(set) => {
                 let score = self.score(member)?;
-                Some((self.count_while(|other, other_member| (other, other_member) < (score, member)), score))
+                let at_most = by(|other, other_member| (other, other_member) <= (score, member));
+                let (page, rank) = set.order.leaf_and_rank(at_most)?;
+                Some((rank + number_of(page, score, member), score))
             }
         }
     }

@@ -14,6 +14,8 @@ const FULL: usize = 4096;
 const SPARSE: usize = 1024;
 /// Two neighbours are joined when they have no more bytes together.
 const JOINED: usize = 3072;
+/// Bytes that an element takes beside its own at most.
+const BESIDE_MAX: usize = 8;
 /// An element of more bytes is a chunk by itself.
 const LONG: usize = 2048;
 
@@ -36,6 +38,15 @@ pub enum End {
 }
 
 impl Chunk {
+    /// A chunk of one element at an end of a list, to which more will come.
+    pub(super) fn growing(element: Element<'_>) -> Chunk {
+        let mut chunk = Chunk::of(element);
+        if let Chunk::Packed(bytes) = &mut chunk {
+            bytes.reserve_exact(FULL - bytes.len());
+        }
+        chunk
+    }
+
     /// A chunk of one element.
     pub(super) fn of(element: Element<'_>) -> Chunk {
         match element {
@@ -50,9 +61,7 @@ impl Chunk {
     pub(super) fn push(&mut self, end: End, element: Element<'_>) -> bool {
         let Chunk::Packed(bytes) = self else { return false };
         let len = element.len();
-        if len > LONG || bytes.len() + len > FULL {
-            // It stays as it is from now on.
-            bytes.shrink_to_fit();
+        if len > LONG || bytes.len() + len + BESIDE_MAX > FULL {
             return false;
         }
         let at = match end {

@@ -47,7 +47,7 @@ impl Leaf for Numbers {
 }
 
 fn by(wanted: u32) -> impl FnMut(&[u32]) -> usize {
-    move |separators| separators.partition_point(|separator| *separator <= wanted).saturating_sub(1)
+    move |separators| separators[1..].partition_point(|separator| *separator <= wanted)
 }
 
 fn numbers(tree: &Tree<Numbers>) -> Vec<u32> {
