@@ -10,6 +10,7 @@ mod expiry;
 mod generic;
 mod hash;
 mod help;
+mod hyperloglog;
 mod list;
 mod members;
 pub mod memcache;
@@ -37,6 +38,7 @@ pub fn command_table() -> CommandTable {
         connection::COMMANDS,
         generic::COMMANDS,
         hash::COMMANDS,
+        hyperloglog::COMMANDS,
         list::COMMANDS,
         server::COMMANDS,
         set::COMMANDS,

@@ -33,6 +33,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("hscan", "arguments", NEWER),
     ("lcs", "arguments", NEWER),
     ("msetnx", "tips", NEWER),
+    ("pfmerge", "arguments", NEWER),
     ("psetex", "deprecated", DEPRECATED),
     ("randomkey", "tips", NEWER),
     ("scan", "tips", NEWER),

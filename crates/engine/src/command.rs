@@ -387,6 +387,10 @@ impl Access {
     pub const UPDATE_ONLY: Access = Access::RW.and(Access::UPDATE);
     /// Changes the value and returns something of it.
     pub const READ_AND_UPDATE: Access = Access::RW.and(Access::ACCESS).and(Access::UPDATE);
+    /// Returns something of the value and keeps a note in it.
+    pub const READ_AND_CACHE: Access = Access::RW.and(Access::ACCESS);
+    /// Adds to the value and returns something of it.
+    pub const READ_AND_ADD: Access = Access::RW.and(Access::ACCESS).and(Access::INSERT);
     /// Adds to the value, never replacing what is there.
     pub const ADD: Access = Access::RW.and(Access::INSERT);
     /// Puts a new value in place, whatever was there.
