@@ -42,6 +42,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("setex", "deprecated", DEPRECATED),
     ("setnx", "deprecated", DEPRECATED),
     ("shutdown", "arguments", NEWER),
+    ("sort", "arguments", PATTERNS),
+    ("sort_ro", "arguments", PATTERNS),
     ("wait", "acl", NEWER),
     ("wait", "flags", NEWER),
     ("zrank", "arguments", NEWER),
@@ -53,6 +55,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 
 /// Debian's redis-server is 7.0.
 const NEWER: &str = "as in Valkey 9.1";
+const PATTERNS: &str = "Redis also says which key specs the patterns of BY and GET belong to";
 const DEPRECATED: &str = "as in Redis 7.2";
 
 /// What is said of a command, fact by fact.

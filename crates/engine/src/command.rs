@@ -102,8 +102,8 @@ impl Command {
             (flags.has(Flags::BLOCKING), "blocking"),
         ];
         categories.extend(derived.iter().filter(|(holds, _)| *holds).map(|(_, name)| *name));
-        // A row that names another family (WAIT) is in that one only.
-        let elsewhere = self.acl.contains(&"connection");
+        // A row that names other families (WAIT, SORT) is in those only.
+        let elsewhere = self.acl.iter().any(|name| ["connection", "list"].contains(name));
         let of_group = self.group.category().filter(|_| self.subcommands.is_empty() && !elsewhere);
         categories.extend(of_group);
         categories.extend(self.acl);
@@ -449,7 +449,7 @@ pub struct KeySpec {
 }
 
 /// How the keys of a spec follow from its beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum FindKeys {
     /// From the beginning to `last` (relative to it; negative from the end of the arguments), every `step`-th argument.
     Range {
@@ -463,6 +463,8 @@ pub enum FindKeys {
         /// Distance between keys.
         step: usize,
     },
+    /// One key at most, behind an option that the function finds. Clients are told that they cannot know.
+    Optional(fn(Args<'_>) -> Option<usize>),
 }
 
 impl KeySpec {
@@ -531,6 +533,10 @@ impl KeySpec {
                 let last = (count - 1).checked_mul(step).and_then(|span| span.checked_add(self.begin + 1));
                 (self.begin + 1, last.ok_or(InvalidKeys)?, step)
             }
+            FindKeys::Optional(find) => match find(args) {
+                Some(index) => (index, index, 1),
+                None => return Ok(Indices { next: 1, last: 0, step: 1 }),
+            },
         };
         if last >= args.len() {
             return Err(InvalidKeys);

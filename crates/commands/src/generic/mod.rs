@@ -8,6 +8,7 @@ mod expire;
 mod object;
 mod relocate;
 mod scan;
+mod sort;
 mod ttl;
 mod wait;
 mod walk;
@@ -21,6 +22,7 @@ pub(crate) const COMMANDS: &[&[Command]] = &[
     object::COMMANDS,
     relocate::COMMANDS,
     scan::COMMANDS,
+    sort::COMMANDS,
     ttl::COMMANDS,
     wait::COMMANDS,
 ];

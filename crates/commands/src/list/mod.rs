@@ -18,7 +18,7 @@ pub(crate) const COMMANDS: &[&[Command]] =
     &[edit::COMMANDS, look::COMMANDS, movement::COMMANDS, pop::COMMANDS, push::COMMANDS, range::COMMANDS];
 
 /// Up to where a list is packed.
-fn limit(settings: &Settings) -> ListLimit {
+pub(crate) fn limit(settings: &Settings) -> ListLimit {
     ListLimit::of(settings.list_max_listpack_size)
 }
 

@@ -19,7 +19,7 @@ mod remove;
 mod scan;
 mod score;
 
-pub(crate) use score::general;
+pub(crate) use score::{general, parse_weight};
 
 pub(crate) const COMMANDS: &[&[Command]] = &[
     add::COMMANDS,

@@ -19,6 +19,11 @@ pub(super) fn parse_bound(text: &[u8]) -> Option<f64> {
     if text.is_empty() { Some(0.0) } else { read(text.trim_ascii_start()) }
 }
 
+/// Reads what SORT compares by, as the peers do: nothing is 0, and space may come first.
+pub(crate) fn parse_weight(text: &[u8]) -> Option<f64> {
+    if text.is_empty() { Some(0.0) } else { parse(text.trim_ascii_start()) }
+}
+
 /// A number, but not what is none.
 fn read(text: &str) -> Option<f64> {
     let magnitude = text.strip_prefix(['-', '+']).unwrap_or(text);

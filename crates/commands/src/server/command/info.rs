@@ -93,7 +93,12 @@ fn key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
     let variable = spec.variable_access.map(|_| "variable_flags");
     words(reply, &spec.access.names().chain(variable).collect::<Vec<_>>());
     reply.bulk(b"begin_search");
-    search(reply, "index", &[("index", spec.begin as i64)]);
+    match spec.find {
+        FindKeys::Optional(_) => search(reply, "unknown", &[]),
+        FindKeys::Range { .. } | FindKeys::Counted { .. } => {
+            search(reply, "index", &[("index", spec.begin as i64)]);
+        }
+    }
     reply.bulk(b"find_keys");
     match spec.find {
         FindKeys::Range { last, step } => {
@@ -103,6 +108,7 @@ fn key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
         FindKeys::Counted { step } => {
             search(reply, "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", step as i64)]);
         }
+        FindKeys::Optional(_) => search(reply, "unknown", &[]),
     }
 }
 
@@ -120,7 +126,7 @@ fn search(reply: &mut Reply<'_>, kind: &str, fields: &[(&str, i64)]) {
 
 /// Whether clients that know only a range of keys do not find all.
 fn is_movable(command: &Command) -> bool {
-    command.keys.iter().any(|spec| matches!(spec.find, FindKeys::Counted { .. }))
+    command.keys.iter().any(|spec| !matches!(spec.find, FindKeys::Range { .. }))
 }
 
 /// First key, last key and step, as clients older than key specs want them: the ranges that follow each other, as one.
