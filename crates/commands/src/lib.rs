@@ -8,6 +8,7 @@ mod document;
 mod element;
 mod expiry;
 mod generic;
+mod geo;
 mod hash;
 mod help;
 mod hyperloglog;
@@ -37,6 +38,7 @@ pub fn command_table() -> CommandTable {
         bitmap::COMMANDS,
         connection::COMMANDS,
         generic::COMMANDS,
+        geo::COMMANDS,
         hash::COMMANDS,
         hyperloglog::COMMANDS,
         list::COMMANDS,

@@ -30,6 +30,10 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("config|resetstat", "tips", NEWER),
     ("config|rewrite", "tips", NEWER),
     ("debug", "arguments", "Redis does not say that it takes any"),
+    ("geohash", "arguments", NEWER),
+    ("geopos", "arguments", NEWER),
+    ("geosearch", "arguments", SHAPES),
+    ("geosearchstore", "arguments", SHAPES),
     ("hscan", "arguments", NEWER),
     ("lcs", "arguments", NEWER),
     ("msetnx", "tips", NEWER),
@@ -56,6 +60,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 /// Debian's redis-server is 7.0.
 const NEWER: &str = "as in Valkey 9.1";
 const PATTERNS: &str = "Redis also says which key specs the patterns of BY and GET belong to";
+const SHAPES: &str = "BYRADIUS and BYBOX are said to belong to their first argument, which comes to the same";
 const DEPRECATED: &str = "as in Redis 7.2";
 
 /// What is said of a command, fact by fact.

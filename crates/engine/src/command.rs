@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::args::Args;
+use crate::args::{Args, is_word};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::outcome::CommandResult;
@@ -463,6 +463,13 @@ pub enum FindKeys {
         /// Distance between keys.
         step: usize,
     },
+    /// The argument behind the last of these words, at or after an index.
+    After {
+        /// The word.
+        word: &'static str,
+        /// The first place at which it may stand.
+        from: usize,
+    },
     /// One key at most, behind an option that the function finds. Clients are told that they cannot know.
     Optional(fn(Args<'_>) -> Option<usize>),
 }
@@ -533,9 +540,16 @@ impl KeySpec {
                 let last = (count - 1).checked_mul(step).and_then(|span| span.checked_add(self.begin + 1));
                 (self.begin + 1, last.ok_or(InvalidKeys)?, step)
             }
+            FindKeys::After { word, from } => {
+                let mut places = from..args.len().saturating_sub(1);
+                match places.rfind(|index| is_word(args.at(*index), word)) {
+                    Some(index) => (index + 1, index + 1, 1),
+                    None => return Ok(Indices::NONE),
+                }
+            }
             FindKeys::Optional(find) => match find(args) {
                 Some(index) => (index, index, 1),
-                None => return Ok(Indices { next: 1, last: 0, step: 1 }),
+                None => return Ok(Indices::NONE),
             },
         };
         if last >= args.len() {
@@ -552,6 +566,10 @@ pub struct Indices {
     next: usize,
     last: usize,
     step: usize,
+}
+
+impl Indices {
+    const NONE: Indices = Indices { next: 1, last: 0, step: 1 };
 }
 
 impl Iterator for Indices {

@@ -171,6 +171,14 @@ impl Reply<'_> {
         }
     }
 
+    /// A floating point number, given by its digits. RESP2: a string.
+    pub fn double_text(&mut self, digits: &str) {
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(digits.as_bytes()),
+            Protocol::Resp3 => self.line(b',', digits.as_bytes()),
+        }
+    }
+
     /// A truth value. RESP2: 1 or 0.
     #[inline]
     pub fn boolean(&mut self, value: bool) {

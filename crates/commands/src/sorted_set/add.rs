@@ -45,12 +45,12 @@ const ZINCRBY: Command = Command {
 
 /// The options of ZADD.
 #[derive(Clone, Copy, Default)]
-struct Options {
-    only_new: bool,
-    only_old: bool,
+pub(crate) struct Options {
+    pub(crate) only_new: bool,
+    pub(crate) only_old: bool,
     greater: bool,
     less: bool,
-    count_changed: bool,
+    pub(crate) count_changed: bool,
     increment: bool,
 }
 
@@ -139,10 +139,22 @@ fn zadd(cx: &mut Context<'_>) -> CommandResult {
     }
     let mut db = cx.lock()?;
     let missing = if options.only_old { Missing::Leave } else { new() };
-    let counts = change(&mut db, cx.key(0), limits(cx.settings), missing, |set| {
+    let parsed =
+        std::iter::from_fn(|| Some((score::parse(pairs.next()?).unwrap_or_default(), pairs.next()?)));
+    put_all(cx, &mut db, options, missing, parsed)
+}
+
+/// Gives members scores as the options allow, and replies how many that concerned.
+pub(crate) fn put_all<'a>(
+    cx: &mut Context<'_>,
+    db: &mut Locked<'_>,
+    options: Options,
+    missing: Missing<'_>,
+    pairs: impl Iterator<Item = (f64, &'a [u8])>,
+) -> CommandResult {
+    let counts = change(db, cx.key(0), limits(cx.settings), missing, |set| {
         let (mut added, mut changed) = (0, 0);
-        while let (Some(score), Some(member)) = (pairs.next(), pairs.next()) {
-            let score = score::parse(score).unwrap_or_default();
+        for (score, member) in pairs {
             match put(set, options, score, member) {
                 Ok(Put::Added(_)) => added += 1,
                 Ok(Put::Changed(_)) => changed += 1,

@@ -8,7 +8,7 @@ use larder_store::{Element, Entry, Missing, PackedLimits, Type, WrongType};
 use crate::element::reply_element;
 use crate::prelude::*;
 
-mod add;
+pub(crate) mod add;
 mod bounds;
 mod combine;
 mod look;
@@ -19,7 +19,7 @@ mod remove;
 mod scan;
 mod score;
 
-pub(crate) use score::{general, parse_weight};
+pub(crate) use score::{general, parse as parse_score, parse_weight};
 
 pub(crate) const COMMANDS: &[&[Command]] = &[
     add::COMMANDS,
@@ -33,7 +33,7 @@ pub(crate) const COMMANDS: &[&[Command]] = &[
 ];
 
 /// Up to where a sorted set is packed.
-fn limits(settings: &Settings) -> PackedLimits {
+pub(crate) fn limits(settings: &Settings) -> PackedLimits {
     PackedLimits {
         entries: usize::try_from(settings.zset_max_listpack_entries).unwrap_or(usize::MAX),
         value_bytes: usize::try_from(settings.zset_max_listpack_value).unwrap_or(usize::MAX),
@@ -71,7 +71,7 @@ fn change<R>(
 }
 
 /// The value of a key that is not there.
-fn new() -> Missing<'static> {
+pub(crate) fn new() -> Missing<'static> {
     Missing::Create(zset::empty())
 }
 

@@ -4,7 +4,7 @@ use crate::string::Extended;
 
 /// Reads a score: a decimal or hexadecimal number, or an infinity by name. What is no number, or too large or too small for one, is
 /// none.
-pub(super) fn parse(text: &[u8]) -> Option<f64> {
+pub(crate) fn parse(text: &[u8]) -> Option<f64> {
     let number = read(std::str::from_utf8(text).ok()?)?;
     let magnitude = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
     let named = matches!(magnitude.first(), Some(b'i' | b'I'));

@@ -43,6 +43,12 @@ impl Extended {
         Some(Extended(if negative { -number } else { number }))
     }
 
+    /// A number of 64 bits, which is represented exactly.
+    pub(crate) fn of_f64(number: f64) -> Extended {
+        let double = rustc_apfloat::ieee::Double::from_bits(number.to_bits().into());
+        Extended(double.convert(&mut false).value)
+    }
+
     /// The nearest number of 64 bits.
     pub(crate) fn to_f64(self) -> f64 {
         let mut loses = false;

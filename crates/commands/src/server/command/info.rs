@@ -95,6 +95,7 @@ fn key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
     reply.bulk(b"begin_search");
     match spec.find {
         FindKeys::Optional(_) => search(reply, "unknown", &[]),
+        FindKeys::After { word, from } => keyword(reply, word, from),
         FindKeys::Range { .. } | FindKeys::Counted { .. } => {
             search(reply, "index", &[("index", spec.begin as i64)]);
         }
@@ -108,8 +109,21 @@ fn key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
         FindKeys::Counted { step } => {
             search(reply, "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", step as i64)]);
         }
+        FindKeys::After { .. } => search(reply, "range", &[("lastkey", 0), ("keystep", 1), ("limit", 0)]),
         FindKeys::Optional(_) => search(reply, "unknown", &[]),
     }
+}
+
+fn keyword(reply: &mut Reply<'_>, word: &str, from: usize) {
+    reply.map(2);
+    reply.bulk(b"type");
+    reply.bulk(b"keyword");
+    reply.bulk(b"spec");
+    reply.map(2);
+    reply.bulk(b"keyword");
+    reply.bulk(word.as_bytes());
+    reply.bulk(b"startfrom");
+    reply.integer(from as i64);
 }
 
 fn search(reply: &mut Reply<'_>, kind: &str, fields: &[(&str, i64)]) {
