@@ -64,7 +64,11 @@ pub(super) fn cover(centre: Place, shape: Shape) -> Vec<Range<f64>> {
     cells.sort_unstable();
     cells.dedup();
     let shift = 2 * (STEPS - steps);
-    cells.into_iter().map(|cell| (cell << shift) as f64..((cell + 1) << shift) as f64).collect()
+    let mut ranges: Vec<Range<f64>> =
+        cells.into_iter().map(|cell| (cell << shift) as f64..((cell + 1) << shift) as f64).collect();
+    // A place at the very end of a range has a bit more than others, as in Redis.
+    ranges.push((1_u64 << (2 * STEPS)) as f64..f64::INFINITY);
+    ranges
 }
 
 #[cfg(test)]
