@@ -319,7 +319,10 @@ impl Flags {
     /// Not while a replica loads a new snapshot beside the data that it serves.
     pub const NO_ASYNC_LOADING: Flags = Flags(1 << 20);
 
-    const NAMES: [(Flags, &'static str); 17] = [
+    /// Works on a slot that is being moved here without being asked for.
+    pub const ASKING: Flags = Flags(1 << 21);
+
+    const NAMES: [(Flags, &'static str); 18] = [
         (Flags::WRITE, "write"),
         (Flags::READONLY, "readonly"),
         (Flags::DENY_OOM, "denyoom"),
@@ -331,6 +334,7 @@ impl Flags {
         (Flags::STALE, "stale"),
         (Flags::SKIP_MONITOR, "skip_monitor"),
         (Flags::SKIP_SLOWLOG, "skip_slowlog"),
+        (Flags::ASKING, "asking"),
         (Flags::FAST, "fast"),
         (Flags::NO_AUTH, "no_auth"),
         (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),

@@ -85,6 +85,11 @@ impl List {
         self.chunks.is_empty()
     }
 
+    /// The chunks in order.
+    pub fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.chunks.leaves()
+    }
+
     /// Bytes of memory that it holds, estimated from its first `sample` chunks.
     #[must_use]
     pub fn memory_bytes(&self, sample: usize) -> usize {

@@ -3,6 +3,7 @@
 use crate::prelude::*;
 
 mod delete;
+mod dump;
 mod exists;
 mod expire;
 mod object;
@@ -17,6 +18,7 @@ pub(crate) use scan::parse_cursor;
 
 pub(crate) const COMMANDS: &[&[Command]] = &[
     delete::COMMANDS,
+    dump::COMMANDS,
     exists::COMMANDS,
     expire::COMMANDS,
     object::COMMANDS,

@@ -17,7 +17,7 @@ pub(crate) const COMMANDS: &[&[Command]] =
     &[get::COMMANDS, list::COMMANDS, number::COMMANDS, random::COMMANDS, scan::COMMANDS, set::COMMANDS];
 
 /// Up to where a hash is packed.
-fn limits(settings: &Settings) -> PackedLimits {
+pub(crate) fn limits(settings: &Settings) -> PackedLimits {
     PackedLimits {
         entries: usize::try_from(settings.hash_max_listpack_entries).unwrap_or(usize::MAX),
         value_bytes: usize::try_from(settings.hash_max_listpack_value).unwrap_or(usize::MAX),

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{BLOCK_MIN_BYTES, Entry, NewValue, Packing, Type, Value, class_bytes, length};
+use super::{BLOCK_MIN_BYTES, Content, Entry, NewValue, Packing, Type, Value, class_bytes, length};
 use crate::buffer::Buffer;
+use crate::intset::Intset;
 use crate::large::Large;
+use crate::listpack::Listpack;
 
 /// Room behind a collection that is given up when it shrinks: this many bytes, and a quarter of its length.
 const ROOM_MAX_BYTES: usize = 64;
@@ -57,6 +59,20 @@ impl Entry {
     pub fn become_large(&mut self, large: Large) {
         debug_assert_eq!(large.value_type(), self.value_type(), "a conversion keeps the type");
         self.replace(&self.attributes(), NewValue::Large(Box::new(large)));
+    }
+
+    /// How large the value is as people count: the bytes of a string, the elements of a collection.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match (self.content(), self.value_type()) {
+            (Content::String(_), _) => self.value_len(),
+            (Content::Packed(Packing::Listpack, bytes), Type::Hash | Type::SortedSet) => {
+                Listpack::new(bytes).len() / 2
+            }
+            (Content::Packed(Packing::Listpack, bytes), _) => Listpack::new(bytes).len(),
+            (Content::Packed(Packing::Intset, bytes), _) => Intset::new(bytes).len(),
+            (Content::Large(large), _) => large.len(),
+        }
     }
 
     /// Whether this is a collection that has lost its last element, and so has to go. A stream may be empty.

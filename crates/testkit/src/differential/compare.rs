@@ -26,6 +26,7 @@ pub(super) enum Treatment {
 const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("dbsize", Treatment::Exact, "a fact about the keyspace"),
     ("debug", Treatment::Unsent, "acts on the process"),
+    ("dump", Treatment::Unsent, "packs long strings, and follows the order of the hash"),
     ("echo", Treatment::Exact, "a reply by itself"),
     ("expiretime", Treatment::Within(2), "the clocks are read at different moments"),
     ("flushall", Treatment::Exact, "acts on the keyspace"),

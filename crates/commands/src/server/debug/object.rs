@@ -1,6 +1,6 @@
 //! DEBUG OBJECT: how a value is held.
 
-use larder_store::{Entry, Touch, idle_seconds};
+use larder_store::{Touch, idle_seconds};
 
 use crate::prelude::*;
 
@@ -10,7 +10,11 @@ pub(super) fn object(cx: &mut Context<'_>) -> CommandResult {
     let stripe = cx.node.keyspace.try_lock(key.position.stripe(), cx.moment);
     let mut stripe = stripe.ok_or(CommandError::Contended)?;
     let entry = stripe.find(cx.client.db, key, Touch::No).ok_or(CommandError::NoSuchKey)?;
-    let length = if fast { String::new() } else { format!(" serializedlength:{}", serialized_len(&entry)) };
+    let length = if fast {
+        String::new()
+    } else {
+        format!(" serializedlength:{}", larder_persist::serialized_len(&entry))
+    };
     cx.reply.simple(&format!(
         "Value at:{:p} refcount:1 encoding:{}{length} lru:{} lru_seconds_idle:{}",
         entry.key().as_ptr(),
@@ -19,19 +23,4 @@ pub(super) fn object(cx: &mut Context<'_>) -> CommandResult {
         idle_seconds(entry.access(), cx.now()),
     ));
     Ok(Outcome::Reply)
-}
-
-/// Bytes that a string takes in a snapshot file, length included. The file may hold it compressed; this is without.
-fn serialized_len(entry: &Entry) -> usize {
-    let string = |len: usize| match len {
-        ..64 => 1 + len,
-        64..16_384 => 2 + len,
-        _ => 5 + len,
-    };
-    match entry.value() {
-        Value::Int(number) if i8::try_from(number).is_ok() => 2,
-        Value::Int(number) if i16::try_from(number).is_ok() => 3,
-        Value::Int(number) if i32::try_from(number).is_ok() => 5,
-        _ => string(entry.value_len()),
-    }
 }

@@ -112,7 +112,7 @@ fn usage(cx: &mut Context<'_>) -> CommandResult {
     Ok(Outcome::Reply)
 }
 
-/// How many elements to look at is of no interest: a value's bytes are known.
+/// How many elements to look at is of no interest: a value's bytes are known, those of a large collection from its leaves.
 fn check_samples(mut words: ArgsFrom<'_>) -> Result<(), CommandError> {
     while let Some(word) = words.next() {
         if !is_word(word, "samples") || words.integer()? < 0 {

@@ -1,0 +1,156 @@
+//! DUMP and RESTORE: a value as bytes, in the format of Redis's snapshots.
+
+use larder_persist::{Damaged, Limits, dump as payload_of, restore as value_of};
+use larder_store::{AccessPolicy, BLOCK_MIN_BYTES, idle_for};
+
+use crate::prelude::*;
+use crate::{hash, list, set, sorted_set};
+
+pub(super) const COMMANDS: &[Command] = &[DUMP, RESTORE, RESTORE_ASKING];
+
+const DUMP: Command = Command {
+    name: "dump",
+    syntax: "key",
+    summary: "Returns the value of a key as bytes, from which RESTORE makes it again.",
+    group: Group::Generic,
+    since: "2.6.0",
+    complexity: "O(N) where N is the length of what is returned",
+    arity: Arity::Exactly(2),
+    keys: &[KeySpec::one(Access::READ)],
+    flags: Flags::READONLY,
+    tips: &["nondeterministic_output"],
+    run: dump,
+    ..Command::PLAIN
+};
+
+const RESTORE: Command = Command {
+    name: "restore",
+    syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+    summary: "Stores a value that DUMP has returned.",
+    group: Group::Generic,
+    since: "2.6.0",
+    complexity: "O(N) where N is the length of the value's bytes; O(N*log N) for a sorted set of N members",
+    arity: Arity::AtLeast(4),
+    keys: &[KeySpec::one(Access::OVERWRITE)],
+    flags: Flags::WRITE.and(Flags::DENY_OOM),
+    acl: &["dangerous"],
+    history: &[
+        ("3.0.0", "Added the option REPLACE."),
+        ("5.0.0", "Added the option ABSTTL."),
+        ("5.0.0", "Added the options IDLETIME and FREQ."),
+    ],
+    run: restore,
+    ..Command::PLAIN
+};
+
+const RESTORE_ASKING: Command = Command {
+    name: "restore-asking",
+    summary: "Stores a value in a slot that is being moved here.",
+    group: Group::Server,
+    since: "3.0.0",
+    acl: &["keyspace", "dangerous"],
+    flags: Flags::WRITE.and(Flags::DENY_OOM).and(Flags::ASKING).and(Flags::SYSTEM),
+    ..RESTORE
+};
+
+fn dump(cx: &mut Context<'_>) -> CommandResult {
+    let mut db = cx.lock()?;
+    // A view, so that nobody waits while it is written.
+    let view = db.read(cx.key(0)).map(|entry| entry.renamed(b""));
+    drop(db);
+    match view.map(|view| payload_of(&view)) {
+        Some(payload) if payload.len() < BLOCK_MIN_BYTES => cx.reply.bulk(&payload),
+        Some(payload) => cx.reply.block(payload.into()),
+        None => cx.reply.null(),
+    }
+    Ok(Outcome::Reply)
+}
+
+/// The options of RESTORE.
+#[derive(Default)]
+struct Options {
+    replace: bool,
+    absolute: bool,
+    idle_seconds: Option<i64>,
+    frequency: Option<u8>,
+}
+
+impl Options {
+    fn parse(mut words: ArgsFrom<'_>) -> Result<Options, CommandError> {
+        let mut options = Options::default();
+        while let Some(word) = words.next() {
+            if is_word(word, "replace") {
+                options.replace = true;
+            } else if is_word(word, "absttl") {
+                options.absolute = true;
+            } else if is_word(word, "idletime") && !words.is_empty() && options.frequency.is_none() {
+                let idle = words.integer()?;
+                let invalid = CommandError::line("ERR Invalid IDLETIME value, must be >= 0");
+                options.idle_seconds = Some(if idle < 0 { return Err(invalid) } else { idle });
+            } else if is_word(word, "freq") && !words.is_empty() && options.idle_seconds.is_none() {
+                let invalid = CommandError::line("ERR Invalid FREQ value, must be >= 0 and <= 255");
+                options.frequency = Some(u8::try_from(words.integer()?).map_err(|_| invalid)?);
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        Ok(options)
+    }
+
+    /// The access bits that they ask for, where they mean something.
+    fn access(&self, policy: AccessPolicy, now: UnixMillis) -> Option<u32> {
+        match policy {
+            AccessPolicy::Lru => {
+                let idle = u32::try_from(self.idle_seconds?).unwrap_or(u32::MAX);
+                Some(idle_for(idle, now))
+            }
+            AccessPolicy::Lfu { .. } => Some(policy.created(now) & !0xFF | u32::from(self.frequency?)),
+        }
+    }
+}
+
+fn restore(cx: &mut Context<'_>) -> CommandResult {
+    let options = Options::parse(cx.args.from(4))?;
+    let mut db = cx.lock()?;
+    let key = cx.key(0);
+    if !options.replace && db.contains(key) {
+        return Err(CommandError::line("BUSYKEY Target key name already exists."));
+    }
+    let ttl = cx.args.integer(2)?;
+    if ttl < 0 {
+        return Err(CommandError::line("ERR Invalid TTL value, must be >= 0"));
+    }
+    let deadline = match ttl {
+        0 => None,
+        ttl if options.absolute => Some(UnixMillis(ttl)),
+        ttl => Some(cx.now().saturating_add(ttl)),
+    };
+    let entry = value_of(cx.args.at(3), key.bytes, &limits(cx)).map_err(|damaged| {
+        CommandError::line(match damaged {
+            Damaged::Footer => "ERR DUMP payload version or checksum are wrong",
+            Damaged::Content => "ERR Bad data format",
+        })
+    })?;
+
+    if deadline.is_some_and(|at| at <= db.now()) {
+        db.delete(key, Event::DELETED);
+    } else {
+        let mut entry = entry;
+        entry.set_attributes(&Attributes::expiring(deadline));
+        let created = cx.moment.policy.created(cx.now());
+        entry.set_access(options.access(cx.moment.policy, cx.now()).unwrap_or(created));
+        db.place(key, entry, Event::generic("restore"));
+    }
+    cx.reply.ok();
+    Ok(Outcome::Reply)
+}
+
+/// Up to where collections are packed.
+fn limits(cx: &Context<'_>) -> Limits {
+    Limits {
+        hash: hash::limits(cx.settings),
+        list: list::limit(cx.settings),
+        set: set::limits(cx.settings),
+        sorted_set: sorted_set::limits(cx.settings),
+    }
+}

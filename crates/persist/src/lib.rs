@@ -1,0 +1,14 @@
+//! Formats in which data leave the process and come back: Redis's RDB, as far as single values go (DUMP and RESTORE).
+//!
+//! Knows no client, no file and no clock: bytes in, bytes out. Everything that is read is judged: what is damaged is refused whole,
+//! never a panic, never memory for what is only declared.
+
+mod lzf;
+mod payload;
+mod reader;
+mod value;
+mod writer;
+mod ziplist;
+
+pub use payload::{Damaged, VERSION_READ_MAX, VERSION_WRITTEN, dump, restore, serialized_len};
+pub use value::Limits;

@@ -1,0 +1,117 @@
+//! A value by itself, as DUMP gives it: its type, its content, the version of the format in 2 bytes, a checksum in 8.
+
+use crc::{CRC_64_REDIS, Crc};
+use larder_store::Entry;
+
+use crate::reader::Reader;
+use crate::value::{Limits, decode, encode};
+
+const CHECKSUM: Crc<u64> = Crc::<u64>::new(&CRC_64_REDIS);
+/// The version that is written: what redis-server 7.0 reads.
+pub const VERSION_WRITTEN: u16 = 10;
+/// The highest version that is read: Valkey's; those of Redis end at 12.
+pub const VERSION_READ_MAX: u16 = 80;
+const FOOTER_BYTES: usize = 10;
+
+/// Why a payload was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damaged {
+    /// It is of a later version, or the checksum is not that of its bytes.
+    Footer,
+    /// Its content makes no value.
+    Content,
+}
+
+/// The payload of a value.
+#[must_use]
+pub fn dump(entry: &Entry) -> Vec<u8> {
+    let mut payload = encode(entry);
+    payload.extend_from_slice(&VERSION_WRITTEN.to_le_bytes());
+    let checksum = CHECKSUM.checksum(&payload);
+    payload.extend_from_slice(&checksum.to_le_bytes());
+    payload
+}
+
+/// Bytes that a value takes in a snapshot, its type not counted. The peers may pack long strings; this is without.
+#[must_use]
+pub fn serialized_len(entry: &Entry) -> usize {
+    encode(entry).len() - 1
+}
+
+/// The value of a payload under a key. Costs the length of the payload, and what the value takes.
+///
+/// # Errors
+/// The payload is damaged.
+pub fn restore(payload: &[u8], key: &[u8], limits: &Limits) -> Result<Entry, Damaged> {
+    let (content, footer) =
+        payload.split_at_checked(payload.len().wrapping_sub(FOOTER_BYTES)).ok_or(Damaged::Footer)?;
+    let (version, checksum) = footer.split_at(2);
+    let version = version.try_into().map(u16::from_le_bytes).map_err(|_| Damaged::Footer)?;
+    let expected = CHECKSUM.checksum(&payload[..payload.len() - 8]).to_le_bytes();
+    if version > VERSION_READ_MAX || checksum != expected {
+        return Err(Damaged::Footer);
+    }
+    let mut reader = Reader::new(content);
+    let entry = decode(&mut reader, key, limits).ok_or(Damaged::Content)?;
+    if reader.is_empty() { Ok(entry) } else { Err(Damaged::Content) }
+}
+
+#[cfg(test)]
+mod tests {
+    use larder_store::{Attributes, NewValue};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::value::tests::{LIMITS, entries};
+
+    proptest! {
+        /// A value survives the way out and back, with its encoding.
+        #[test]
+        fn what_is_dumped_is_restored(entry in entries()) {
+            let payload = dump(&entry);
+            let back = restore(&payload, b"other", &LIMITS).unwrap();
+            prop_assert_eq!(dump(&back), payload);
+            prop_assert_eq!((back.value_type(), back.encoding_name()), (entry.value_type(), entry.encoding_name()));
+            prop_assert_eq!(back.size(), entry.size());
+        }
+
+        /// Nothing damaged is let in, and nothing panics, even under a checksum that is right.
+        #[test]
+        fn damage_is_refused(entry in entries(), at in any::<usize>(), bit in 0..8_u32, cut in any::<usize>()) {
+            let mut payload = dump(&entry);
+            let place = at % payload.len();
+            payload[place] ^= 1 << bit;
+            prop_assert!(restore(&payload, b"k", &LIMITS).is_err());
+            let content = payload.len() - FOOTER_BYTES;
+            let mut sealed = payload[..content.min(cut % (content + 1)).max(1)].to_vec();
+            sealed.extend_from_slice(&VERSION_WRITTEN.to_le_bytes());
+            sealed.extend_from_slice(&CHECKSUM.checksum(&sealed).to_le_bytes());
+            if let Ok(entry) = restore(&sealed, b"k", &LIMITS) {
+                let _ = dump(&entry);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_judged(bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 0..24_u8) {
+            let mut sealed = vec![kind];
+            sealed.extend_from_slice(&bytes);
+            sealed.extend_from_slice(&VERSION_WRITTEN.to_le_bytes());
+            sealed.extend_from_slice(&CHECKSUM.checksum(&sealed).to_le_bytes());
+            let _ = restore(&sealed, b"k", &LIMITS);
+        }
+    }
+
+    #[test]
+    fn payloads_are_those_of_redis() {
+        // As redis-server 7.0 dumps the string "10" and the string "hello".
+        let ten = b"\x00\xc0\x0a\x0a\x00";
+        let entry = Entry::new(b"k", 0, &Attributes::default(), NewValue::Int(10));
+        assert!(dump(&entry).starts_with(ten));
+        let hello = Entry::new(b"k", 0, &Attributes::default(), NewValue::of(b"hello"));
+        assert!(dump(&hello).starts_with(b"\x00\x05hello\x0a\x00"));
+        assert_eq!(restore(b"", b"k", &LIMITS).unwrap_err(), Damaged::Footer);
+        let mut later = dump(&hello);
+        later[7] = 81;
+        assert_eq!(restore(&later, b"k", &LIMITS).unwrap_err(), Damaged::Footer);
+    }
+}
