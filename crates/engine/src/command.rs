@@ -322,6 +322,9 @@ impl Flags {
     /// Works on a slot that is being moved here without being asked for.
     pub const ASKING: Flags = Flags(1 << 21);
 
+    /// Reads, and may leave something for replicas all the same.
+    pub const MAY_REPLICATE: Flags = Flags(1 << 22);
+
     const NAMES: [(Flags, &'static str); 18] = [
         (Flags::WRITE, "write"),
         (Flags::READONLY, "readonly"),

@@ -54,7 +54,8 @@ impl Turn<'_> {
             return None;
         }
         let (paused, until) = self.node.pause.in_force(time.now)?;
-        let waits = paused == Paused::All || row.command.flags.has(Flags::WRITE);
+        let waits =
+            paused == Paused::All || row.command.flags.has_any(Flags::WRITE.and(Flags::MAY_REPLICATE));
         waits.then_some(until)
     }
 

@@ -25,7 +25,14 @@ pub enum Damaged {
 /// The payload of a value.
 #[must_use]
 pub fn dump(entry: &Entry) -> Vec<u8> {
-    let mut payload = encode(entry);
+    sealed(&encode(entry))
+}
+
+/// A content with the version and the checksum that make a payload of it.
+#[must_use]
+pub fn sealed(content: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(content.len() + FOOTER_BYTES);
+    payload.extend_from_slice(content);
     payload.extend_from_slice(&VERSION_WRITTEN.to_le_bytes());
     let checksum = CHECKSUM.checksum(&payload);
     payload.extend_from_slice(&checksum.to_le_bytes());
@@ -83,9 +90,7 @@ mod tests {
             payload[place] ^= 1 << bit;
             prop_assert!(restore(&payload, b"k", &LIMITS).is_err());
             let content = payload.len() - FOOTER_BYTES;
-            let mut sealed = payload[..content.min(cut % (content + 1)).max(1)].to_vec();
-            sealed.extend_from_slice(&VERSION_WRITTEN.to_le_bytes());
-            sealed.extend_from_slice(&CHECKSUM.checksum(&sealed).to_le_bytes());
+            let sealed = sealed(&payload[..content.min(cut % (content + 1)).max(1)]);
             if let Ok(entry) = restore(&sealed, b"k", &LIMITS) {
                 let _ = dump(&entry);
             }
@@ -93,11 +98,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_judged(bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 0..24_u8) {
-            let mut sealed = vec![kind];
-            sealed.extend_from_slice(&bytes);
-            sealed.extend_from_slice(&VERSION_WRITTEN.to_le_bytes());
-            sealed.extend_from_slice(&CHECKSUM.checksum(&sealed).to_le_bytes());
-            let _ = restore(&sealed, b"k", &LIMITS);
+            let _ = restore(&sealed(&[&[kind], &bytes[..]].concat()), b"k", &LIMITS);
         }
     }
 

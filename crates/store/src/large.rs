@@ -1,6 +1,6 @@
 //! Collections too large to be packed, whatever their type.
 
-use crate::entry::{NewValue, Packing, Type};
+use crate::entry::{NewValue, Packing, SLOW_TO_FREE_BYTES, Type};
 use crate::hashtable::{Fields, Hashtable, Members};
 use crate::list::List;
 use crate::zset::SortedSet;
@@ -80,7 +80,7 @@ impl Large {
     pub fn is_slow_to_free(&self) -> bool {
         /// Freeing so many takes about as long as unmapping a block of that size.
         const ELEMENTS: usize = 1024;
-        self.len() > ELEMENTS
+        self.len() > ELEMENTS || self.memory_bytes() > SLOW_TO_FREE_BYTES
     }
 }
 

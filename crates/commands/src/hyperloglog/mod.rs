@@ -49,7 +49,7 @@ const PFCOUNT: Command = Command {
         notes: "RW because the estimate is kept in the value.",
         ..KeySpec::all(Access::READ_AND_CACHE)
     }],
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::MAY_REPLICATE),
     run: pfcount,
     ..Command::PLAIN
 };
