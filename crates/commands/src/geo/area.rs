@@ -61,9 +61,7 @@ pub(super) fn cover(centre: Place, shape: Shape) -> Vec<Range<f64>> {
     for row in rows(steps) {
         cells.extend(columns(steps).map(|column| interleaved(column.rem_euclid(1 << steps) as u32, row)));
     }
-    // The centre's own cell first, as in Redis: clients see the order where they ask for none.
-    let own = centre.score() as u64 >> (2 * (STEPS - steps));
-    cells.sort_unstable_by_key(|cell| (*cell != own, *cell));
+    cells.sort_unstable();
     cells.dedup();
     let shift = 2 * (STEPS - steps);
     let mut ranges: Vec<Range<f64>> =
