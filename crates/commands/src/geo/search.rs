@@ -17,27 +17,31 @@ pub(super) const COMMANDS: &[Command] =
 
 const GEOSEARCH: Command = Command {
     name: "geosearch",
-    syntax: "key <FROMMEMBER member | FROMLONLAT longitude:double latitude:double> \
-             <BYRADIUS radius:double <M | KM | FT | MI> | BYBOX width:double height:double <M | KM | FT | MI>> \
+    syntax: "key <<FROMMEMBER member | FROMLONLAT longitude:double latitude:double> \
+             <BYRADIUS radius:double <M | KM | FT | MI> | BYBOX width:double height:double <M | KM | FT | MI>> | \
+             BYPOLYGON num-vertices:integer longitude1:double latitude1:double longitude2:double latitude2:double \
+             longitude:double latitude:double [longitude:double latitude:double ...]> \
              [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
-    summary: "Returns the places within a circle or a box.",
+    summary: "Returns the places within a circle, a box or a polygon.",
     group: Group::Geo,
     since: "6.2.0",
     complexity: "O(N+log M) where N is the number of places in the cells around the area and M the number of members",
     arity: Arity::AtLeast(7),
     keys: &[KeySpec::one(Access::READ)],
     flags: Flags::READONLY,
-    history: &[("7.0.0", "Units may be in capitals.")],
+    history: &[("7.0.0", "Units may be in capitals."), ("9.0.0", "Added the option BYPOLYGON.")],
     run: geosearch,
     ..Command::PLAIN
 };
 
 const GEOSEARCHSTORE: Command = Command {
     name: "geosearchstore",
-    syntax: "destination source <FROMMEMBER member | FROMLONLAT longitude:double latitude:double> \
-             <BYRADIUS radius:double <M | KM | FT | MI> | BYBOX width:double height:double <M | KM | FT | MI>> \
+    syntax: "destination source <<FROMMEMBER member | FROMLONLAT longitude:double latitude:double> \
+             <BYRADIUS radius:double <M | KM | FT | MI> | BYBOX width:double height:double <M | KM | FT | MI>> | \
+             BYPOLYGON num-vertices:integer longitude1:double latitude1:double longitude2:double latitude2:double \
+             longitude:double latitude:double [longitude:double latitude:double ...]> \
              [ASC | DESC] [COUNT count [ANY]] [STOREDIST]",
-    summary: "Stores the places within a circle or a box.",
+    summary: "Stores the places within a circle, a box or a polygon.",
     arity: Arity::AtLeast(8),
     keys: &[KeySpec::one(Access::OVERWRITE), KeySpec::at(2, Access::READ)],
     flags: Flags::WRITE.and(Flags::DENY_OOM),
@@ -143,7 +147,7 @@ fn run(cx: &mut Context<'_>, form: (Form, bool), source: usize) -> CommandResult
     let args = cx.args;
     let (search, found) = read(&mut db, cx.key(source), |set| {
         let search = Search::parse(args, form, set)?;
-        let found = match (set, search.centre, search.shape) {
+        let found = match (set, search.centre, &search.shape) {
             (Some(set), Centre::At(centre) | Centre::Member(Some(centre)), Some(shape)) => {
                 within(set, centre, shape, &search)
             }
@@ -161,7 +165,7 @@ fn run(cx: &mut Context<'_>, form: (Form, bool), source: usize) -> CommandResult
 }
 
 /// The places within a shape, in the order and number that is wanted.
-fn within(set: SortedSetRef<'_>, centre: Place, shape: Shape, search: &Search<'_>) -> Vec<Found> {
+fn within(set: SortedSetRef<'_>, centre: Place, shape: &Shape, search: &Search<'_>) -> Vec<Found> {
     let enough = if search.any { search.count.unwrap_or(usize::MAX) } else { usize::MAX };
     let mut found = Vec::new();
     for scores in cover(centre, shape) {

@@ -1,8 +1,9 @@
 //! What GEOSEARCH and its older relatives were asked.
 
+use larder_store::parse_integer;
 use larder_store::zset::SortedSetRef;
 
-use super::area::Shape;
+use super::area::{Polygon, Shape};
 use super::place::Place;
 use super::unit;
 use crate::prelude::*;
@@ -158,20 +159,27 @@ impl<'a> Search<'a> {
             && is_word(word, "fromlonlat")
             && words.len() >= 2
             && !matches!(self.centre, Centre::Member(_))
+            && !matches!(self.shape, Some(Shape::Polygon(_)))
         {
             self.centre = Centre::At(Place::parse(words.value()?, words.value()?)?);
         } else if searches
             && is_word(word, "byradius")
             && words.len() >= 2
-            && !matches!(self.shape, Some(Shape::Box { .. }))
+            && matches!(self.shape, None | Some(Shape::Circle { .. }))
         {
             self.set_radius(words)?;
         } else if searches
             && is_word(word, "bybox")
             && words.len() >= 3
-            && !matches!(self.shape, Some(Shape::Circle { .. }))
+            && matches!(self.shape, None | Some(Shape::Box { .. }))
         {
             self.set_box(words)?;
+        } else if searches
+            && is_word(word, "bypolygon")
+            && words.len() >= 2
+            && matches!((self.centre, &self.shape), (Centre::Unsaid, None) | (_, Some(Shape::Polygon(_))))
+        {
+            self.set_polygon(words)?;
         } else {
             return Ok(false);
         }
@@ -206,6 +214,24 @@ impl<'a> Search<'a> {
         }
         self.metres = unit::parse(words.value()?)?;
         self.shape = Some(Shape::Box { width: width * self.metres, height: height * self.metres });
+        Ok(())
+    }
+
+    /// A polygon tells its centre itself.
+    fn set_polygon(&mut self, words: &mut ArgsFrom<'_>) -> Result<(), CommandError> {
+        const VERTICES_MIN: usize = 3;
+        let told = words.value()?;
+        let told = parse_integer(told).and_then(|count| i32::try_from(count).ok());
+        let count = told.ok_or(CommandError::line("ERR invalid number of vertices"))?;
+        let count = usize::try_from(count).unwrap_or(0);
+        if count < VERTICES_MIN || count > words.len() / 2 {
+            return Err(CommandError::line("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices"));
+        }
+        let vertices = (0..count).map(|_| Place::parse(words.value()?, words.value()?));
+        let polygon = Polygon(vertices.collect::<Result<_, _>>()?);
+        self.metres = 1.0;
+        self.centre = Centre::At(polygon.centre());
+        self.shape = Some(Shape::Polygon(polygon));
         Ok(())
     }
 
