@@ -553,8 +553,9 @@ fn unknown_command(args: Args<'_>) -> CommandError {
         if shown.len() >= ERROR_ARGS_MAX {
             break;
         }
+        let room = ERROR_ARGS_MAX - shown.len();
         shown.push('\'');
-        shown.push_str(&printable(argument, ERROR_ARGS_MAX - shown.len()));
+        shown.push_str(&printable(argument, room));
         shown.push_str("' ");
     }
     CommandError::UnknownCommand(name.into(), shown.into())
