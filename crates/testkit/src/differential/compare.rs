@@ -41,6 +41,7 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("object|help", Treatment::Unsent, "a text for people"),
     ("object|idletime", Treatment::Loose, "small integers that all keys share in Redis also age together"),
     ("pexpiretime", Treatment::Within(2000), "the clocks are read at different moments"),
+    ("pfselftest", Treatment::Unsent, "takes Redis seconds, by which times to live then differ"),
     ("ping", Treatment::Exact, "a reply by itself"),
     ("pttl", Treatment::Within(2000), "the clocks are read at different moments"),
     ("randomkey", Treatment::Loose, "chosen by chance"),
