@@ -1,12 +1,13 @@
-//! HSET, HMSET, HSETNX and HDEL: changing fields.
+//! HSET, HMSET, HSETNX, HDEL and HGETDEL: changing fields.
 
 use larder_store::hash::{FieldSet, HashMut};
 use larder_store::{Missing, Type};
 
 use super::{change, limits};
+use crate::element::reply_found;
 use crate::prelude::*;
 
-pub(super) const COMMANDS: &[Command] = &[HDEL, HMSET, HSET, HSETNX];
+pub(super) const COMMANDS: &[Command] = &[HDEL, HGETDEL, HMSET, HSET, HSETNX];
 
 const SET: Event = Event::hash("hset");
 const DELETED: Event = Event::hash("hdel");
@@ -58,6 +59,18 @@ const HDEL: Command = Command {
     history: &[("2.4.0", "Accepts several fields.")],
     run: hdel,
     ..HSET
+};
+
+const HGETDEL: Command = Command {
+    name: "hgetdel",
+    syntax: "key FIELDS numfields field [field ...]",
+    summary: "Returns the values of fields and removes them, and the hash with its last field.",
+    since: "8.0.0",
+    arity: Arity::AtLeast(5),
+    keys: &[KeySpec::one(Access::READ_AND_DELETE)],
+    history: &[],
+    run: hgetdel,
+    ..HDEL
 };
 
 fn hset(cx: &mut Context<'_>) -> CommandResult {
@@ -112,5 +125,36 @@ fn hdel(cx: &mut Context<'_>) -> CommandResult {
         (removed, (removed > 0).then_some(DELETED))
     })?;
     cx.reply.integer(removed.unwrap_or(0) as i64);
+    Ok(Outcome::Reply)
+}
+
+fn hgetdel(cx: &mut Context<'_>) -> CommandResult {
+    if !is_word(cx.args.at(2), "fields") {
+        let line = "ERR Mandatory argument FIELDS is missing or not at the right position";
+        return Err(CommandError::line(line));
+    }
+    let mut words = cx.args.from(3);
+    let told = words.integer()?;
+    if usize::try_from(told) != Ok(words.len()) {
+        let line = "ERR numfields should be greater than 0 and match the provided number of fields";
+        return Err(CommandError::line(line));
+    }
+    let mut db = cx.lock()?;
+    let (key, limits) = (cx.key(0), limits(cx.settings));
+    let (fields, reply) = (words.clone(), &mut cx.reply);
+    let found = db.change_collection(key, Type::Hash, Missing::Leave, |entry| {
+        let mut hash = HashMut::of(entry, limits);
+        let mut removed = false;
+        reply.array(fields.len());
+        for field in fields {
+            reply_found(reply, hash.as_ref().value(field));
+            removed |= hash.remove(field);
+        }
+        ((), removed.then_some(DELETED))
+    })?;
+    if found.is_none() {
+        cx.reply.array(words.len());
+        words.for_each(|_| cx.reply.null());
+    }
     Ok(Outcome::Reply)
 }
