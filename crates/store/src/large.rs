@@ -3,6 +3,7 @@
 use crate::entry::{NewValue, Packing, SLOW_TO_FREE_BYTES, Type};
 use crate::hashtable::{Fields, Hashtable, Members};
 use crate::list::List;
+use crate::stream::Stream;
 use crate::zset::SortedSet;
 
 /// Leaves looked at to tell how much memory a collection takes.
@@ -31,6 +32,8 @@ pub enum Large {
     Set(Hashtable<Members>),
     /// A sorted set.
     SortedSet(SortedSet),
+    /// A stream, which is larger than the others.
+    Stream(Box<Stream>),
 }
 
 impl Large {
@@ -43,6 +46,7 @@ impl Large {
             Large::List(_) => Type::List,
             Large::Set(_) => Type::Set,
             Large::SortedSet(_) => Type::SortedSet,
+            Large::Stream(_) => Type::Stream,
         }
     }
 
@@ -54,6 +58,7 @@ impl Large {
             Large::List(list) => list.len(),
             Large::Set(members) => members.len(),
             Large::SortedSet(set) => set.len(),
+            Large::Stream(stream) => stream.len(),
         }
     }
 
@@ -71,6 +76,7 @@ impl Large {
             Large::List(list) => list.memory_bytes(SAMPLE),
             Large::Set(members) => members.memory_bytes(SAMPLE),
             Large::SortedSet(set) => set.memory_bytes(SAMPLE),
+            Large::Stream(stream) => stream.memory_bytes(SAMPLE),
         };
         crate::size_class(size_of::<Large>()) + elements
     }

@@ -23,6 +23,7 @@ mod records;
 pub mod set;
 mod size_class;
 mod slab;
+pub mod stream;
 mod stripe;
 mod sync;
 pub mod table;
