@@ -5,8 +5,7 @@ const NAMES: &str = "\
     acl asking bgrewriteaof bgsave blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin cluster \
     discard eval eval_ro evalsha evalsha_ro exec failover fcall fcall_ro function migrate module multi \
     psubscribe psync publish pubsub punsubscribe readonly readwrite replconf save script spublish ssubscribe \
-    subscribe sunsubscribe sync unsubscribe unwatch watch xack xadd xautoclaim xclaim xdel xgroup xinfo xlen \
-    xpending xrange xread xreadgroup xrevrange xsetid xtrim";
+    subscribe sunsubscribe sync unsubscribe unwatch watch";
 
 /// Whether a command of this name is only missing, and no mistake.
 #[must_use]

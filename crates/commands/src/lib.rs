@@ -20,6 +20,7 @@ mod prelude;
 mod server;
 mod set;
 mod sorted_set;
+mod stream;
 mod string;
 mod timeout;
 
@@ -45,6 +46,7 @@ pub fn command_table() -> CommandTable {
         server::COMMANDS,
         set::COMMANDS,
         sorted_set::COMMANDS,
+        stream::COMMANDS,
         string::COMMANDS,
     ];
     CommandTable::new(&families.concat())

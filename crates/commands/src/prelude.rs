@@ -1,7 +1,7 @@
 //! What nearly every handler needs.
 
 pub(crate) use larder_engine::{
-    Access, Args, ArgsFrom, Arity, Command, CommandError, CommandResult, Context, Flags, Group, KeySpec,
-    Locked, Outcome, Scope, is_word,
+    Access, Args, ArgsFrom, Arity, Command, CommandError, CommandResult, Context, FindKeys, Flags, Group,
+    KeySpec, Locked, Outcome, Scope, is_word,
 };
 pub(crate) use larder_store::{Attributes, Event, Key, NewValue, UnixMillis, Value};

@@ -477,6 +477,16 @@ pub enum FindKeys {
         /// The first place at which it may stand.
         from: usize,
     },
+    /// The first half of the arguments from an index on, which the function finds; the index follows the first of these words, at or
+    /// after an index.
+    FirstHalf {
+        /// The word.
+        word: &'static str,
+        /// The first place at which it may stand.
+        from: usize,
+        /// Finds the first key.
+        find: fn(Args<'_>) -> Option<usize>,
+    },
     /// One key at most, behind an option that the function finds. Clients are told that they cannot know.
     Optional(fn(Args<'_>) -> Option<usize>),
 }
@@ -554,6 +564,12 @@ impl KeySpec {
                     None => return Ok(Indices::NONE),
                 }
             }
+            FindKeys::FirstHalf { find, .. } => match find(args).filter(|first| *first < args.len()) {
+                Some(first) if (args.len() - first).is_multiple_of(2) => {
+                    (first, (first + args.len()) / 2 - 1, 1)
+                }
+                _ => return Err(InvalidKeys),
+            },
             FindKeys::Optional(find) => match find(args) {
                 Some(index) => (index, index, 1),
                 None => return Ok(Indices::NONE),

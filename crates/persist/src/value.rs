@@ -9,6 +9,7 @@ use larder_store::hash::{self, FieldSet, HashMut, HashRef};
 use larder_store::list::{self, End, ListLimit, ListMut};
 use larder_store::listpack::{self, Listpack};
 use larder_store::set::{self, SetLimits, SetMut, SetRef};
+use larder_store::stream::ChunkLimits;
 use larder_store::zset::{self, Direction, SortedSetMut, SortedSetRef};
 use larder_store::{
     Attributes, Content, Element, Entry, Large, NewValue, PackedLimits, Packing, Type, Value, intset,
@@ -18,6 +19,7 @@ use crate::reader::Reader;
 use crate::writer::{write_element, write_len, write_raw, write_string};
 use crate::ziplist::{read_ziplist, read_zipmap};
 
+mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -35,10 +37,13 @@ mod number {
     pub(super) const SORTED_SET_ZIPLIST: u8 = 12;
     pub(super) const HASH_ZIPLIST: u8 = 13;
     pub(super) const LIST_OF_ZIPLISTS: u8 = 14;
+    pub(super) const STREAM: u8 = 15;
     pub(super) const HASH_LISTPACK: u8 = 16;
     pub(super) const SORTED_SET_LISTPACK: u8 = 17;
     pub(super) const LIST_OF_LISTPACKS: u8 = 18;
+    pub(super) const STREAM_WITH_COUNTS: u8 = 19;
     pub(super) const SET_LISTPACK: u8 = 20;
+    pub(super) const STREAM_WITH_ACTIVITY: u8 = 21;
 }
 
 /// What a node of a list is.
@@ -56,6 +61,8 @@ pub struct Limits {
     pub set: SetLimits,
     /// Of sorted sets.
     pub sorted_set: PackedLimits,
+    /// Of the chunks of streams.
+    pub stream: ChunkLimits,
 }
 
 /// Number of the type and content.
@@ -118,6 +125,10 @@ pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
                 out.extend_from_slice(&score.to_le_bytes());
             });
         }
+        (Content::Large(Large::Stream(stream)), _) => {
+            out.push(number::STREAM_WITH_COUNTS);
+            stream::encode(&mut out, stream);
+        }
     }
     out
 }
@@ -170,6 +181,9 @@ pub(crate) fn decode(reader: &mut Reader<'_>, key: &[u8], limits: &Limits) -> Op
                 _ => None,
             }
         }),
+        number::STREAM => new.stream(reader, stream::Form::First),
+        number::STREAM_WITH_COUNTS => new.stream(reader, stream::Form::WithCounts),
+        number::STREAM_WITH_ACTIVITY => new.stream(reader, stream::Form::WithActivity),
         _ => None,
     }
 }
@@ -265,6 +279,11 @@ impl Builder<'_> {
             }
         }
         Self::finished(entry)
+    }
+
+    fn stream(&self, reader: &mut Reader<'_>, form: stream::Form) -> Option<Entry> {
+        let stream = stream::decode(reader, form, self.limits.stream)?;
+        Some(self.empty(stream.into_value()))
     }
 }
 

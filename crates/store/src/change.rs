@@ -23,6 +23,8 @@ pub enum EventClass {
     Expired,
     /// `e`: a key was evicted.
     Evicted,
+    /// Nobody hears of it.
+    Untold,
 }
 
 /// A keyspace notification: class and name, such as `$` and `incrby`.
@@ -79,6 +81,8 @@ impl Event {
 
     /// The event of a key that expired.
     pub const EXPIRED: Event = Event { class: EventClass::Expired, name: "expired" };
+    /// No event: the key has changed, but the peers tell nobody (an acknowledgement of a stream's entry).
+    pub const UNTOLD: Event = Event { class: EventClass::Untold, name: "" };
     /// The event of a deleted key.
     pub const DELETED: Event = Event::generic("del");
 }

@@ -121,6 +121,11 @@ impl Stream {
         self.chunks.leaves().count()
     }
 
+    /// The entries of each chunk, in order.
+    pub fn chunks(&self) -> impl Iterator<Item = impl Iterator<Item = StreamEntry<'_>>> {
+        self.chunks.leaves().map(Chunk::entries)
+    }
+
     /// The id of the first entry.
     #[must_use]
     pub fn first_id(&self) -> Option<StreamId> {
@@ -240,6 +245,12 @@ impl Stream {
         Arc::make_mut(self.groups.as_mut()?).get_mut(name)
     }
 
+    /// A group, to be changed, as [`Stream::group_mut`]; and the entries, which are not.
+    pub fn group_beside_entries(&mut self, name: &[u8]) -> Option<(&mut Group, StreamEntries<'_>)> {
+        let group = Arc::make_mut(self.groups.as_mut()?).get_mut(name)?;
+        Some((group, StreamEntries(&self.chunks)))
+    }
+
     /// All groups, to be changed, as [`Stream::group_mut`].
     pub fn groups_mut(&mut self) -> impl Iterator<Item = &mut Group> {
         self.groups.iter_mut().flat_map(|groups| Arc::make_mut(groups).values_mut())
@@ -265,5 +276,17 @@ impl Stream {
             .map(|(name, group)| name.len() + size_of::<Group>() + group.memory_bytes(sample))
             .sum();
         crate::size_class(size_of::<Stream>()) + self.chunks.memory_bytes(sample) + groups
+    }
+}
+
+/// The entries of a stream while one of its groups is changed.
+#[derive(Clone, Copy)]
+pub struct StreamEntries<'a>(&'a Tree<Chunk>);
+
+impl StreamEntries<'_> {
+    /// Whether there is an entry of an id.
+    #[must_use]
+    pub fn contains(self, id: StreamId) -> bool {
+        self.0.leaf(by(id)).is_some_and(|chunk| chunk.find(id).is_some())
     }
 }

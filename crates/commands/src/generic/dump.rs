@@ -4,7 +4,7 @@ use larder_persist::{Damaged, Limits, dump as payload_of, restore as value_of};
 use larder_store::{AccessPolicy, BLOCK_MIN_BYTES, idle_for};
 
 use crate::prelude::*;
-use crate::{hash, list, set, sorted_set};
+use crate::{hash, list, set, sorted_set, stream};
 
 pub(super) const COMMANDS: &[Command] = &[DUMP, RESTORE, RESTORE_ASKING];
 
@@ -152,5 +152,6 @@ fn limits(cx: &Context<'_>) -> Limits {
         list: list::limit(cx.settings),
         set: set::limits(cx.settings),
         sorted_set: sorted_set::limits(cx.settings),
+        stream: stream::limits(cx.settings),
     }
 }

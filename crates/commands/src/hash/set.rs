@@ -141,7 +141,7 @@ fn hgetdel(cx: &mut Context<'_>) -> CommandResult {
     }
     let mut db = cx.lock()?;
     let (key, limits) = (cx.key(0), limits(cx.settings));
-    let (fields, reply) = (words.clone(), &mut cx.reply);
+    let (fields, reply) = (words, &mut cx.reply);
     let found = db.change_collection(key, Type::Hash, Missing::Leave, |entry| {
         let mut hash = HashMut::of(entry, limits);
         let mut removed = false;

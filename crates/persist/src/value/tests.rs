@@ -1,4 +1,5 @@
-use larder_store::Encoding;
+use larder_store::stream::{Group, Pending, Stream, StreamId};
+use larder_store::{Encoding, UnixMillis};
 use proptest::prelude::*;
 
 use super::*;
@@ -8,6 +9,7 @@ pub(crate) const LIMITS: Limits = Limits {
     list: ListLimit::Elements(6),
     set: SetLimits { intset_entries: 6, packed: PackedLimits { entries: 6, value_bytes: 20 } },
     sorted_set: PackedLimits { entries: 6, value_bytes: 20 },
+    stream: ChunkLimits { bytes: 4096, entries: 6 },
 };
 
 fn word() -> impl Strategy<Value = Vec<u8>> {
@@ -23,7 +25,7 @@ fn word() -> impl Strategy<Value = Vec<u8>> {
 /// Values of every type and encoding.
 pub(crate) fn entries() -> impl Strategy<Value = Entry> {
     let words = || prop::collection::vec((word(), word(), -1000..1000_i32), 1..20);
-    (0..6_u8, words()).prop_map(|(kind, words)| {
+    (0..7_u8, words()).prop_map(|(kind, words)| {
         let new = |value: NewValue<'_>| Entry::new(b"key", 0, &Attributes::default(), value);
         match kind {
             0 => new(NewValue::of(&words[0].0)),
@@ -57,6 +59,7 @@ pub(crate) fn entries() -> impl Strategy<Value = Entry> {
                 }
                 entry
             }
+            5 => new(stream_of(&words).into_value()),
             _ => {
                 let mut entry = new(zset::empty());
                 for (member, _, number) in &words {
@@ -66,6 +69,29 @@ pub(crate) fn entries() -> impl Strategy<Value = Entry> {
             }
         }
     })
+}
+
+/// A stream with deleted entries and a group.
+fn stream_of(words: &[(Vec<u8>, Vec<u8>, i32)]) -> Stream {
+    let mut stream = Stream::default();
+    let mut group = Group::new(StreamId::MIN, Some(1));
+    let consumers = [b"one", b"two"].map(|name| group.add_consumer(name, UnixMillis(5)));
+    for (number, (field, value, more)) in words.iter().enumerate() {
+        let id = StreamId {
+            millis: stream.last_id.millis + u64::from(more % 3 == 0),
+            sequence: stream.last_id.sequence + 1 + more.unsigned_abs() as u64,
+        };
+        let name: &[u8] = if number % 4 == 3 { field } else { b"name" };
+        let fields = [(Element::of(name), Element::of(value))];
+        stream.append(id, fields.into_iter(), name.len() + value.len(), LIMITS.stream);
+        let consumer = consumers[number % 2];
+        group.put_pending(Pending { id, consumer, delivered_at: UnixMillis(9), deliveries: number as u64 });
+        if more % 7 == 0 {
+            stream.delete(id);
+        }
+    }
+    stream.add_group(b"group", group);
+    stream
 }
 
 fn read(payload: &[u8]) -> Option<Entry> {

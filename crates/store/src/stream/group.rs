@@ -53,6 +53,11 @@ impl Consumer {
     pub fn pending_len(&self) -> usize {
         self.pending.len()
     }
+
+    /// The ids of the entries that it has not acknowledged, in order.
+    pub fn pending_ids(&self) -> impl Iterator<Item = StreamId> + use<'_> {
+        self.pending.from(StreamId::MIN)
+    }
 }
 
 /// A consumer group.
@@ -88,7 +93,7 @@ impl Group {
     }
 
     /// The consumers, by their names.
-    pub fn consumers(&self) -> impl Iterator<Item = &Consumer> {
+    pub fn consumers(&self) -> impl Iterator<Item = &Consumer> + Clone {
         self.names.values().map(|number| self.consumer(*number))
     }
 

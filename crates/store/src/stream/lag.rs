@@ -16,9 +16,10 @@ impl Stream {
         Some(self.entries_added.wrapping_sub(read) as i64)
     }
 
-    /// Notes that a group is given an entry: what it has read, and where it is.
-    pub fn read_count_after(&self, group: &Group, id: StreamId) -> Option<u64> {
-        match group.entries_read {
+    /// How many entries a group has read when it is given the entry of an id, if that can be told; it had read so many before.
+    #[must_use]
+    pub fn read_count_after(&self, entries_read: Option<u64>, id: StreamId) -> Option<u64> {
+        match entries_read {
             Some(read) if !self.has_deleted_from(id) => Some(read + 1),
             read if self.entries_added == 0 => read,
             _ => self.entries_until(id),
@@ -32,7 +33,8 @@ impl Stream {
     }
 
     /// How many entries were ever added up to an id, if that can be told.
-    fn entries_until(&self, id: StreamId) -> Option<u64> {
+    #[must_use]
+    pub fn entries_until(&self, id: StreamId) -> Option<u64> {
         let first = match self.first_id() {
             _ if self.entries_added == 0 => return Some(0),
             None if id <= self.last_id => return Some(self.entries_added),

@@ -24,6 +24,7 @@
 //! | `*n` `%n` `~n` `>n` | array, map, set, push: the elements follow, a line each, two spaces deeper |
 //! | `*n any` | an array in any order; maps and sets always are |
 //! | `*n pairs` | an array of arrays, whose elements RESP2 has one after the other |
+//! | `%n pairs` | a map, for which RESP2 has an array of arrays of a key and its value |
 //! | `:/regex/` `"/regex/"` `/regex/` | a scalar of this kind, or of any, whose text matches |
 //!
 //! | directive | |

@@ -176,9 +176,9 @@ impl Parser {
                 let elements: Result<_, String> = (0..count).map(|_| self.pattern(depth + 1)).collect();
                 Ok(Pattern::Elements(sequence, elements?))
             }
-            Opened::Map(count) => {
+            Opened::Map(form, count) => {
                 let pair = |_| Ok((self.pattern(depth + 1)?, self.pattern(depth + 1)?));
-                Ok(Pattern::Map((0..count).map(pair).collect::<Result<_, String>>()?))
+                Ok(Pattern::Map(form, (0..count).map(pair).collect::<Result<_, String>>()?))
             }
         }
     }

@@ -16,7 +16,16 @@ pub(super) enum Pattern {
     /// An array, or a push.
     Elements(Sequence, Vec<Pattern>),
     /// A map, in any order.
-    Map(Vec<(Pattern, Pattern)>),
+    Map(MapForm, Vec<(Pattern, Pattern)>),
+}
+
+/// What RESP2 has instead of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MapForm {
+    /// An array of keys, each followed by its value.
+    Flat,
+    /// An array of arrays of a key and its value.
+    Pairs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +53,7 @@ pub(super) enum Sequence {
 pub(super) enum Opened {
     Whole(Pattern),
     Elements(Sequence, usize),
-    Map(usize),
+    Map(MapForm, usize),
 }
 
 /// Reads one line.
@@ -63,7 +72,10 @@ pub(super) fn open(line: &str) -> Result<Opened, String> {
         }
         '~' => Ok(Opened::Elements(Sequence::Set, number(rest.strip_suffix(" any").unwrap_or(rest))?)),
         '>' => Ok(Opened::Elements(Sequence::Push, number(rest)?)),
-        '%' => Ok(Opened::Map(number(rest)?)),
+        '%' => match rest.strip_suffix(" pairs") {
+            Some(count) => Ok(Opened::Map(MapForm::Pairs, number(count)?)),
+            None => Ok(Opened::Map(MapForm::Flat, number(rest)?)),
+        },
         '#' => match rest {
             "t" => whole(Value::Boolean(true)),
             "f" => whole(Value::Boolean(false)),
@@ -165,22 +177,39 @@ impl Pattern {
                         Sequence::ArrayInAnyOrder | Sequence::Set => can_pair(values.len(), fits),
                     }
             }
-            Pattern::Map(patterns) => {
-                let pairs: Vec<(&Value, &Value)> = match (protocol, value) {
-                    (Protocol::Resp3, Value::Map(pairs)) => {
-                        pairs.iter().map(|(key, value)| (key, value)).collect()
-                    }
-                    (Protocol::Resp2, Value::Array(values)) if values.len() == 2 * patterns.len() => {
-                        values.chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect()
-                    }
-                    _ => return false,
-                };
+            Pattern::Map(form, patterns) => {
+                let Some(pairs) = form.pairs(value, protocol) else { return false };
                 let fits = |pattern: usize, pair: usize| {
                     let ((key, value), pair): (&(Pattern, Pattern), _) = (&patterns[pattern], pairs[pair]);
                     key.matches(pair.0, protocol) && value.matches(pair.1, protocol)
                 };
                 patterns.len() == pairs.len() && can_pair(pairs.len(), fits)
             }
+        }
+    }
+}
+
+impl MapForm {
+    /// The keys with their values, if it has this form.
+    fn pairs(self, value: &Value, protocol: Protocol) -> Option<Vec<(&Value, &Value)>> {
+        match (self, protocol, value) {
+            (_, Protocol::Resp3, Value::Map(pairs)) => {
+                Some(pairs.iter().map(|(key, value)| (key, value)).collect())
+            }
+            (MapForm::Flat, Protocol::Resp2, Value::Array(values)) if values.len().is_multiple_of(2) => {
+                Some(values.chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect())
+            }
+            (MapForm::Pairs, Protocol::Resp2, Value::Array(values)) => {
+                let pairs = values.iter().map(|pair| match pair {
+                    Value::Array(pair) => match &pair[..] {
+                        [key, value] => Some((key, value)),
+                        _ => None,
+                    },
+                    _ => None,
+                });
+                pairs.collect()
+            }
+            _ => None,
         }
     }
 }
@@ -305,10 +334,14 @@ mod tests {
 
     #[test]
     fn a_map_is_flat_in_resp2() {
-        let pattern = Pattern::Map(vec![(scalar("\"a\""), scalar(":1")), (scalar("\"b\""), scalar(":2"))]);
+        let patterns = vec![(scalar("\"a\""), scalar(":1")), (scalar("\"b\""), scalar(":2"))];
+        let pattern = Pattern::Map(MapForm::Flat, patterns.clone());
         let key = |name: &str| Value::Bulk(name.into());
         let flat = [key("b"), Value::Integer(2), key("a"), Value::Integer(1)];
         let pairs = vec![(key("b"), Value::Integer(2)), (key("a"), Value::Integer(1))];
-        assert_matches(&pattern, &Value::Array(flat.into()), &Value::Map(pairs));
+        assert_matches(&pattern, &Value::Array(flat.into()), &Value::Map(pairs.clone()));
+        let in_pairs = pairs.iter().map(|(key, value)| Value::Array(vec![key.clone(), value.clone()]));
+        let pattern = Pattern::Map(MapForm::Pairs, patterns);
+        assert_matches(&pattern, &Value::Array(in_pairs.collect()), &Value::Map(pairs));
     }
 }

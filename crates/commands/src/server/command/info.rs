@@ -95,7 +95,7 @@ fn key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
     reply.bulk(b"begin_search");
     match spec.find {
         FindKeys::Optional(_) => search(reply, "unknown", &[]),
-        FindKeys::After { word, from } => keyword(reply, word, from),
+        FindKeys::After { word, from } | FindKeys::FirstHalf { word, from, .. } => keyword(reply, word, from),
         FindKeys::Range { .. } | FindKeys::Counted { .. } => {
             search(reply, "index", &[("index", spec.begin as i64)]);
         }
@@ -110,6 +110,9 @@ fn key_spec(reply: &mut Reply<'_>, spec: &KeySpec) {
             search(reply, "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", step as i64)]);
         }
         FindKeys::After { .. } => search(reply, "range", &[("lastkey", 0), ("keystep", 1), ("limit", 0)]),
+        FindKeys::FirstHalf { .. } => {
+            search(reply, "range", &[("lastkey", -1), ("keystep", 1), ("limit", 2)]);
+        }
         FindKeys::Optional(_) => search(reply, "unknown", &[]),
     }
 }

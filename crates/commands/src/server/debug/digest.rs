@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use larder_store::hash::HashRef;
 use larder_store::list::{End, ListRef};
 use larder_store::set::SetRef;
+use larder_store::stream::{Order, Stream, StreamId};
 use larder_store::zset::{Direction, SortedSetRef};
 use larder_store::{DbIndex, Digits, Element, Entry, Touch, Type};
 use sha1::{Digest as _, Sha1};
@@ -80,11 +81,21 @@ impl Signature {
             Type::Hash => HashRef::of(entry).each(0, usize::MAX, |field, value| {
                 self.combine_pair(field, value.text(&mut Digits::default()));
             }),
-            Type::Stream => unreachable!("there are no streams"),
+            Type::Stream => self.mix_entries(Stream::of(entry)),
         }
         if entry.expires_at().is_some() {
             self.combine(b"!!expire!!");
         }
+    }
+
+    fn mix_entries(&mut self, stream: &Stream) {
+        stream.each((StreamId::MIN, StreamId::MAX), Order::Ascending, usize::MAX, |entry| {
+            self.mix(format!("{}.{}", entry.id.millis, entry.id.sequence).as_bytes());
+            for (name, value) in entry.fields() {
+                self.mix_element(name);
+                self.mix_element(value);
+            }
+        });
     }
 
     fn text(&self) -> String {
