@@ -53,7 +53,7 @@ impl Terms {
     }
 
     fn claim(&self, group: &mut ConsumerGroup, consumer: ConsumerNumber, pending: Pending) {
-        let once_more = pending.deliveries.saturating_add(u64::from(!self.just_id));
+        let once_more = pending.deliveries + u64::from(!self.just_id);
         let deliveries = self.deliveries.unwrap_or(once_more);
         group.put_pending(Pending { consumer, delivered_at: self.at, deliveries, ..pending });
         group.consumer_mut(consumer).active_at = Some(self.now);

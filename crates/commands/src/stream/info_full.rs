@@ -63,5 +63,5 @@ fn reply_consumer(reply: &mut Reply<'_>, group: &ConsumerGroup, consumer: &Consu
 
 fn reply_delivery(reply: &mut Reply<'_>, pending: Pending) {
     reply.integer(pending.delivered_at.0);
-    reply.unsigned(pending.deliveries);
+    reply.integer(pending.deliveries as i64);
 }

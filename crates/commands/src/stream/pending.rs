@@ -115,7 +115,7 @@ fn list(reply: &mut Reply<'_>, group: &ConsumerGroup, filter: &Filter<'_>, now: 
         reply_id(reply, pending.id);
         reply.bulk(group.consumer(pending.consumer).name());
         reply.integer(idle(now, pending).max(0));
-        reply.unsigned(pending.deliveries);
+        reply.integer(pending.deliveries as i64);
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) enum Treatment {
     Exact,
     /// Its replies hold the same elements.
     AnyOrder,
-    /// Its replies are equal, or integers that differ by this at most.
+    /// Its replies are equal, but for integers that differ by this at most.
     Within(u64),
     /// What it answers is not looked at, unless one side answers an error.
     Loose,
@@ -57,25 +57,34 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("swapdb", Treatment::Exact, "acts on the keyspace"),
     ("ttl", Treatment::Within(2), "the clocks are read at different moments"),
     ("wait", Treatment::Unsent, "waits for replicas that are not there, for ever when told so"),
+    ("xgroup|help", Treatment::Unsent, "a text for people"),
+    ("xinfo|consumers", Treatment::Loose, "idle times, and one more since 7.2"),
+    ("xinfo|help", Treatment::Unsent, "a text for people"),
+    ("xinfo|stream", Treatment::Loose, "times, and the nodes of a radix tree"),
+    ("xpending", Treatment::Within(100_000), "idle times"),
+    ("xsetid", Treatment::Unsent, "before 7.2 it lets the last id become smaller than deleted ones"),
     ("zrandmember", Treatment::Loose, "chosen by chance"),
     ("zscan", Treatment::Loose, "cursors are places in the hash"),
 ];
 
-/// Options that servers of these versions do not know although they are newer than the options: Redis and Valkey have gone
-/// separate ways since 7.2.
-const UNKNOWN: &[(&str, &[&str], Range<Version>, &str)] = &[(
-    "bitop",
-    &["DIFF", "DIFF1", "ANDOR", "ONE"],
-    VALKEY_ALONE,
-    "Redis has them since 8.2, Valkey has not",
-)];
+/// Options that are not sent to servers of these versions: those that they do not know although they are newer than the options
+/// (Redis and Valkey have gone separate ways since 7.2), and those that make no replies to compare.
+const UNSENT: &[(&str, &[&str], Range<Version>, &str)] = &[
+    ("bitop", &["DIFF", "DIFF1", "ANDOR", "ONE"], VALKEY_ALONE, "Redis has them since 8.2, Valkey has not"),
+    ("xadd", &["*", "~"], ALWAYS, "the clocks are read at different moments, and chunks end elsewhere"),
+    ("xread", &["BLOCK"], ALWAYS, "waits"),
+    ("xreadgroup", &["BLOCK"], ALWAYS, "waits"),
+    ("xtrim", &["~"], ALWAYS, "chunks end elsewhere"),
+];
+
+const ALWAYS: Range<Version> = Version(0, 0, 0)..Version(u32::MAX, 0, 0);
 
 /// The versions that only Valkey has had.
 const VALKEY_ALONE: Range<Version> = Version(9, 0, 0)..Version(u32::MAX, 0, 0);
 
-/// Whether a server of this version lacks an option of a command although it is newer than the option.
-pub(super) fn is_unknown(full_name: &str, option: &str, version: Version) -> bool {
-    UNKNOWN.iter().any(|(name, options, versions, _)| {
+/// Whether an option of a command is not sent to a server of this version, although it is newer than the option.
+pub(super) fn is_unsent(full_name: &str, option: &str, version: Version) -> bool {
+    UNSENT.iter().any(|(name, options, versions, _)| {
         *name == full_name && options.contains(&option) && versions.contains(&version)
     })
 }
@@ -160,6 +169,13 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         applies: |_, _, ours| is_error(ours, "ERR unknown type name") || is_error(ours, "ERR invalid cursor"),
     },
     Difference { command: "sscan", reason: CURSOR, versions: BEFORE_CURSORS, applies: no_cursor },
+    Difference { command: "xread", reason: UNBALANCED, versions: BEFORE_UNBALANCED, applies: unbalanced },
+    Difference {
+        command: "xreadgroup",
+        reason: UNBALANCED,
+        versions: BEFORE_UNBALANCED,
+        applies: unbalanced,
+    },
     Difference { command: "zrank", reason: WITH_SCORE, versions: BEFORE_WITH_SCORE, applies: fourth_word },
     Difference { command: "zrevrank", reason: WITH_SCORE, versions: BEFORE_WITH_SCORE, applies: fourth_word },
     Difference { command: "zscan", reason: CURSOR, versions: BEFORE_CURSORS, applies: no_cursor },
@@ -170,6 +186,13 @@ const BEFORE_CURSORS: Range<Version> = Version(0, 0, 0)..Version(8, 0, 0);
 
 fn no_cursor(_: &[Vec<u8>], _: &Value, ours: &Value) -> bool {
     is_error(ours, "ERR invalid cursor")
+}
+
+const UNBALANCED: &str = "before 7.2 the text named XREAD only";
+const BEFORE_UNBALANCED: Range<Version> = Version(0, 0, 0)..Version(7, 2, 0);
+
+fn unbalanced(_: &[Vec<u8>], theirs: &Value, ours: &Value) -> bool {
+    is_error(theirs, "ERR Unbalanced") && is_error(ours, "ERR Unbalanced")
 }
 
 const WITH_SCORE: &str = "the option WITHSCORE came with 7.2";
@@ -219,11 +242,7 @@ pub(super) fn judge(
     let equal = match treatment(full_name, group) {
         Treatment::Unsent | Treatment::Exact => oracle == ours,
         Treatment::AnyOrder => sorted(oracle) == sorted(ours),
-        Treatment::Within(tolerance) => match (oracle, ours) {
-            // Negative ones are no times.
-            (Value::Integer(oracle @ 0..), Value::Integer(ours @ 0..)) => oracle.abs_diff(*ours) <= tolerance,
-            _ => oracle == ours,
-        },
+        Treatment::Within(tolerance) => is_within(tolerance, oracle, ours),
         Treatment::Loose => match (oracle, ours) {
             (Value::Error(_), _) | (_, Value::Error(_)) => oracle == ours,
             _ => true,
@@ -242,6 +261,18 @@ pub(super) fn judge(
         }
         Some(difference) => Verdict::Meant(difference.reason),
         None => Verdict::Different,
+    }
+}
+
+/// Whether two replies are the same, but for integers that differ by this at most. Negative ones are no times.
+fn is_within(tolerance: u64, oracle: &Value, ours: &Value) -> bool {
+    match (oracle, ours) {
+        (Value::Integer(oracle @ 0..), Value::Integer(ours @ 0..)) => oracle.abs_diff(*ours) <= tolerance,
+        (Value::Array(oracle), Value::Array(ours)) => {
+            let mut pairs = oracle.iter().zip(ours);
+            oracle.len() == ours.len() && pairs.all(|(oracle, ours)| is_within(tolerance, oracle, ours))
+        }
+        _ => oracle == ours,
     }
 }
 
@@ -311,7 +342,7 @@ mod tests {
         let table = larder_commands::command_table();
         let treated = TREATMENTS.iter().map(|(name, ..)| *name);
         let named = treated.chain(DIFFERENCES.iter().map(|difference| difference.command));
-        for name in named.chain(UNKNOWN.iter().map(|(name, ..)| *name)) {
+        for name in named.chain(UNSENT.iter().map(|(name, ..)| *name)) {
             assert!(table.find_full(name.as_bytes()).is_some(), "{name}");
         }
     }

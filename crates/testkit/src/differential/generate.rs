@@ -1,10 +1,12 @@
 //! Requests made from the rows of the commands.
 
+use std::cell::Cell;
+
 use larder_engine::syntax::{self, Argument, Kind, Multiple};
 use larder_engine::{CommandTable, Flags, Group};
 
-use super::compare::{Treatment, is_unknown, treatment};
-use super::values::{argument, value};
+use super::compare::{Treatment, is_unsent, treatment};
+use super::values::{argument, stream_argument, value};
 use crate::chance::Chance;
 use crate::peer::Version;
 
@@ -23,6 +25,8 @@ pub(super) struct Generator {
     commands: Vec<Form>,
     /// The places of those that may create keys.
     creating: Vec<usize>,
+    /// How many requests were made: the ids of streams grow with them.
+    requests: Cell<u64>,
 }
 
 /// A command as requests are made of it.
@@ -57,7 +61,7 @@ impl Generator {
             let later: Vec<&str> =
                 later.flat_map(|(_, text)| text.split(|c: char| !c.is_alphanumeric())).collect();
             let is_newer =
-                |word: &String| later.contains(&word.as_str()) || is_unknown(&full_name, word, oracle);
+                |word: &String| later.contains(&word.as_str()) || is_unsent(&full_name, word, oracle);
             let (newer, options) = tokens(&arguments).into_iter().partition(is_newer);
             if row.command.flags.has(Flags::DENY_OOM) {
                 creating.push(commands.len());
@@ -65,7 +69,7 @@ impl Generator {
             let name = full_name.split('|').map(str::to_owned).collect();
             commands.push(Form { name, group: row.command.group, arguments, options, newer });
         }
-        Generator { commands, creating }
+        Generator { commands, creating, requests: Cell::new(0) }
     }
 
     /// The names of the commands that requests are made of.
@@ -88,10 +92,12 @@ impl Generator {
     /// A request.
     pub(super) fn request(&self, chance: &mut Chance) -> Vec<Vec<u8>> {
         let form = self.form(chance);
+        self.requests.set(self.requests.get() + 1);
         let mut words: Vec<Vec<u8>> = form.name.iter().map(|word| cased(word, chance)).collect();
         let named = words.len();
         let (newer, group) = (&form.newer[..], form.group);
-        let mut writer = Writer { words: &mut words, chance, newer, group, keys_left: None };
+        let number = self.requests.get();
+        let mut writer = Writer { words: &mut words, chance, newer, group, number, keys_left: None };
         form.arguments.iter().for_each(|argument| writer.argument(argument));
         if chance.percent(6) {
             disturb(&mut words, named, &form.options, chance);
@@ -115,6 +121,8 @@ struct Writer<'a> {
     chance: &'a mut Chance,
     newer: &'a [String],
     group: Group,
+    /// Which request it is.
+    number: u64,
     /// How many keys are to come, by the number given before them.
     keys_left: Option<usize>,
 }
@@ -172,7 +180,11 @@ impl Writer<'_> {
                 self.keys_left = Some(count);
             }
             _ => {
-                let value = argument(of, self.group, self.chance);
+                let of_stream = match self.group {
+                    Group::Stream => stream_argument(of, self.number, self.chance),
+                    _ => None,
+                };
+                let value = of_stream.unwrap_or_else(|| argument(of, self.group, self.chance));
                 self.words.push(value);
             }
         }

@@ -106,6 +106,42 @@ pub(super) fn argument(argument: &Argument, group: Group, chance: &mut Chance) -
     }
 }
 
+/// A value for an argument of a stream's command that has values of its own; they are ids that grow with the number of the request.
+pub(super) fn stream_argument(argument: &Argument, number: u64, chance: &mut Chance) -> Option<Vec<u8>> {
+    // A request in twenty or so adds an entry: ids that are read lie among the last few hundred.
+    let recent = |chance: &mut Chance| number.saturating_sub(chance.below(400) as u64);
+    let id = |millis: u64, chance: &mut Chance| match chance.below(3) {
+        0 => format!("{millis}"),
+        _ => format!("{millis}-{}", chance.below(3)),
+    };
+    if chance.percent(3) {
+        return None;
+    }
+    let text = match argument.name.as_str() {
+        "id" if chance.percent(40) => {
+            let sequence = if chance.percent(50) { "*" } else { "0" };
+            format!("{number}-{sequence}")
+        }
+        "id" | "lastid" | "last-id" => {
+            let millis = recent(chance);
+            id(millis, chance)
+        }
+        "start" | "end" if chance.percent(40) => (*chance.pick(&["-", "+"])).to_owned(),
+        "start" | "end" => {
+            let (millis, open) = (recent(chance), if chance.percent(20) { "(" } else { "" });
+            format!("{open}{}", id(millis, chance))
+        }
+        "threshold" if chance.percent(50) => chance.below(30).to_string(),
+        "threshold" => recent(chance).to_string(),
+        "group" => (*chance.pick(&["g", "h"])).to_owned(),
+        "consumer" => (*chance.pick(&["one", "two", "three"])).to_owned(),
+        // What has been pending for so long does not depend on the clock.
+        "min-idle-time" => (*chance.pick(&["0", "0", "-1", "99999999999999", "x"])).to_owned(),
+        _ => return None,
+    };
+    Some(text.into_bytes())
+}
+
 /// A member or an element: few, so that they are met again; sometimes too long to be packed.
 fn member(chance: &mut Chance) -> Vec<u8> {
     match chance.below(20) {
