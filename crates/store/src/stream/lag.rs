@@ -9,6 +9,10 @@ impl Stream {
         if self.entries_added == 0 {
             return Some(0);
         }
+        // A group that has yet to come to the first entry has all of them before it, however many were trimmed.
+        if self.first_id().is_some_and(|first| group.last_id < first && self.max_deleted_id < first) {
+            return Some(self.len() as i64);
+        }
         let read = match group.entries_read {
             Some(read) if !self.has_deleted_from(group.last_id) => read,
             _ => self.entries_until(group.last_id)?,
