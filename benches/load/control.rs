@@ -52,6 +52,22 @@ impl Control {
         }
     }
 
+    /// Deletes a key, which has to be there.
+    pub(crate) fn delete(&mut self, key: &str) -> Result<()> {
+        match self.command(&["DEL", key])? {
+            Reply::Integer(1) => Ok(()),
+            other => bail!("DEL {key} answered {other:?}"),
+        }
+    }
+
+    /// Whether a key is there.
+    pub(crate) fn exists(&mut self, key: &str) -> Result<bool> {
+        match self.command(&["EXISTS", key])? {
+            Reply::Integer(count) => Ok(count == 1),
+            other => bail!("EXISTS {key} answered {other:?}"),
+        }
+    }
+
     /// How many keys the server counts.
     pub(crate) fn count(&mut self) -> Result<u64> {
         match self.wire {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use crate::client::{self, Pass, Plan, Shape};
+use crate::collection;
 use crate::cpu;
 use crate::expiry;
 use crate::interrupt;
@@ -18,7 +19,7 @@ use crate::work::{Data, Event, LatencyWork};
 /// A phase without the event, the probe alone.
 const QUIET: &str = "quiet";
 /// The phase with the event.
-const EVENT: &str = "event";
+pub(crate) const EVENT: &str = "event";
 /// The same writes, to keys that are there already.
 const OVERWRITE: &str = "same load, no growth";
 
@@ -33,7 +34,8 @@ const SCAN_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// Whether the server has what the work needs.
 pub(crate) fn is_offered(server: &Server, work: &LatencyWork) -> bool {
-    !matches!(work.event, Event::Scan | Event::ExpireRamp) || server.peer.kind.wire() == Wire::Resp
+    let for_all = matches!(work.event, Event::Fill | Event::Flushall | Event::ExpireStorm);
+    for_all || server.peer.kind.wire() == Wire::Resp
 }
 
 /// Runs the event on a server that has just been started.
@@ -49,6 +51,8 @@ pub(crate) fn cell(server: &Server, work: &LatencyWork, round: u32) -> Result<La
         Event::ExpireStorm => expiry::storm(server, data, &mut probe),
         Event::ExpireRamp => expiry::ramp(server, data, &mut probe),
         Event::Scan => scan(server, data, &mut probe),
+        Event::SpopAll => collection::spop_all(server, work.keys, &mut probe),
+        Event::ZsetDelete => collection::zset_delete(server, work.keys, &mut probe),
     }?;
     Ok(LatencyCell {
         work: work.name.to_owned(),
@@ -79,7 +83,7 @@ impl Cost {
         Ok(Self { pid, probe_share, begun: (CpuTime::of(pid)?, Instant::now()) })
     }
 
-    fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         self.begun.1.elapsed().as_secs_f64()
     }
 
@@ -93,7 +97,8 @@ impl Cost {
     }
 }
 
-fn quiet(probe: &mut Probe) -> Result<()> {
+/// Watches the probe alone for a while.
+pub(crate) fn quiet(probe: &mut Probe) -> Result<()> {
     probe.enter(QUIET);
     interrupt::sleep(QUIET_TIME)?;
     probe.pause();
@@ -112,7 +117,7 @@ fn fill(server: &Server, data: Data, probe: &mut Probe) -> Result<Vec<Fact>> {
     let seconds = started_at.elapsed().as_secs_f64();
     probe.pause();
     probe.enter(OVERWRITE);
-    let mut again = Until { inner: Pass::write(data.keys), end: Instant::now() + QUIET_TIME, is_over: false };
+    let mut again = Until::new(Pass::write(data.keys), Instant::now() + QUIET_TIME);
     client::drive(shape, &requests, &mut again)?;
     probe.pause();
     let counted = server.control()?.count()?;
@@ -172,10 +177,16 @@ pub(crate) fn fact(name: &str, value: f64) -> Fact {
 }
 
 /// A plan that ends at a time, or by itself before.
-struct Until<P> {
+pub(crate) struct Until<P> {
     inner: P,
     end: Instant,
     is_over: bool,
+}
+
+impl<P> Until<P> {
+    pub(crate) fn new(inner: P, end: Instant) -> Self {
+        Self { inner, end, is_over: false }
+    }
 }
 
 impl<O, P: Plan<O>> Plan<O> for Until<P> {
@@ -197,7 +208,7 @@ mod tests {
     #[test]
     fn a_plan_with_an_end_asks_no_more_after_it() {
         let now = Instant::now();
-        let mut plan = Until { inner: Pass::write(100), end: now, is_over: false };
+        let mut plan = Until::new(Pass::write(100), now);
         assert_eq!(plan.next(), Some(Operation::Set(0)));
         plan.answered(now, 1, Duration::ZERO).unwrap();
         assert_eq!(plan.next(), None);

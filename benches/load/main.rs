@@ -4,6 +4,7 @@
 
 mod bars;
 mod client;
+mod collection;
 mod control;
 mod cpu;
 mod expiry;

@@ -15,7 +15,7 @@ pub(crate) enum Choice {
     All,
     /// The four rows that measure CPU time per command.
     Cpu,
-    /// The five rows that measure a probe's latency during an event.
+    /// The seven rows that measure a probe's latency during an event.
     Latency,
     /// GET:SET 10:1, 100-byte values, 1 M keys, 50 connections, no pipeline.
     GetSet,
@@ -52,6 +52,10 @@ pub(crate) enum Choice {
     ExpireRamp,
     /// A probe's latency while 10 M keys are scanned, and the CPU time of a SCAN call.
     Scan,
+    /// A probe's latency while a set of 10 M members is emptied by SPOP.
+    SpopAll,
+    /// A probe's latency while a sorted set of 10 M members is deleted.
+    ZsetDelete,
 }
 
 impl Choice {
@@ -178,6 +182,10 @@ pub(crate) enum Event {
     ExpireRamp,
     /// All keys are listed, ten a call.
     Scan,
+    /// The members of one set are popped, one a call.
+    SpopAll,
+    /// One sorted set is deleted.
+    ZsetDelete,
 }
 
 /// A row that measures a probe's latency during an event.
@@ -187,17 +195,19 @@ pub(crate) struct LatencyWork {
     pub(crate) name: &'static str,
     /// The event.
     pub(crate) event: Event,
-    /// The keys it concerns.
+    /// The keys it concerns; or the members of one.
     pub(crate) keys: u64,
 }
 
 /// The rows that measure a probe's latency during an event.
-pub(crate) const LATENCY_WORKS: [LatencyWork; 5] = [
+pub(crate) const LATENCY_WORKS: [LatencyWork; 7] = [
     LatencyWork { name: "fill", event: Event::Fill, keys: 20_000_000 },
     LatencyWork { name: "flushall", event: Event::Flushall, keys: 10_000_000 },
     LatencyWork { name: "expire-storm", event: Event::ExpireStorm, keys: 5_000_000 },
     LatencyWork { name: "expire-ramp", event: Event::ExpireRamp, keys: 5_000_000 },
     LatencyWork { name: "scan", event: Event::Scan, keys: 10_000_000 },
+    LatencyWork { name: "spop-all", event: Event::SpopAll, keys: 10_000_000 },
+    LatencyWork { name: "zset-delete", event: Event::ZsetDelete, keys: 10_000_000 },
 ];
 
 /// `count` scaled, for quick runs.

@@ -65,7 +65,7 @@ pub use pause::{Pause, Paused};
 pub use rates::{Rate, Rates};
 pub use recent::Peak;
 pub use safepoint::{Exclusive, Running, Safepoint};
-pub use stats::{CommandStats, Counter, StripeStats, WorkerStats};
+pub use stats::{CommandStats, Counter, Largest, StripeStats, WorkerStats};
 pub use table::{CommandTable, RenameError, Row};
 pub use waiting::Waiting;
 pub use worker::{Random, Worker};

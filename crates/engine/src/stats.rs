@@ -35,6 +35,26 @@ impl Counter {
     }
 }
 
+/// The largest of the numbers that one worker gives and everybody may read.
+#[derive(Debug, Default)]
+pub struct Largest(AtomicU64);
+
+impl Largest {
+    /// Takes a number into account; only the worker that owns it may.
+    #[inline]
+    pub fn note(&self, number: u64) {
+        if number > self.value() {
+            self.0.store(number, Ordering::Relaxed);
+        }
+    }
+
+    /// The largest number so far.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// One worker's counters.
 #[derive(Debug, Default)]
 pub struct WorkerStats {
@@ -72,6 +92,9 @@ pub struct WorkerStats {
     pub output_limit_exceeded: Counter,
     /// Requests that found a stripe in use and were tried again.
     pub contended: Counter,
+    /// The most nanoseconds that a request took without a pause: no request has held a stripe for longer. Brief ones count together,
+    /// as many as came in one batch.
+    pub longest_hold_nanos: Largest,
     /// Up to when all keys whose time had come in this worker's stripes are gone, in milliseconds since 1970; 0 before the worker
     /// has looked for the first time.
     pub expired_until: AtomicI64,
@@ -142,6 +165,7 @@ impl WorkerStats {
         ] {
             counter.reset();
         }
+        self.longest_hold_nanos.0.store(0, Ordering::Relaxed);
         self.errors.lock().clear();
     }
 }

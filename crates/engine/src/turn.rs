@@ -151,7 +151,9 @@ impl Turn<'_> {
             let rest = pending.resume.take().map(|resume| Rest { resume, reply_bytes });
             self.execute(pending.row, args, &pending.keys, time, rest)
         };
-        pending.nanos += self.node.host.time().nanos.saturating_sub(time.nanos);
+        let nanos = self.node.host.time().nanos.saturating_sub(time.nanos);
+        self.stats.longest_hold_nanos.note(nanos);
+        pending.nanos += nanos;
         let Some(Unfinished { resume, when, reply_bytes }) = unfinished else {
             self.client.shared.waiting.set(Waiting::No);
             self.end_pending(&pending, args, time);
@@ -293,6 +295,7 @@ impl Turn<'_> {
             if let Some(Unfinished { resume, when, reply_bytes }) = unfinished {
                 self.time_brief(batch, untimed..index, input, time);
                 let nanos = self.node.host.time().nanos.saturating_sub(time.nanos);
+                self.stats.longest_hold_nanos.note(nanos);
                 let (input, args) = copy_request(args);
                 let keys = keys.to_vec();
                 let pending = Pending { row, input, args, keys, when, resume, nanos, reply_bytes };
@@ -303,6 +306,7 @@ impl Turn<'_> {
             }
             let now = self.node.host.time();
             let nanos = now.nanos.saturating_sub(time.nanos);
+            self.stats.longest_hold_nanos.note(nanos);
             self.add_time(row, nanos, 1);
             if nanos >= self.settings.limits.nanos {
                 self.note_slow(row, args, nanos, now);
@@ -456,7 +460,9 @@ impl Turn<'_> {
         let is_brief = |request: &&Prepared| request.row.is_some_and(|row| row.command.is_brief());
         let Some(count) = NonZeroU64::new(requests.iter().filter(is_brief).count() as u64) else { return };
         let now = self.node.host.time();
-        let nanos_each = now.nanos.saturating_sub(time.nanos) / count;
+        let nanos = now.nanos.saturating_sub(time.nanos);
+        self.stats.longest_hold_nanos.note(nanos);
+        let nanos_each = nanos / count;
         *time = now;
         if nanos_each >= self.settings.limits.nanos {
             self.note_slow_brief(batch, range, input, nanos_each, now);

@@ -88,6 +88,16 @@ pub(crate) const METRICS: &[Metric] = &[
         help: "Times that a request found a part of the keyspace in use by another worker, and was tried again.",
         gather: |scrape, samples| samples.only(scrape.node.sum(|worker| worker.contended.value())),
     },
+    Metric {
+        name: "larder_longest_hold_seconds",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "The longest time that a request took without a pause: none has held a part of the keyspace for longer. Brief requests count together, as many as came at once.",
+        gather: |scrape, samples| {
+            let workers = scrape.node.stats.iter().map(|worker| worker.longest_hold_nanos.value());
+            samples.only(workers.max().unwrap_or(0) as f64 / 1e9);
+        },
+    },
 ];
 
 /// One counter of every command that was asked for at least once.
