@@ -307,7 +307,7 @@ impl<K: Kind> Hashtable<K> {
         0
     }
 
-    /// Bytes of memory that it holds, estimated from its first `sample` pages.
+    /// Bytes of memory that it holds, estimated from `sample` of its leaves if it has more.
     #[must_use]
     pub fn memory_bytes(&self, sample: usize) -> usize {
         self.tree.memory_bytes(sample)

@@ -90,7 +90,7 @@ impl List {
         self.chunks.leaves()
     }
 
-    /// Bytes of memory that it holds, estimated from its first `sample` chunks.
+    /// Bytes of memory that it holds, estimated from `sample` of its leaves if it has more.
     #[must_use]
     pub fn memory_bytes(&self, sample: usize) -> usize {
         self.chunks.memory_bytes(sample)

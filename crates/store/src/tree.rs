@@ -293,19 +293,24 @@ impl<L: Leaf> Tree<L> {
         self.leaves_from(|_| 0)
     }
 
-    /// Bytes of memory that it holds, estimated from its first `sample` leaves.
+    /// Bytes of memory that it holds: counted if it has `sample` leaves at most, else estimated from so many.
     #[must_use]
     pub fn memory_bytes(&self, sample: usize) -> usize {
         // A child's share of its parent, which is about two thirds full.
         let share = (size_of::<Child<L>>() + size_of::<L::Separator>()) * 3 / 2;
         let node = size_class(size_of::<Node<L>>() + size_of::<usize>());
-        let (mut bytes, mut elements) = (0, 0);
-        for leaf in self.leaves().take(sample) {
-            bytes += leaf.memory_bytes() + node + share;
-            elements += leaf.len();
+        let bytes = |leaf: &L| leaf.memory_bytes() + node + share;
+        let mut leaves = self.leaves();
+        let counted = leaves.by_ref().take(sample).map(bytes).sum();
+        if leaves.next().is_none() {
+            return counted;
         }
-        let all = bytes as u128 * self.len() as u128 / elements.max(1) as u128;
-        usize::try_from(all).unwrap_or(usize::MAX)
+        // A leaf is met as often as it has elements: what an element takes in it, on average, is what all take.
+        let ranks = (0..sample).map(|number| self.len() * number / sample);
+        let each = ranks
+            .filter_map(|rank| self.leaf_at(rank))
+            .map(|(leaf, _)| bytes(leaf) as f64 / leaf.len() as f64);
+        (each.sum::<f64>() / sample as f64 * self.len() as f64) as usize
     }
 
     #[inline]

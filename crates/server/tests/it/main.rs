@@ -26,6 +26,7 @@ mod lifecycle;
 mod limits;
 mod log;
 mod memcached;
+mod memory_usage;
 mod names;
 mod process;
 mod races;
