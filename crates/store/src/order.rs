@@ -1,4 +1,5 @@
-//! Members in the order of a number, then of their bytes: by which a sorted set is kept beside its hashtable.
+//! Members in the order of a number, then of their bytes: by which a sorted set is kept beside its hashtable, and the fields of
+//! a hash that expire.
 //!
 //! A tree (see [`mod@crate::tree`]) whose leaves hold a hundred or two of them. It knows ranks by counting, so a range of numbers
 //! is a range of ranks, found by one descent for each end. A member may be there under several numbers, but under each once.
@@ -66,6 +67,12 @@ impl Order {
         self.tree.change(by(|other, other_member| (other, other_member) <= (number, member)), |page| {
             page.remove_at(place_of(page, number, member));
         });
+    }
+
+    /// The lowest number.
+    #[inline]
+    pub(crate) fn lowest(&self) -> Option<f64> {
+        self.tree.first()?.indexes().first().copied()
     }
 
     /// The rank of a member that is there under a number.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{BLOCK_MIN_BYTES, Content, Entry, NewValue, Packing, Type, Value, class_bytes, length};
+use crate::UnixMillis;
 use crate::buffer::Buffer;
 use crate::intset::Intset;
 use crate::large::Large;
@@ -72,6 +73,33 @@ impl Entry {
             (Content::Packed(Packing::Listpack, bytes), _) => Listpack::new(bytes).len(),
             (Content::Packed(Packing::Intset, bytes), _) => Intset::new(bytes).len(),
             (Content::Large(large), _) => large.len(),
+        }
+    }
+
+    /// When the first field of a hash expires, if this is a hash with such fields.
+    #[inline]
+    #[must_use]
+    pub fn next_field_expiry(&self) -> Option<UnixMillis> {
+        match self.large() {
+            Some(Large::Hash(hash)) => hash.next_expiry(),
+            _ => None,
+        }
+    }
+
+    /// When it has to be looked at: the time of the key, or that of its first field to expire.
+    #[inline]
+    pub(crate) fn wakes_at(&self) -> Option<UnixMillis> {
+        match (self.expires_at(), self.next_field_expiry()) {
+            (Some(key), Some(field)) => Some(key.min(field)),
+            (key, field) => key.or(field),
+        }
+    }
+
+    /// Removes fields of a hash whose time has come, `limit` at most; returns how many.
+    pub fn remove_due_fields(&mut self, now: UnixMillis, limit: usize) -> usize {
+        match self.large_mut() {
+            Some(Large::Hash(hash)) => hash.remove_due(now, limit),
+            _ => 0,
         }
     }
 

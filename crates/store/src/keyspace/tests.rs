@@ -22,6 +22,8 @@ impl SideState for Told {
         self.0.push((change.db.0, change.key.to_vec(), change.effect, change.event.name));
     }
 
+    fn fields_expired(&mut self, _fields: usize) {}
+
     fn flushed(&mut self, db: DbIndex, keys: usize) {
         self.0.push((db.0, keys.to_string().into_bytes(), Effect::Removed, "flush"));
     }
