@@ -49,6 +49,7 @@ mod tests;
 mod value;
 
 pub use packed::Packed;
+pub(crate) use packed::earlier;
 pub use value::{
     BLOCK_MIN_BYTES, Block, Content, EMBSTR_MAX_BYTES, Encoding, NewValue, Packing, Type, Value, decimal_len,
     parse_integer,

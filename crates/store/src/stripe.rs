@@ -2,7 +2,7 @@
 
 use crate::access::AccessPolicy;
 use crate::change::{Change, Effect, Event, SideState};
-use crate::entry::{Attributes, Entry, NewValue, Type};
+use crate::entry::{Attributes, Entry, NewValue, Type, earlier};
 use crate::expire;
 use crate::keyspace::Keyspace;
 use crate::position::Key;
@@ -79,8 +79,12 @@ struct Scheduled {
 
 impl Scheduled {
     fn of(entry: &Entry) -> Scheduled {
-        let expires_fields = entry.next_field_expiry().is_some();
-        Scheduled { wakes_at: entry.wakes_at(), timed: entry.is_timed(), expires_fields }
+        let next_field = entry.next_field_expiry();
+        Scheduled {
+            wakes_at: earlier(entry.expires_at(), next_field),
+            timed: entry.is_timed(),
+            expires_fields: next_field.is_some(),
+        }
     }
 }
 
@@ -632,8 +636,8 @@ impl<S: SideState> StripeGuard<'_, S> {
     /// Adds an entry whose key is not there, or no longer.
     fn insert(&mut self, db: DbIndex, key: Key<'_>, mut entry: Entry, effect: Effect, event: Event) {
         let positioner = self.keyspace.positioner();
-        let (expires_at, next_field, wakes_at) =
-            (entry.expires_at(), entry.next_field_expiry(), entry.wakes_at());
+        let (expires_at, next_field) = (entry.expires_at(), entry.next_field_expiry());
+        let wakes_at = earlier(expires_at, next_field);
         entry.set_timed(wakes_at.is_some());
         let place = self.stripe.db_or_new(db);
         place.table.insert(key.position.within(), entry, &|key: &[u8]| positioner.position(key).within());

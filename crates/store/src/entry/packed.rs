@@ -89,10 +89,7 @@ impl Entry {
     /// When it has to be looked at: the time of the key, or that of its first field to expire.
     #[inline]
     pub(crate) fn wakes_at(&self) -> Option<UnixMillis> {
-        match (self.expires_at(), self.next_field_expiry()) {
-            (Some(key), Some(field)) => Some(key.min(field)),
-            (key, field) => key.or(field),
-        }
+        earlier(self.expires_at(), self.next_field_expiry())
     }
 
     /// Removes fields of a hash whose time has come, `limit` at most; returns how many.
@@ -142,6 +139,15 @@ impl Entry {
         // A long name makes the classes coarse.
         let room = (wanted + class_bytes(content) - content).min(len + len / 4 + ROOM_MAX_BYTES);
         if length::size(room) == length::size(wanted) { room } else { wanted }
+    }
+}
+
+/// The earlier of two times, if there are any.
+#[inline]
+pub(crate) fn earlier(one: Option<UnixMillis>, other: Option<UnixMillis>) -> Option<UnixMillis> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 
