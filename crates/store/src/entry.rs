@@ -399,11 +399,18 @@ impl Entry {
         class_bytes(self.content_bytes()) + pointee
     }
 
+    /// Whether the value lies elsewhere: in a block, or in a large collection.
+    #[inline]
+    #[must_use]
+    pub(crate) fn is_pointer(&self) -> bool {
+        self.encoding().is_pointer()
+    }
+
     /// Whether freeing takes long enough to be left to the background.
     #[inline]
     #[must_use]
     pub fn is_slow_to_free(&self) -> bool {
-        if !self.encoding().is_pointer() {
+        if !self.is_pointer() {
             return false;
         }
         match (self.value(), self.large()) {

@@ -69,25 +69,6 @@ impl Db {
     }
 }
 
-/// What the wheel and the counts know of an entry.
-#[derive(Clone, Copy)]
-struct Scheduled {
-    wakes_at: Option<UnixMillis>,
-    timed: bool,
-    expires_fields: bool,
-}
-
-impl Scheduled {
-    fn of(entry: &Entry) -> Scheduled {
-        let next_field = entry.next_field_expiry();
-        Scheduled {
-            wakes_at: earlier(entry.expires_at(), next_field),
-            timed: entry.is_timed(),
-            expires_fields: next_field.is_some(),
-        }
-    }
-}
-
 /// The keys that have an expiry: how many, and the sum of their expiries, from which the average follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expiries {
@@ -264,8 +245,11 @@ impl<S: SideState> StripeGuard<'_, S> {
             attributes.cas = Some(keyspace.next_cas());
         }
         let before = (entry.expires_at(), entry.is_timed());
-        let expires_fields = entry.next_field_expiry().is_some();
-        if entry.is_slow_to_free() {
+        let (mut lost_fields, mut slow_to_free) = (false, false);
+        if entry.is_pointer() {
+            (lost_fields, slow_to_free) = (entry.next_field_expiry().is_some(), entry.is_slow_to_free());
+        }
+        if slow_to_free {
             let mut new = Entry::new(key.bytes, entry.access(), &attributes, value);
             new.set_timed(before.1);
             keyspace.discard(std::mem::replace(&mut *entry, new));
@@ -273,7 +257,7 @@ impl<S: SideState> StripeGuard<'_, S> {
             entry.replace(&attributes, value);
         }
         drop(entry);
-        if expires_fields && let Some(place) = self.stripe.db_mut(db) {
+        if lost_fields && let Some(place) = self.stripe.db_mut(db) {
             place.expiring_hashes -= 1;
         }
         self.reschedule(db, key, location, before, attributes.expires_at);
@@ -362,16 +346,16 @@ impl<S: SideState> StripeGuard<'_, S> {
         }
         let keyspace = self.keyspace;
         let mut entry = self.accessed(db, location);
-        let before = (of == Type::Hash).then(|| Scheduled::of(&entry));
+        let first_field = entry.next_field_expiry();
         let (result, events) = change(&mut entry);
         let mut events = events.into_iter();
         let Some(event) = events.next() else { return Ok(Some(result)) };
         renew_cas(&mut entry, keyspace);
         let spent = entry.is_spent();
-        let expires_fields = entry.next_field_expiry().is_some();
+        let fields_moved = entry.next_field_expiry() != first_field;
         drop(entry);
-        if let Some(before) = before.filter(|before| before.expires_fields || expires_fields) {
-            self.reschedule_fields(db, key, location, before);
+        if fields_moved {
+            self.reschedule_fields(db, key, location, first_field);
         }
         self.changed(db, key.bytes, Effect::Modified, event);
         events.for_each(|event| self.changed(db, key.bytes, Effect::Noted, event));
@@ -624,12 +608,13 @@ impl<S: SideState> StripeGuard<'_, S> {
         event: Event,
     ) {
         let mut entry = self.entry_mut(db, location);
-        let (old, before) = (entry.expires_at(), Scheduled::of(&entry));
+        let (old, before) = (entry.expires_at(), (entry.wakes_at(), entry.is_timed()));
         entry.set_attributes(attributes);
-        let new = Scheduled::of(&entry);
+        let (new, wakes_at) = (attributes.expires_at, entry.wakes_at());
         drop(entry);
-        self.recount(db, old, attributes.expires_at);
-        self.rewatch(db, key, location, (before.wakes_at, before.timed), new.wakes_at);
+        if old != new {
+            self.rewatch(db, key, location, before, wakes_at, (old, new));
+        }
         self.changed(db, key.bytes, Effect::Modified, event);
     }
 
@@ -663,8 +648,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         entry
     }
 
-    /// Keeps counts and wheel right after an entry's expiry may have changed. With the time of the key alone: if it held fields that
-    /// expire, they are gone.
+    /// Keeps counts and wheel right after the expiry of a key may have changed, which holds no fields that expire, or no longer.
     #[inline]
     fn reschedule(
         &mut self,
@@ -675,30 +659,29 @@ impl<S: SideState> StripeGuard<'_, S> {
         new: Option<UnixMillis>,
     ) {
         if before.0 != new {
-            self.recount(db, before.0, new);
-            self.rewatch(db, key, location, before, new);
+            self.rewatch(db, key, location, before, new, (before.0, new));
         }
     }
 
-    /// Keeps counts and wheel right after the fields of a hash have changed.
-    fn reschedule_fields(&mut self, db: DbIndex, key: Key<'_>, location: Location, before: Scheduled) {
+    /// Keeps counts and wheel right after the first field of a hash to expire is another than before.
+    fn reschedule_fields(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        location: Location,
+        before: Option<UnixMillis>,
+    ) {
         let Some(place) = self.stripe.db_mut(db) else { return };
-        let new = Scheduled::of(&place.table.entry(location));
-        place.expiring_hashes += usize::from(new.expires_fields);
-        place.expiring_hashes -= usize::from(before.expires_fields);
-        self.rewatch(db, key, location, (before.wakes_at, before.timed), new.wakes_at);
+        let entry = place.table.entry(location);
+        let (expires_at, timed, new) = (entry.expires_at(), entry.is_timed(), entry.next_field_expiry());
+        place.expiring_hashes += usize::from(new.is_some());
+        place.expiring_hashes -= usize::from(before.is_some());
+        let before = (earlier(expires_at, before), timed);
+        self.rewatch(db, key, location, before, earlier(expires_at, new), (None, None));
     }
 
-    /// Keeps the counts right after the expiry of a key has changed.
-    #[inline]
-    fn recount(&mut self, db: DbIndex, old: Option<UnixMillis>, new: Option<UnixMillis>) {
-        if let Some(place) = self.stripe.db_mut(db) {
-            place.expiries.remove(old);
-            place.expiries.add(new);
-        }
-    }
-
-    /// Keeps the wheel right after an entry is to be looked at at another time: it must hold a node that comes up no later.
+    /// Keeps the wheel right after an entry is to be looked at at another time: it must hold a node that comes up no later. And the
+    /// counts, where the expiry of the key was and is another.
     #[inline]
     fn rewatch(
         &mut self,
@@ -707,13 +690,15 @@ impl<S: SideState> StripeGuard<'_, S> {
         location: Location,
         before: (Option<UnixMillis>, bool),
         new: Option<UnixMillis>,
+        expiries: (Option<UnixMillis>, Option<UnixMillis>),
     ) {
         let (old, timed) = before;
-        if old == new {
-            return;
-        }
         let covered = timed && matches!((old, new), (Some(old), Some(new)) if old <= new);
-        self.entry_mut(db, location).set_timed(new.is_some());
+        if let Some(place) = self.stripe.db_mut(db) {
+            place.table.entry_mut(location).set_timed(new.is_some());
+            place.expiries.remove(expiries.0);
+            place.expiries.add(expiries.1);
+        }
         if let (Some(at), false) = (new, covered) {
             self.watch(db, key, at);
         }
