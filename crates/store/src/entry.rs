@@ -22,7 +22,7 @@
 //! | 1 | ... in its 8-byte form |
 //! | 2 | client flags and item state follow |
 //! | 3 | a CAS unique follows |
-//! | 4 | timed: the wheel holds a node that comes up no later than the expiry |
+//! | 4 | timed: the wheel holds a node that comes up no later than the expiry, or the first one of a hash's fields |
 //! | 5 | reserved for the snapshot epoch |
 //! | 6 | fetched: read at least once since it was stored |
 //! | 7 | reserved for eviction |
@@ -307,7 +307,7 @@ impl Entry {
         }
     }
 
-    /// Whether the wheel holds a node that comes up no later than the expiry.
+    /// Whether the wheel holds a node that comes up no later than the expiry, or the first one of a hash's fields.
     #[inline]
     pub(crate) fn is_timed(&self) -> bool {
         self.byte(FLAGS) & TIMED != 0
