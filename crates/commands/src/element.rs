@@ -24,3 +24,9 @@ pub(crate) fn reply_found(reply: &mut Reply<'_>, found: Option<Element<'_>>) {
         None => reply.null(),
     }
 }
+
+/// Writes so many nulls: the elements of what does not exist.
+pub(crate) fn reply_nulls(reply: &mut Reply<'_>, len: usize) {
+    reply.array(len);
+    (0..len).for_each(|_| reply.null());
+}

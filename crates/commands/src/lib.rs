@@ -12,6 +12,7 @@ mod geo;
 mod hash;
 mod help;
 mod hyperloglog;
+mod lifetime;
 mod list;
 mod members;
 pub mod memcache;

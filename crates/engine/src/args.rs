@@ -60,6 +60,12 @@ impl<'a> Args<'a> {
         Args { input: self.input, spans: &self.spans[index..] }
     }
 
+    /// The arguments before an index.
+    #[must_use]
+    pub fn up_to(self, index: usize) -> Args<'a> {
+        Args { input: self.input, spans: &self.spans[..index] }
+    }
+
     /// Reads on from an index.
     #[must_use]
     pub fn from(self, index: usize) -> ArgsFrom<'a> {

@@ -1,8 +1,8 @@
 //! The keys of a request, locked.
 
 use larder_store::{
-    Attributes, DbIndex, Entry, Event, Key, Keyspace, Missing, Moment, NewValue, Position, StripeGuard,
-    Touch, Type, UnixMillis, WrongType, table::Borrowed,
+    Attributes, DbIndex, Entry, Event, Key, Keyspace, Missing, Moment, NewValue, Position, SideState as _,
+    StripeGuard, Touch, Type, UnixMillis, WrongType, table::Borrowed,
 };
 use smallvec::SmallVec;
 
@@ -135,17 +135,17 @@ impl<'a> Locked<'a> {
         self.stripe(key).find_type(db, key, of, Touch::No)
     }
 
-    /// Gives the entry of a collection to `change`, which returns its result and the event of what it did; see
+    /// Gives the entry of a collection to `change`, which returns its result and the events of what it did; see
     /// [`StripeGuard::change_collection`].
     ///
     /// # Errors
     /// The key holds another type.
-    pub fn change_collection<R>(
+    pub fn change_collection<R, E: IntoIterator<Item = Event>>(
         &mut self,
         key: Key<'_>,
         of: Type,
         missing: Missing<'_>,
-        change: impl FnOnce(&mut Entry) -> (R, Option<Event>),
+        change: impl FnOnce(&mut Entry) -> (R, E),
     ) -> Result<Option<R>, WrongType> {
         let db = self.db;
         self.stripe(key).change_collection(db, key, of, missing, change)
@@ -214,6 +214,14 @@ impl<'a> Locked<'a> {
     pub fn note(&mut self, key: Key<'_>, event: Event) {
         let db = self.db;
         self.stripe(key).note(db, key, event);
+    }
+
+    /// Counts fields of a hash that a command has let expire.
+    #[inline]
+    pub fn fields_expired(&mut self, key: Key<'_>, fields: usize) {
+        if fields > 0 {
+            self.stripe(key).side().fields_expired(fields);
+        }
     }
 
     /// Deletes a key; says whether it existed.

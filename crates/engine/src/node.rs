@@ -349,7 +349,9 @@ impl Node {
         self.rejected_connections.store(0, Ordering::Relaxed);
         let moment = moment(self.host.time().now, &self.settings());
         for stripe in 0..STRIPES {
-            self.keyspace.lock(stripe, moment).side().expired = 0;
+            let mut guard = self.keyspace.lock(stripe, moment);
+            let side = guard.side();
+            (side.expired, side.expired_fields) = (0, 0);
         }
     }
 

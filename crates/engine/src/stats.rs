@@ -177,6 +177,8 @@ pub struct StripeStats {
     pub changes: u64,
     /// Keys that expired.
     pub expired: u64,
+    /// Fields of hashes that expired.
+    pub expired_fields: u64,
     /// Keys that were evicted.
     pub evicted: u64,
 }
@@ -189,6 +191,10 @@ impl SideState for StripeStats {
             self.expired += u64::from(change.event.class == EventClass::Expired);
             self.evicted += u64::from(change.event.class == EventClass::Evicted);
         }
+    }
+
+    fn fields_expired(&mut self, fields: usize) {
+        self.expired_fields += fields as u64;
     }
 
     fn flushed(&mut self, _db: DbIndex, keys: usize) {

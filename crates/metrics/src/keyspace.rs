@@ -55,6 +55,13 @@ pub(crate) const METRICS: &[Metric] = &[
         gather: |scrape, samples| samples.only(scrape.stripes.expired),
     },
     Metric {
+        name: "larder_expired_fields_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Fields of hashes that went because their time had come.",
+        gather: |scrape, samples| samples.only(scrape.stripes.expired_fields),
+    },
+    Metric {
         name: "larder_evicted_keys_total",
         kind: Kind::Counter,
         labels: &[],

@@ -59,6 +59,7 @@ pub(crate) struct Scrape<'a> {
 pub(crate) struct StripeTotals {
     pub(crate) changes: u64,
     pub(crate) expired: u64,
+    pub(crate) expired_fields: u64,
     pub(crate) evicted: u64,
 }
 
@@ -72,6 +73,7 @@ impl<'a> Scrape<'a> {
             let side = guard.side();
             stripes.changes += side.changes;
             stripes.expired += side.expired;
+            stripes.expired_fields += side.expired_fields;
             stripes.evicted += side.evicted;
         }
         Scrape { node, settings, time, stripes }

@@ -10,5 +10,5 @@ mod value;
 mod writer;
 mod ziplist;
 
-pub use payload::{Damaged, VERSION_READ_MAX, VERSION_WRITTEN, dump, restore, sealed, serialized_len};
+pub use payload::{Damaged, VERSION_READ_MAX, dump, restore, sealed, serialized_len};
 pub use value::Limits;

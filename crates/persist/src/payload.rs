@@ -4,11 +4,9 @@ use crc::{CRC_64_REDIS, Crc};
 use larder_store::Entry;
 
 use crate::reader::Reader;
-use crate::value::{Limits, decode, encode};
+use crate::value::{Limits, decode, encode, version_of};
 
 const CHECKSUM: Crc<u64> = Crc::<u64>::new(&CRC_64_REDIS);
-/// The version that is written: what redis-server 7.0 reads.
-pub const VERSION_WRITTEN: u16 = 10;
 /// The highest version that is read: Valkey's; those of Redis end at 12.
 pub const VERSION_READ_MAX: u16 = 80;
 const FOOTER_BYTES: usize = 10;
@@ -28,12 +26,12 @@ pub fn dump(entry: &Entry) -> Vec<u8> {
     sealed(&encode(entry))
 }
 
-/// A content with the version and the checksum that make a payload of it.
+/// A content with the lowest version that has it, and the checksum, which make a payload of it.
 #[must_use]
 pub fn sealed(content: &[u8]) -> Vec<u8> {
     let mut payload = Vec::with_capacity(content.len() + FOOTER_BYTES);
     payload.extend_from_slice(content);
-    payload.extend_from_slice(&VERSION_WRITTEN.to_le_bytes());
+    payload.extend_from_slice(&version_of(content).to_le_bytes());
     let checksum = CHECKSUM.checksum(&payload);
     payload.extend_from_slice(&checksum.to_le_bytes());
     payload
@@ -45,7 +43,8 @@ pub fn serialized_len(entry: &Entry) -> usize {
     encode(entry).len() - 1
 }
 
-/// The value of a payload under a key. Costs the length of the payload, and what the value takes.
+/// The value of a payload under a key. Fields of a hash that have expired are there too: nobody here knows the time. Costs the
+/// length of the payload, and what the value takes.
 ///
 /// # Errors
 /// The payload is damaged.
@@ -59,7 +58,7 @@ pub fn restore(payload: &[u8], key: &[u8], limits: &Limits) -> Result<Entry, Dam
         return Err(Damaged::Footer);
     }
     let mut reader = Reader::new(content);
-    let entry = decode(&mut reader, key, limits).ok_or(Damaged::Content)?;
+    let entry = decode(&mut reader, version, key, limits).ok_or(Damaged::Content)?;
     if reader.is_empty() { Ok(entry) } else { Err(Damaged::Content) }
 }
 
@@ -97,7 +96,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_judged(bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 0..26_u8) {
+        fn any_bytes_are_judged(bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 0..28_u8) {
             let _ = restore(&sealed(&[&[kind], &bytes[..]].concat()), b"k", &LIMITS);
         }
     }

@@ -5,14 +5,15 @@
 
 use std::borrow::Cow;
 
-use larder_store::hash::{self, FieldSet, HashMut, HashRef};
+use larder_store::hash::{self, FieldSet, HashMut, LargeHash};
 use larder_store::list::{self, End, ListLimit, ListMut};
 use larder_store::listpack::{self, Listpack};
 use larder_store::set::{self, SetLimits, SetMut, SetRef};
 use larder_store::stream::ChunkLimits;
 use larder_store::zset::{self, Direction, SortedSetMut, SortedSetRef};
 use larder_store::{
-    Attributes, Content, Element, Entry, Large, NewValue, PackedLimits, Packing, Type, Value, intset,
+    Attributes, Content, Element, Entry, Large, NewValue, PackedLimits, Packing, Type, UnixMillis, Value,
+    intset, parse_integer,
 };
 
 use crate::reader::Reader;
@@ -44,6 +45,23 @@ mod number {
     pub(super) const STREAM_WITH_COUNTS: u8 = 19;
     pub(super) const SET_LISTPACK: u8 = 20;
     pub(super) const STREAM_WITH_ACTIVITY: u8 = 21;
+    /// Valkey's; to Redis it means something else.
+    pub(super) const HASH_WITH_EXPIRIES: u8 = 22;
+    /// Redis's, as is the next.
+    pub(super) const HASH_WITH_TTLS: u8 = 24;
+    pub(super) const HASH_LISTPACK_WITH_EXPIRIES: u8 = 25;
+}
+
+/// The version that is written unless the value needs a later one: what redis-server 7.0 reads.
+pub(crate) const VERSION: u16 = 10;
+/// From here on versions are Valkey's; those of Redis with hashes whose fields expire come between the two.
+pub(crate) const VERSION_OF_VALKEY: u16 = 80;
+/// What Valkey has in the place of the expiry of a field that stays.
+const NEVER: i64 = -1;
+
+/// The lowest version that has a content.
+pub(crate) fn version_of(content: &[u8]) -> u16 {
+    if content.first() == Some(&number::HASH_WITH_EXPIRIES) { VERSION_OF_VALKEY } else { VERSION }
 }
 
 /// What a node of a list is.
@@ -108,14 +126,7 @@ pub(crate) fn encode(entry: &Entry) -> Vec<u8> {
                 }
             }
         }
-        (Content::Large(Large::Hash(fields)), _) => {
-            out.push(number::HASH);
-            write_len(&mut out, fields.len());
-            HashRef::Large(fields).each(0, usize::MAX, |field, value| {
-                write_element(&mut out, field);
-                write_element(&mut out, value);
-            });
-        }
+        (Content::Large(Large::Hash(hash)), _) => encode_hash(&mut out, hash),
         (Content::Large(Large::SortedSet(set)), _) => {
             out.push(number::SORTED_SET);
             write_len(&mut out, set.len());
@@ -148,13 +159,43 @@ fn encode_set(out: &mut Vec<u8>, set: SetRef<'_>) {
     set.each(0, usize::MAX, |member| write_element(out, member));
 }
 
-/// The value whose type and content come next, under a key.
-pub(crate) fn decode(reader: &mut Reader<'_>, key: &[u8], limits: &Limits) -> Option<Entry> {
+/// With what has expired but is still there, as the peers write it: who reads it knows what time it is.
+fn encode_hash(out: &mut Vec<u8>, hash: &LargeHash) {
+    let expires = hash.has_expiring();
+    out.push(if expires { number::HASH_WITH_EXPIRIES } else { number::HASH });
+    write_len(out, hash.len());
+    for (field, found) in hash.hashtable().iter() {
+        write_element(out, field.into());
+        write_element(out, found.text.into());
+        if expires {
+            out.extend_from_slice(&found.expires_at.map_or(NEVER, |at| at.0).to_le_bytes());
+        }
+    }
+}
+
+/// The value whose type and content come next, under a key. Fields of hashes that have expired are there too.
+pub(crate) fn decode(reader: &mut Reader<'_>, version: u16, key: &[u8], limits: &Limits) -> Option<Entry> {
     let mut new = Builder { key, limits };
-    match reader.byte()? {
+    match (reader.byte()?, version) {
+        (number::HASH_WITH_EXPIRIES, VERSION_OF_VALKEY..) => new.expiring_hash(with_expiries(reader)),
+        (number::HASH_WITH_TTLS, ..VERSION_OF_VALKEY) => {
+            let first = i64::from_le_bytes(reader.array()?);
+            new.expiring_hash(with_ttls(reader, first))
+        }
+        (number::HASH_LISTPACK_WITH_EXPIRIES, ..VERSION_OF_VALKEY) => {
+            let _first = reader.take(8)?;
+            new.expiring_hash(in_threes(read_listpack(&reader.string()?)?))
+        }
+        (number, _) => decode_as(number, reader, &mut new),
+    }
+}
+
+/// A value whose type every version knows by this number.
+fn decode_as(number: u8, reader: &mut Reader<'_>, new: &mut Builder<'_>) -> Option<Entry> {
+    match number {
         number::STRING => {
             let value = reader.string()?;
-            Some(Entry::new(key, 0, &Attributes::default(), NewValue::of(&value)))
+            Some(new.empty(NewValue::of(&value)))
         }
         number::LIST => new.list(strings(reader)),
         number::SET => new.set(strings(reader)),
@@ -253,14 +294,20 @@ impl Builder<'_> {
         self.set(members)
     }
 
-    fn hash<'b>(
+    fn hash<'b>(&mut self, pairs: impl Iterator<Item = Option<(Bytes<'b>, Bytes<'b>)>>) -> Option<Entry> {
+        self.expiring_hash(pairs.map(|pair| pair.map(|(field, value)| (field, value, None))))
+    }
+
+    fn expiring_hash<'b>(
         &mut self,
-        pairs: impl Iterator<Item = Option<(Cow<'b, [u8]>, Cow<'b, [u8]>)>>,
+        fields: impl Iterator<Item = Option<ExpiringField<'b>>>,
     ) -> Option<Entry> {
         let mut entry = self.empty(hash::empty());
-        for pair in pairs {
-            let (field, value) = pair?;
-            if HashMut::of(&mut entry, self.limits.hash).set(&field, &value) == FieldSet::Updated {
+        for field in fields {
+            let (field, value, expires_at) = field?;
+            // Before all times: no field has expired that another could take the place of.
+            let mut hash = HashMut::of(&mut entry, self.limits.hash, UnixMillis::MIN);
+            if hash.put(&field, &value, expires_at) == FieldSet::Updated {
                 return None;
             }
         }
@@ -288,6 +335,8 @@ impl Builder<'_> {
 }
 
 type Bytes<'a> = Cow<'a, [u8]>;
+/// Field, value and expiry.
+type ExpiringField<'a> = (Bytes<'a>, Bytes<'a>, Option<UnixMillis>);
 
 /// As many strings as are declared.
 fn strings<'a>(reader: &mut Reader<'a>) -> impl Iterator<Item = Option<Bytes<'a>>> {
@@ -296,6 +345,27 @@ fn strings<'a>(reader: &mut Reader<'a>) -> impl Iterator<Item = Option<Bytes<'a>
 
 fn pairs<'a>(reader: &mut Reader<'a>) -> impl Iterator<Item = Option<(Bytes<'a>, Bytes<'a>)>> {
     repeated(reader, |reader| Some((reader.string()?, reader.string()?)))
+}
+
+/// Fields as Valkey has them.
+fn with_expiries<'a>(reader: &mut Reader<'a>) -> impl Iterator<Item = Option<ExpiringField<'a>>> {
+    repeated(reader, |reader| {
+        let (field, value) = (reader.string()?, reader.string()?);
+        match i64::from_le_bytes(reader.array()?) {
+            NEVER => Some((field, value, None)),
+            at if at < NEVER => None,
+            at => Some((field, value, Some(UnixMillis(at)))),
+        }
+    })
+}
+
+/// Fields as Redis has them: each after the time from the first expiry of all to its own, and 1; without one, 0.
+fn with_ttls<'a>(reader: &mut Reader<'a>, first: i64) -> impl Iterator<Item = Option<ExpiringField<'a>>> {
+    repeated(reader, move |reader| {
+        let ttl = i64::try_from(reader.len()?).ok()?;
+        let expires_at = if ttl == 0 { None } else { Some(UnixMillis(first.checked_add(ttl - 1)?)) };
+        Some((reader.string()?, reader.string()?, expires_at))
+    })
 }
 
 fn scored<'a>(
@@ -336,6 +406,16 @@ fn in_pairs(elements: Vec<Bytes<'_>>) -> impl Iterator<Item = Option<(Bytes<'_>,
     std::iter::from_fn(move || {
         let first = elements.next()?;
         Some(elements.next().map(|second| (first, second)))
+    })
+}
+
+/// Fields as Redis packs them: each before its value and its expiry, which is 0 if it has none.
+fn in_threes(elements: Vec<Bytes<'_>>) -> impl Iterator<Item = Option<ExpiringField<'_>>> {
+    let mut elements = elements.into_iter();
+    std::iter::from_fn(move || {
+        let field = elements.next()?;
+        let (Some(value), Some(at)) = (elements.next(), elements.next()) else { return Some(None) };
+        Some(parse_integer(&at).map(|at| (field, value, (at != 0).then_some(UnixMillis(at)))))
     })
 }
 

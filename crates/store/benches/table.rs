@@ -28,6 +28,7 @@ struct Nobody;
 
 impl SideState for Nobody {
     fn changed(&mut self, _: Change<'_>) {}
+    fn fields_expired(&mut self, _: usize) {}
     fn flushed(&mut self, _: DbIndex, _: usize) {}
 }
 

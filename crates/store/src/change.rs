@@ -83,6 +83,8 @@ impl Event {
     pub const EXPIRED: Event = Event { class: EventClass::Expired, name: "expired" };
     /// No event: the key has changed, but the peers tell nobody (an acknowledgement of a stream's entry).
     pub const UNTOLD: Event = Event { class: EventClass::Untold, name: "" };
+    /// The event of a hash some of whose fields expired.
+    pub const FIELDS_EXPIRED: Event = Event::hash("hexpired");
     /// The event of a deleted key.
     pub const DELETED: Event = Event::generic("del");
 }
@@ -118,6 +120,8 @@ pub struct Change<'a> {
 pub trait SideState: Default + Send {
     /// A key changed.
     fn changed(&mut self, change: Change<'_>);
+    /// So many fields of a hash expired; the change of its key is told as any other.
+    fn fields_expired(&mut self, fields: usize);
     /// All keys of a database in this stripe (so many) were removed at once.
     fn flushed(&mut self, db: DbIndex, keys: usize);
 }

@@ -22,7 +22,7 @@
 //! | 1 | ... in its 8-byte form |
 //! | 2 | client flags and item state follow |
 //! | 3 | a CAS unique follows |
-//! | 4 | timed: the wheel holds a node that comes up no later than the expiry |
+//! | 4 | timed: the wheel holds a node that comes up no later than the expiry, or the first one of a hash's fields |
 //! | 5 | reserved for the snapshot epoch |
 //! | 6 | fetched: read at least once since it was stored |
 //! | 7 | reserved for eviction |
@@ -49,6 +49,7 @@ mod tests;
 mod value;
 
 pub use packed::Packed;
+pub(crate) use packed::earlier;
 pub use value::{
     BLOCK_MIN_BYTES, Block, Content, EMBSTR_MAX_BYTES, Encoding, NewValue, Packing, Type, Value, decimal_len,
     parse_integer,
@@ -306,7 +307,7 @@ impl Entry {
         }
     }
 
-    /// Whether the wheel holds a node that comes up no later than the expiry.
+    /// Whether the wheel holds a node that comes up no later than the expiry, or the first one of a hash's fields.
     #[inline]
     pub(crate) fn is_timed(&self) -> bool {
         self.byte(FLAGS) & TIMED != 0
@@ -398,11 +399,18 @@ impl Entry {
         class_bytes(self.content_bytes()) + pointee
     }
 
+    /// Whether the value lies elsewhere: in a block, or in a large collection.
+    #[inline]
+    #[must_use]
+    pub(crate) fn is_pointer(&self) -> bool {
+        self.encoding().is_pointer()
+    }
+
     /// Whether freeing takes long enough to be left to the background.
     #[inline]
     #[must_use]
     pub fn is_slow_to_free(&self) -> bool {
-        if !self.encoding().is_pointer() {
+        if !self.is_pointer() {
             return false;
         }
         match (self.value(), self.large()) {

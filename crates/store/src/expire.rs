@@ -1,13 +1,13 @@
-//! Expiry by time: what a stripe's wheels bring up is looked at, and removed when its time has come.
+//! Expiry by time: what a stripe's wheels bring up is looked at, and removed when its time has come: keys, and fields of hashes.
 
+use crate::UnixMillis;
 use crate::change::{Change, Effect, Event, SideState};
 use crate::entry::Entry;
 use crate::keyspace::Keyspace;
 use crate::position::Positioner;
-use crate::stripe::{Db, StripeGuard};
-use crate::table::Table;
+use crate::stripe::{Db, StripeGuard, renew_cas};
+use crate::table::{Location, Table};
 use crate::wheel::{Progress, Verdict};
-use crate::{DbIndex, UnixMillis};
 
 /// What a call of [`StripeGuard::expire_due`] left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,8 @@ pub enum ExpireProgress {
 }
 
 impl<S: SideState> StripeGuard<'_, S> {
-    /// Removes keys whose time has come. Looks at no more than about `limit` wheel nodes, so that the lock is held briefly.
+    /// Removes keys and fields whose time has come. Looks at no more than about `limit` wheel nodes and fields, so that the lock is
+    /// held briefly.
     pub fn expire_due(&mut self, limit: usize) -> ExpireProgress {
         let (keyspace, stripe, now) = (self.keyspace, self.index, self.moment.now);
         let mut left = limit;
@@ -28,11 +29,12 @@ impl<S: SideState> StripeGuard<'_, S> {
         let (dbs, side) = self.stripe.dbs_mut();
         for db in dbs {
             let Some(mut wheel) = db.wheel.take() else { continue };
-            let mut expirer = Expirer { keyspace, stripe, side: &mut *side, db };
+            let mut expirer = Expirer { keyspace, stripe, side: &mut *side, db, fields_left: 0 };
             loop {
                 let group = expirer.prefetch(wheel.coming_up(now)).min(left);
-                left -= group;
+                expirer.fields_left = left;
                 let outcome = wheel.advance(now, group, |fragment, now| expirer.judge(fragment, now));
+                left = expirer.fields_left.saturating_sub(group);
                 if outcome == Progress::Done {
                     break;
                 }
@@ -52,11 +54,11 @@ impl<S: SideState> StripeGuard<'_, S> {
     }
 }
 
-/// What still waits under a fragment: the earliest expiry of the keys it stands for.
+/// What still waits under a fragment: the earliest time at which one of the keys it stands for, or a field of one, expires.
 pub(crate) fn verdict(table: &Table<Entry>, positioner: &Positioner, fragment: u32) -> Verdict {
     let mut earliest: Option<UnixMillis> = None;
     let _ = table.find_fragment(fragment, |entry| {
-        if let Some(at) = entry.expires_at()
+        if let Some(at) = entry.wakes_at()
             && positioner.position(entry.key()).fragment() == fragment
         {
             earliest = Some(earliest.map_or(at, |earliest| earliest.min(at)));
@@ -71,6 +73,8 @@ struct Expirer<'a, S: SideState> {
     stripe: usize,
     side: &'a mut S,
     db: &'a mut Db,
+    /// How many fields may still be removed.
+    fields_left: usize,
 }
 
 impl<S: SideState> Expirer<'_, S> {
@@ -82,15 +86,20 @@ impl<S: SideState> Expirer<'_, S> {
         fragments.len()
     }
 
-    /// Removes the keys of a fragment that are due. A tag may lead to another key that is due as well: all the better.
+    /// Removes the keys of a fragment that are due, and the fields of its hashes. A tag may lead to another key that is due as well:
+    /// all the better.
     fn judge(&mut self, fragment: u32, now: UnixMillis) -> Verdict {
-        let due = |entry: &Entry| entry.expires_at().is_some_and(|at| at <= now);
+        let is_due = |at: Option<UnixMillis>| at.is_some_and(|at| at <= now);
         let mut expired = false;
-        while let Some(location) = self.db.table.find_fragment(fragment, due) {
-            let entry = self.db.table.remove(location);
-            self.db.expiries.remove(entry.expires_at());
-            self.removed(self.db.index, &entry);
-            self.keyspace.discard(entry);
+        while let Some(location) = self.db.table.find_fragment(fragment, |entry| is_due(entry.wakes_at())) {
+            if is_due(self.db.table.entry(location).expires_at()) {
+                self.remove(location, Event::EXPIRED);
+            } else {
+                self.expire_fields(location, now);
+                if self.fields_left == 0 {
+                    return Verdict::Again;
+                }
+            }
             expired = true;
         }
         match verdict(&self.db.table, self.keyspace.positioner(), fragment) {
@@ -99,9 +108,34 @@ impl<S: SideState> Expirer<'_, S> {
         }
     }
 
-    fn removed(&mut self, db: DbIndex, entry: &Entry) {
-        self.keyspace.count_removed(db, self.stripe, self.db.table.is_empty());
-        let (key, effect, event) = (entry.key(), Effect::Removed, Event::EXPIRED);
-        self.side.changed(Change { db, key, effect, event });
+    /// Removes the fields of a hash that are due, as far as may be, and the hash with the last of all.
+    fn expire_fields(&mut self, location: Location, now: UnixMillis) {
+        let mut entry = self.db.table.entry_mut(location);
+        let fields = entry.remove_due_fields(now, self.fields_left);
+        self.fields_left -= fields;
+        if fields == 0 {
+            return;
+        }
+        renew_cas(&mut entry, self.keyspace);
+        let (spent, wakes_at) = (entry.is_spent(), entry.wakes_at());
+        entry.set_timed(wakes_at.is_some());
+        self.db.expiring_hashes -= usize::from(entry.next_field_expiry().is_none());
+        self.side.fields_expired(fields);
+        let (db, key) = (self.db.index, entry.key());
+        self.side.changed(Change { db, key, effect: Effect::Modified, event: Event::FIELDS_EXPIRED });
+        drop(entry);
+        if spent {
+            self.remove(location, Event::DELETED);
+        }
+    }
+
+    fn remove(&mut self, location: Location, event: Event) {
+        let entry = self.db.remove(location);
+        self.keyspace.count_removed(self.db.index, self.stripe, self.db.table.is_empty());
+        self.side.changed(Change { db: self.db.index, key: entry.key(), effect: Effect::Removed, event });
+        self.keyspace.discard(entry);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,41 +1,63 @@
-//! Hashes: fields with values.
+//! Hashes: fields with values, and with an expiry where they were given one.
 //!
-//! A small one is a listpack of fields, each followed by its value; a large one a hashtable.
+//! A small one is a listpack of fields, each followed by its value; a large one a hashtable, and so is each with a field that
+//! expires.
+//!
+//! A field whose time has come stays until the time index brings up its key, a moment later; whoever reads a hash says what time it
+//! is, and does not see it. Only the number of fields ([`HashRef::len`]) counts it as long as it is there, as HLEN does in Valkey.
 
+use crate::UnixMillis;
 use crate::element::Element;
 use crate::entry::{Content, Entry, Packing};
-use crate::hashtable::{Field, Fields, Hashtable};
+use crate::hashtable::Field;
 use crate::large::{Large, PACKED_BYTES_MAX, PackedLimits};
 use crate::listpack::{self, Listpack};
+use crate::texts::Text;
+
+mod large;
+#[cfg(test)]
+mod tests;
+
+use large::Before;
+pub use large::LargeHash;
 
 /// A hash to be read.
 #[derive(Clone, Copy)]
 pub enum HashRef<'a> {
     /// A small one.
     Packed(Listpack<'a>),
-    /// A large one.
-    Large(&'a Hashtable<Fields>),
+    /// A large one, at this time.
+    Large(&'a LargeHash, UnixMillis),
+}
+
+/// A field as it is read.
+#[derive(Clone, Copy, Debug)]
+pub struct FoundField<'a> {
+    /// Its value.
+    pub value: Element<'a>,
+    /// When it expires.
+    pub expires_at: Option<UnixMillis>,
 }
 
 impl<'a> HashRef<'a> {
     /// The hash of an entry, which is of that type.
     #[inline]
     #[must_use]
-    pub fn of(entry: &'a Entry) -> HashRef<'a> {
+    pub fn of(entry: &'a Entry, now: UnixMillis) -> HashRef<'a> {
         match entry.content() {
             Content::Packed(_, bytes) => HashRef::Packed(Listpack::new(bytes)),
-            Content::Large(Large::Hash(fields)) => HashRef::Large(fields),
+            Content::Large(Large::Hash(hash)) => HashRef::Large(hash, now),
             _ => unreachable!("the type was looked at before"),
         }
     }
 
-    /// Number of fields.
+    /// Number of fields, those included whose time has come but that are still there.
     #[inline]
     #[must_use]
     pub fn len(self) -> usize {
         match self {
             HashRef::Packed(pairs) => pairs.len() / 2,
-            HashRef::Large(fields) => fields.len(),
+            HashRef::Large(hash, _) => hash.len(),
         }
     }
 
@@ -45,20 +67,40 @@ impl<'a> HashRef<'a> {
         self.len() == 0
     }
 
+    /// Number of fields that can be seen: whose time has not come.
+    #[inline]
+    #[must_use]
+    pub fn visible(self) -> usize {
+        match self {
+            HashRef::Packed(pairs) => pairs.len() / 2,
+            HashRef::Large(hash, now) => hash.len() - hash.due(now),
+        }
+    }
+
+    /// A field, with its value and its expiry.
+    #[inline]
+    #[must_use]
+    pub fn find(self, field: &[u8]) -> Option<FoundField<'a>> {
+        match self {
+            HashRef::Packed(pairs) => {
+                let at = pairs.find(field, pairs.first(), 2)?;
+                Some(FoundField { value: pairs.at(pairs.next(at)), expires_at: None })
+            }
+            HashRef::Large(hash, now) => {
+                let found = hash.hashtable().find(field).filter(|found| !found.is_due(now))?;
+                Some(FoundField { value: found.text.into(), expires_at: found.expires_at })
+            }
+        }
+    }
+
     /// The value of a field.
     #[inline]
     #[must_use]
     pub fn value(self, field: &[u8]) -> Option<Element<'a>> {
-        match self {
-            HashRef::Packed(pairs) => {
-                let at = pairs.find(field, pairs.first(), 2)?;
-                Some(pairs.at(pairs.next(at)))
-            }
-            HashRef::Large(fields) => fields.find(field).map(|field| field.text.into()),
-        }
+        self.find(field).map(|found| found.value)
     }
 
-    /// The field of a rank, in whatever order, with its value.
+    /// The field of a rank, in whatever order, with its value; none if its time has come.
     #[must_use]
     pub fn at(self, rank: usize) -> Option<(Element<'a>, Element<'a>)> {
         match self {
@@ -66,11 +108,26 @@ impl<'a> HashRef<'a> {
                 let at = pairs.offset_of(2 * i64::try_from(rank).ok()?)?;
                 Some((pairs.at(at), pairs.at(pairs.next(at))))
             }
-            HashRef::Large(fields) => fields.at(rank).map(|(field, value)| (field.into(), value.text.into())),
+            HashRef::Large(hash, now) => {
+                let (field, found) = hash.hashtable().at(rank)?;
+                (!found.is_due(now)).then(|| (field.into(), found.text.into()))
+            }
         }
     }
 
-    /// Gives the fields from a rank on, with their values, to `visit`, `count` at most.
+    /// The ranks of the fields that can be seen. Takes a walk over all.
+    #[must_use]
+    pub fn visible_ranks(self) -> Vec<usize> {
+        match self {
+            HashRef::Packed(_) => (0..self.len()).collect(),
+            HashRef::Large(hash, now) => {
+                let fields = hash.hashtable().iter().enumerate();
+                fields.filter(|(_, (_, found))| !found.is_due(now)).map(|(rank, _)| rank).collect()
+            }
+        }
+    }
+
+    /// Gives the fields of `count` ranks from a rank on, with their values, to `visit`, save those whose time has come.
     #[inline]
     pub fn each(self, rank: usize, count: usize, mut visit: impl FnMut(Element<'a>, Element<'a>)) {
         match self {
@@ -81,19 +138,23 @@ impl<'a> HashRef<'a> {
                     visit(field, value);
                 }
             }
-            HashRef::Large(fields) => {
-                for (field, value) in fields.iter_from(rank).take(count) {
-                    visit(field.into(), value.text.into());
+            HashRef::Large(hash, now) => {
+                for (field, found) in hash.hashtable().iter_from(rank).take(count) {
+                    if !found.is_due(now) {
+                        visit(field.into(), found.text.into());
+                    }
                 }
             }
         }
     }
 }
 
-/// A hash to be changed.
+/// A hash to be changed. A field whose time has come counts as missing.
 pub struct HashMut<'a> {
     entry: &'a mut Entry,
     limits: PackedLimits,
+    now: UnixMillis,
+    overdue: usize,
 }
 
 /// What setting a field did.
@@ -109,26 +170,58 @@ impl<'a> HashMut<'a> {
     /// The hash of an entry, which is of that type.
     #[inline]
     #[must_use]
-    pub fn of(entry: &'a mut Entry, limits: PackedLimits) -> HashMut<'a> {
-        HashMut { entry, limits }
+    pub fn of(entry: &'a mut Entry, limits: PackedLimits, now: UnixMillis) -> HashMut<'a> {
+        HashMut { entry, limits, now, overdue: 0 }
     }
 
     /// To be read.
     #[inline]
     #[must_use]
     pub fn as_ref(&self) -> HashRef<'_> {
-        HashRef::of(self.entry)
+        HashRef::of(self.entry, self.now)
     }
 
-    /// Gives a field a value.
+    /// Number of fields in whose place others were set after their time had come: they have expired by this.
+    #[inline]
+    #[must_use]
+    pub fn overdue(&self) -> usize {
+        self.overdue
+    }
+
+    /// Gives a field a value; it does not expire any more.
     #[inline]
     pub fn set(&mut self, field: &[u8], value: &[u8]) -> FieldSet {
-        if field.len().max(value.len()) > self.limits.value_bytes {
+        self.put(field, value, None)
+    }
+
+    /// Gives a field a value and leaves its expiry as it is.
+    #[inline]
+    pub fn update(&mut self, field: &[u8], value: &[u8]) -> FieldSet {
+        let expires_at = match self.as_ref() {
+            HashRef::Large(hash, _) if hash.has_expiring() => {
+                self.as_ref().find(field).and_then(|found| found.expires_at)
+            }
+            _ => None,
+        };
+        self.put(field, value, expires_at)
+    }
+
+    /// Gives a field a value, and an expiry or none.
+    #[inline]
+    pub fn put(&mut self, field: &[u8], value: &[u8], expires_at: Option<UnixMillis>) -> FieldSet {
+        if field.len().max(value.len()) > self.limits.value_bytes || expires_at.is_some() {
             self.grow();
         }
-        if let Some(fields) = self.large() {
-            let old = fields.put(field, Field::lasting(value), |old| old.is_some());
-            return if old { FieldSet::Updated } else { FieldSet::Created };
+        let now = self.now;
+        if let Some(hash) = self.large() {
+            return match hash.put(field, Field { text: Text::Bytes(value), expires_at }) {
+                Before::Absent => FieldSet::Created,
+                Before::Until(at) if at <= now => {
+                    self.overdue += 1;
+                    FieldSet::Created
+                }
+                Before::Until(_) | Before::Lasting => FieldSet::Updated,
+            };
         }
         let Some(mut packed) = self.entry.packed_mut() else { unreachable!("a hash is packed or large") };
         let pairs = Listpack::new(crate::Buffer::bytes(&packed));
@@ -146,11 +239,26 @@ impl<'a> HashMut<'a> {
         FieldSet::Created
     }
 
+    /// Gives a field that is there another expiry, or none.
+    pub fn put_expiry(&mut self, field: &[u8], expires_at: Option<UnixMillis>) {
+        if expires_at.is_some() {
+            self.grow();
+        }
+        if let Some(hash) = self.large() {
+            hash.put_expiry(field, expires_at);
+        }
+    }
+
     /// Removes a field; says whether it was there.
     #[inline]
     pub fn remove(&mut self, field: &[u8]) -> bool {
-        if let Some(fields) = self.large() {
-            return fields.remove(field, |_| ()).is_some();
+        let now = self.now;
+        if let Some(hash) = self.large() {
+            // What is due goes by time, and is told of then.
+            if hash.has_expiring() && hash.hashtable().find(field).is_some_and(|found| found.is_due(now)) {
+                return false;
+            }
+            return hash.remove(field) != Before::Absent;
         }
         let Some(mut packed) = self.entry.packed_mut() else { return false };
         let pairs = Listpack::new(crate::Buffer::bytes(&packed));
@@ -160,9 +268,9 @@ impl<'a> HashMut<'a> {
     }
 
     #[inline]
-    fn large(&mut self) -> Option<&mut Hashtable<Fields>> {
+    fn large(&mut self) -> Option<&mut LargeHash> {
         match self.entry.large_mut() {
-            Some(Large::Hash(fields)) => Some(fields),
+            Some(Large::Hash(hash)) => Some(hash),
             _ => None,
         }
     }
@@ -171,13 +279,13 @@ impl<'a> HashMut<'a> {
     #[cold]
     fn grow(&mut self) {
         let HashRef::Packed(_) = self.as_ref() else { return };
-        let mut fields = Hashtable::default();
+        let mut hash = LargeHash::default();
         self.as_ref().each(0, usize::MAX, |field, value| {
             let (mut field_digits, mut value_digits) = Default::default();
             let value = Field::lasting(value.text(&mut value_digits));
-            fields.put(field.text(&mut field_digits), value, |_| ());
+            hash.put(field.text(&mut field_digits), value);
         });
-        self.entry.become_large(Large::Hash(fields));
+        self.entry.become_large(Large::Hash(hash));
     }
 }
 
@@ -185,56 +293,4 @@ impl<'a> HashMut<'a> {
 #[must_use]
 pub fn empty() -> crate::NewValue<'static> {
     crate::empty(crate::Type::Hash, Packing::Listpack)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::{Attributes, Encoding};
-
-    fn word() -> impl Strategy<Value = Vec<u8>> {
-        prop_oneof![
-            4 => (0..40_u32).prop_map(|number| number.to_string().into_bytes()),
-            4 => (0..40_u32).prop_map(|number| format!("word{number}").into_bytes()),
-            1 => (9..12_usize).prop_map(|len| vec![b'x'; len]),
-        ]
-    }
-
-    proptest! {
-        /// Small or large, a hash holds what a map would hold.
-        #[test]
-        fn a_hash_is_a_map(steps in prop::collection::vec((word(), prop::option::weighted(0.7, word())), 0..150)) {
-            let limits = PackedLimits { entries: 20, value_bytes: 10 };
-            let mut entry = Entry::new(b"key", 0, &Attributes::default(), empty());
-            let mut model = BTreeMap::new();
-            for (field, value) in steps {
-                let mut hash = HashMut::of(&mut entry, limits);
-                match value {
-                    Some(value) => {
-                        let created = hash.set(&field, &value) == FieldSet::Created;
-                        prop_assert_eq!(created, model.insert(field, value).is_none());
-                    }
-                    None => prop_assert_eq!(hash.remove(&field), model.remove(&field).is_some()),
-                }
-                let hash = HashRef::of(&entry);
-                prop_assert_eq!(hash.len(), model.len());
-                prop_assert_eq!(entry.is_spent(), model.is_empty());
-                prop_assert!(model.len() <= 20 || entry.encoding() == Encoding::Large);
-            }
-            let hash = HashRef::of(&entry);
-            let mut all = BTreeMap::new();
-            hash.each(0, usize::MAX, |field, value| assert!(all.insert(field.to_vec(), value.to_vec()).is_none()));
-            prop_assert_eq!(&all, &model);
-            for (rank, (field, value)) in model.iter().enumerate() {
-                prop_assert_eq!(hash.value(field).map(Element::to_vec), Some(value.clone()));
-                let (field, value) = hash.at(rank).unwrap();
-                prop_assert_eq!(model.get(&field.to_vec()), Some(&value.to_vec()));
-            }
-            prop_assert!(hash.at(model.len()).is_none());
-        }
-    }
 }

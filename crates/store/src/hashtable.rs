@@ -96,6 +96,13 @@ impl<'a> Field<'a> {
     pub fn lasting(bytes: &'a [u8]) -> Field<'a> {
         Field { text: Text::Bytes(bytes), expires_at: None }
     }
+
+    /// Whether its time has come.
+    #[inline]
+    #[must_use]
+    pub fn is_due(self, now: UnixMillis) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
 }
 
 impl Kind for Fields {
@@ -129,15 +136,20 @@ impl Kind for Fields {
 
     #[inline]
     fn overwrite(place: &mut [u8], field: Field<'_>) -> bool {
-        match (field, &mut *place) {
-            (Field { text: Text::Bytes(bytes), expires_at: None }, [code, old @ ..])
-                if usize::from(*code) == bytes.len() && *code < LONGER =>
-            {
-                old.copy_from_slice(bytes);
-                true
-            }
-            _ => false,
+        let (expiry, text) = match (field.expires_at, place) {
+            (Some(_), [CODES, rest @ ..]) => rest.split_at_mut(8),
+            (None, place) if place[0] != CODES => place.split_at_mut(0),
+            _ => return false,
+        };
+        let ([code, old @ ..], Text::Bytes(bytes)) = (text, field.text) else { return false };
+        if usize::from(*code) != bytes.len() || *code >= LONGER {
+            return false;
         }
+        old.copy_from_slice(bytes);
+        if let Some(at) = field.expires_at {
+            expiry.copy_from_slice(&at.0.to_le_bytes());
+        }
+        true
     }
 }
 

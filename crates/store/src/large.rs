@@ -1,7 +1,8 @@
 //! Collections too large to be packed, whatever their type.
 
 use crate::entry::{NewValue, Packing, SLOW_TO_FREE_BYTES, Type};
-use crate::hashtable::{Fields, Hashtable, Members};
+use crate::hash::LargeHash;
+use crate::hashtable::{Hashtable, Members};
 use crate::list::List;
 use crate::stream::Stream;
 use crate::zset::SortedSet;
@@ -25,7 +26,7 @@ pub(crate) const PACKED_BYTES_MAX: usize = 1 << 30;
 #[derive(Clone, Debug)]
 pub enum Large {
     /// A hash.
-    Hash(Hashtable<Fields>),
+    Hash(LargeHash),
     /// A list.
     List(List),
     /// A set.
@@ -54,7 +55,7 @@ impl Large {
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
-            Large::Hash(fields) => fields.len(),
+            Large::Hash(hash) => hash.len(),
             Large::List(list) => list.len(),
             Large::Set(members) => members.len(),
             Large::SortedSet(set) => set.len(),
@@ -72,7 +73,7 @@ impl Large {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let elements = match self {
-            Large::Hash(fields) => fields.memory_bytes(SAMPLE),
+            Large::Hash(hash) => hash.memory_bytes(SAMPLE),
             Large::List(list) => list.memory_bytes(SAMPLE),
             Large::Set(members) => members.memory_bytes(SAMPLE),
             Large::SortedSet(set) => set.memory_bytes(SAMPLE),

@@ -18,6 +18,7 @@ mod keyspace;
 mod large;
 pub mod list;
 pub mod listpack;
+mod order;
 mod position;
 mod records;
 pub mod set;

@@ -2,7 +2,7 @@
 
 use crate::access::AccessPolicy;
 use crate::change::{Change, Effect, Event, SideState};
-use crate::entry::{Attributes, Entry, NewValue, Type};
+use crate::entry::{Attributes, Entry, NewValue, Type, earlier};
 use crate::expire;
 use crate::keyspace::Keyspace;
 use crate::position::Key;
@@ -11,7 +11,7 @@ use crate::table::{Borrowed, BorrowedMut, Location, Table};
 use crate::wheel::Wheel;
 use crate::{DbIndex, UnixMillis};
 
-/// Slack before stale wheel nodes are swept: a wheel may hold twice the keys that expire, and this many more.
+/// Slack before stale wheel nodes are swept: a wheel may hold twice the keys that expire, or have fields that do, and this many more.
 const WHEEL_SLACK: usize = 100;
 /// Nodes re-judged for each node added while the wheel holds too many.
 const SWEEP_NODES: usize = 16;
@@ -55,6 +55,18 @@ pub(crate) struct Db {
     pub(crate) index: DbIndex,
     pub(crate) wheel: Option<Box<Wheel>>,
     pub(crate) expiries: Expiries,
+    /// How many keys hold hashes with fields that expire.
+    pub(crate) expiring_hashes: usize,
+}
+
+impl Db {
+    /// Takes an entry out of the table, and out of the counts.
+    pub(crate) fn remove(&mut self, location: Location) -> Entry {
+        let entry = self.table.remove(location);
+        self.expiries.remove(entry.expires_at());
+        self.expiring_hashes -= usize::from(entry.next_field_expiry().is_some());
+        entry
+    }
 }
 
 /// The keys that have an expiry: how many, and the sum of their expiries, from which the average follows.
@@ -212,7 +224,8 @@ impl<S: SideState> StripeGuard<'_, S> {
         self.locate(db, key).is_some()
     }
 
-    /// Stores a value with these attributes, over whatever the key held. If the key had a CAS unique, it gets a new one.
+    /// Stores a value with these attributes, over whatever the key held. If the key had a CAS unique, it gets a new one. The value
+    /// is no hash with fields that expire: such a one is placed.
     #[inline]
     pub fn put(
         &mut self,
@@ -232,7 +245,11 @@ impl<S: SideState> StripeGuard<'_, S> {
             attributes.cas = Some(keyspace.next_cas());
         }
         let before = (entry.expires_at(), entry.is_timed());
-        if entry.is_slow_to_free() {
+        let (mut lost_fields, mut slow_to_free) = (false, false);
+        if entry.is_pointer() {
+            (lost_fields, slow_to_free) = (entry.next_field_expiry().is_some(), entry.is_slow_to_free());
+        }
+        if slow_to_free {
             let mut new = Entry::new(key.bytes, entry.access(), &attributes, value);
             new.set_timed(before.1);
             keyspace.discard(std::mem::replace(&mut *entry, new));
@@ -240,6 +257,9 @@ impl<S: SideState> StripeGuard<'_, S> {
             entry.replace(&attributes, value);
         }
         drop(entry);
+        if lost_fields && let Some(place) = self.stripe.db_mut(db) {
+            place.expiring_hashes -= 1;
+        }
         self.reschedule(db, key, location, before, attributes.expires_at);
         self.changed(db, key.bytes, Effect::Modified, event);
     }
@@ -304,19 +324,19 @@ impl<S: SideState> StripeGuard<'_, S> {
         }
     }
 
-    /// Gives the entry of a collection to `change`, which returns its result and the event of what it did; no event means that
-    /// nothing changed. A key that is not there is created by `missing`, or left alone: then the result is `None`. A collection
-    /// without elements is removed, with the event [`Event::DELETED`] after the change's own.
+    /// Gives the entry of a collection to `change`, which returns its result and the events of what it did, one as a rule; no event
+    /// means that nothing changed. A key that is not there is created by `missing`, or left alone: then the result is `None`. A
+    /// collection without elements is removed, with the event [`Event::DELETED`] after the change's own.
     ///
     /// # Errors
     /// The key holds another type.
-    pub fn change_collection<R>(
+    pub fn change_collection<R, E: IntoIterator<Item = Event>>(
         &mut self,
         db: DbIndex,
         key: Key<'_>,
         of: Type,
         missing: Missing<'_>,
-        change: impl FnOnce(&mut Entry) -> (R, Option<Event>),
+        change: impl FnOnce(&mut Entry) -> (R, E),
     ) -> Result<Option<R>, WrongType> {
         let Some(location) = self.locate(db, key) else {
             return Ok(self.create_collection(db, key, missing, change));
@@ -326,12 +346,19 @@ impl<S: SideState> StripeGuard<'_, S> {
         }
         let keyspace = self.keyspace;
         let mut entry = self.accessed(db, location);
-        let (result, event) = change(&mut entry);
-        let Some(event) = event else { return Ok(Some(result)) };
+        let first_field = entry.next_field_expiry();
+        let (result, events) = change(&mut entry);
+        let mut events = events.into_iter();
+        let Some(event) = events.next() else { return Ok(Some(result)) };
         renew_cas(&mut entry, keyspace);
         let spent = entry.is_spent();
+        let fields_moved = entry.next_field_expiry() != first_field;
         drop(entry);
+        if fields_moved {
+            self.reschedule_fields(db, key, location, first_field);
+        }
         self.changed(db, key.bytes, Effect::Modified, event);
+        events.for_each(|event| self.changed(db, key.bytes, Effect::Noted, event));
         if spent {
             let entry = self.remove_at(db, location);
             self.changed(db, key.bytes, Effect::Removed, Event::DELETED);
@@ -340,21 +367,23 @@ impl<S: SideState> StripeGuard<'_, S> {
         Ok(Some(result))
     }
 
-    fn create_collection<R>(
+    fn create_collection<R, E: IntoIterator<Item = Event>>(
         &mut self,
         db: DbIndex,
         key: Key<'_>,
         missing: Missing<'_>,
-        change: impl FnOnce(&mut Entry) -> (R, Option<Event>),
+        change: impl FnOnce(&mut Entry) -> (R, E),
     ) -> Option<R> {
         let Missing::Create(empty) = missing else { return None };
         let access = self.moment.policy.created(self.moment.now);
         let mut entry = Entry::new(key.bytes, access, &Attributes::default(), empty);
-        let (result, event) = change(&mut entry);
-        if let Some(event) = event
+        let (result, events) = change(&mut entry);
+        let mut events = events.into_iter();
+        if let Some(event) = events.next()
             && !entry.is_spent()
         {
             self.insert(db, key, entry, Effect::Created, event);
+            events.for_each(|event| self.changed(db, key.bytes, Effect::Noted, event));
         }
         Some(result)
     }
@@ -484,6 +513,12 @@ impl<S: SideState> StripeGuard<'_, S> {
         self.expiries(db).keys
     }
 
+    /// Number of keys of a database in this stripe that hold hashes with fields that expire.
+    #[must_use]
+    pub fn expiring_hashes(&self, db: DbIndex) -> usize {
+        self.stripe.db(db).map_or(0, |db| db.expiring_hashes)
+    }
+
     /// The keys with an expiry that a database has in this stripe, and when they expire on average.
     #[must_use]
     pub fn expiries(&self, db: DbIndex) -> Expiries {
@@ -573,24 +608,30 @@ impl<S: SideState> StripeGuard<'_, S> {
         event: Event,
     ) {
         let mut entry = self.entry_mut(db, location);
-        let before = (entry.expires_at(), entry.is_timed());
+        let (old, before) = (entry.expires_at(), (entry.wakes_at(), entry.is_timed()));
         entry.set_attributes(attributes);
+        let (new, wakes_at) = (attributes.expires_at, entry.wakes_at());
         drop(entry);
-        self.reschedule(db, key, location, before, attributes.expires_at);
+        if old != new {
+            self.rewatch(db, key, location, before, wakes_at, (old, new));
+        }
         self.changed(db, key.bytes, Effect::Modified, event);
     }
 
     /// Adds an entry whose key is not there, or no longer.
     fn insert(&mut self, db: DbIndex, key: Key<'_>, mut entry: Entry, effect: Effect, event: Event) {
         let positioner = self.keyspace.positioner();
-        let expires_at = entry.expires_at();
-        entry.set_timed(expires_at.is_some());
+        let (expires_at, next_field) = (entry.expires_at(), entry.next_field_expiry());
+        let wakes_at = earlier(expires_at, next_field);
+        entry.set_timed(wakes_at.is_some());
         let place = self.stripe.db_or_new(db);
         place.table.insert(key.position.within(), entry, &|key: &[u8]| positioner.position(key).within());
         let first = place.table.len() == 1;
         self.keyspace.count_added(db, self.index, first);
-        if let Some(at) = expires_at {
-            self.stripe.db_or_new(db).expiries.add(expires_at);
+        if let Some(at) = wakes_at {
+            let place = self.stripe.db_or_new(db);
+            place.expiries.add(expires_at);
+            place.expiring_hashes += usize::from(next_field.is_some());
             self.watch(db, key, at);
         }
         self.changed(db, key.bytes, effect, event);
@@ -598,8 +639,7 @@ impl<S: SideState> StripeGuard<'_, S> {
 
     fn remove_at(&mut self, db: DbIndex, location: Location) -> Entry {
         let place = self.stripe.db_mut(db).expect("a location was found in this database");
-        let entry = place.table.remove(location);
-        place.expiries.remove(entry.expires_at());
+        let entry = place.remove(location);
         let last = place.table.is_empty();
         if last {
             drop(self.stripe.take_db(db));
@@ -608,7 +648,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         entry
     }
 
-    /// Keeps the wheel right after an entry's expiry may have changed: it must hold a node that comes up no later.
+    /// Keeps counts and wheel right after the expiry of a key may have changed, which holds no fields that expire, or no longer.
     #[inline]
     fn reschedule(
         &mut self,
@@ -618,15 +658,46 @@ impl<S: SideState> StripeGuard<'_, S> {
         before: (Option<UnixMillis>, bool),
         new: Option<UnixMillis>,
     ) {
-        let (old, timed) = before;
-        if old == new {
-            return;
+        if before.0 != new {
+            self.rewatch(db, key, location, before, new, (before.0, new));
         }
+    }
+
+    /// Keeps counts and wheel right after the first field of a hash to expire is another than before.
+    fn reschedule_fields(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        location: Location,
+        before: Option<UnixMillis>,
+    ) {
+        let Some(place) = self.stripe.db_mut(db) else { return };
+        let entry = place.table.entry(location);
+        let (expires_at, timed, new) = (entry.expires_at(), entry.is_timed(), entry.next_field_expiry());
+        place.expiring_hashes += usize::from(new.is_some());
+        place.expiring_hashes -= usize::from(before.is_some());
+        let before = (earlier(expires_at, before), timed);
+        self.rewatch(db, key, location, before, earlier(expires_at, new), (None, None));
+    }
+
+    /// Keeps the wheel right after an entry is to be looked at at another time: it must hold a node that comes up no later. And the
+    /// counts, where the expiry of the key was and is another.
+    #[inline]
+    fn rewatch(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        location: Location,
+        before: (Option<UnixMillis>, bool),
+        new: Option<UnixMillis>,
+        expiries: (Option<UnixMillis>, Option<UnixMillis>),
+    ) {
+        let (old, timed) = before;
         let covered = timed && matches!((old, new), (Some(old), Some(new)) if old <= new);
-        self.entry_mut(db, location).set_timed(new.is_some());
         if let Some(place) = self.stripe.db_mut(db) {
-            place.expiries.remove(old);
-            place.expiries.add(new);
+            place.table.entry_mut(location).set_timed(new.is_some());
+            place.expiries.remove(expiries.0);
+            place.expiries.add(expiries.1);
         }
         if let (Some(at), false) = (new, covered) {
             self.watch(db, key, at);
@@ -639,7 +710,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         let Some(place) = self.stripe.db_mut(db) else { return };
         let wheel = place.wheel.get_or_insert_with(|| Box::new(Wheel::new(epoch(self.index, now))));
         wheel.insert(key.position.fragment(), at);
-        if wheel.len() > 2 * place.expiries.keys + WHEEL_SLACK {
+        if wheel.len() > 2 * (place.expiries.keys + place.expiring_hashes) + WHEEL_SLACK {
             let table = &place.table;
             let _ = wheel.sweep(SWEEP_NODES, |fragment| expire::verdict(table, positioner, fragment));
         }
@@ -654,7 +725,7 @@ fn epoch(stripe: usize, now: UnixMillis) -> UnixMillis {
     now.saturating_add(-(stripe as i64 * 7919 % PHASE_MILLIS * 16))
 }
 
-fn renew_cas<S: SideState>(entry: &mut Entry, keyspace: &Keyspace<S>) {
+pub(crate) fn renew_cas<S: SideState>(entry: &mut Entry, keyspace: &Keyspace<S>) {
     if entry.is_item() {
         let attributes = entry.attributes();
         if attributes.cas.is_some() {

@@ -58,6 +58,8 @@ pub(crate) enum Verdict {
     At(UnixMillis),
     /// The key was due and is gone by this call; no other key of the fragment has a deadline.
     Expired,
+    /// What was due is gone in part only: the fragment comes up again at once.
+    Again,
 }
 
 /// Whether a bounded piece of work came to its end.
@@ -126,7 +128,7 @@ impl Wheel {
     ///
     /// A fragment comes up for good in the first call with a `now` at or after the end of its deadline's tick:
     /// never early, and less than a tick late. One that is put off to a time not after `now` comes up again in
-    /// the next tick. What time entered last comes up first, so that a long cascade cut by `limit` delays
+    /// the next tick; one that is to come up again at once counts anew towards `limit`. What time entered last comes up first, so that a long cascade cut by `limit` delays
     /// nothing else. The cost is that of the fragments, however far time jumps. An earlier `now` is no
     /// progress; if it is earlier by more than a second, all fragments come up to be placed anew.
     pub(crate) fn advance(
@@ -141,6 +143,7 @@ impl Wheel {
             match judge(fragment, now) {
                 Verdict::Drop | Verdict::Expired => self.len -= 1,
                 Verdict::At(deadline) => self.place(fragment, self.tick_of(deadline).max(self.tick + 1)),
+                Verdict::Again => self.place(fragment, self.tick),
             }
         }
         self.release_spare();
@@ -174,6 +177,7 @@ impl Wheel {
                 Sight::Again => self.len -= 1,
                 Sight::First => match judge(fragment) {
                     Verdict::Drop | Verdict::Expired => self.len -= 1,
+                    Verdict::Again => self.place(fragment, self.tick),
                     Verdict::At(deadline) => {
                         let tick = self.tick_of(deadline);
                         // Remembered where this walk is not coming any more: else the node itself, met again,

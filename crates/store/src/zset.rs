@@ -1,7 +1,7 @@
 //! Sorted sets: members with scores, in the order of the scores, then of the members.
 //!
 //! A small one is a listpack of members, each followed by its score, in order. A large one, which OBJECT ENCODING calls a skiplist as Redis
-//! does, is a tree in that order, which knows ranks by counting, beside a hashtable from members to scores.
+//! does, is a tree in that order (see `order`), which knows ranks by counting, beside a hashtable from members to scores.
 //!
 //! Whatever is asked by rank, score or member comes down to a range of ranks: how many elements come before a bound is found by
 //! one descent of the tree ([`SortedSetRef::count_while`]).
@@ -11,12 +11,10 @@ use std::ops::Range;
 use crate::buffer::Buffer;
 use crate::element::{Digits, Element};
 use crate::entry::{Content, Entry, NewValue, Packing, Type};
-use crate::hashtable::{Hashtable, Members, Scores};
+use crate::hashtable::{Hashtable, Scores};
 use crate::large::{Large, PACKED_BYTES_MAX, PackedLimits};
 use crate::listpack::{self, Listpack};
-use crate::records::Records;
-use crate::texts::Text;
-use crate::tree::{Leaf, Tree};
+use crate::order::Order;
 
 mod score;
 #[cfg(test)]
@@ -24,25 +22,12 @@ mod tests;
 
 use score::{ScoreText, score_of};
 
-/// Where a leaf begins.
-type Place = (f64, Box<[u8]>);
-
-/// The members of a range of places.
-type Page = Records<f64, Members>;
-
-/// From which end a sorted set is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// The lowest first.
-    Ascending,
-    /// The highest first.
-    Descending,
-}
+pub use crate::order::Direction;
 
 /// A large sorted set.
 #[derive(Clone, Default)]
 pub struct SortedSet {
-    order: Tree<Page>,
+    order: Order,
     scores: Hashtable<Scores>,
 }
 
@@ -83,75 +68,18 @@ impl SortedSet {
         match old {
             // Another zero is no other place.
             Some(old) if old == score => return Some(old),
-            Some(old) => {
-                self.take_out(member, old);
-            }
+            Some(old) => self.order.remove(old, member),
             None => {}
         }
-        if self.order.is_empty() {
-            let mut page = Page::default();
-            page.insert(0, score, Text::Bytes(member), ());
-            self.order.push_back(page);
-        } else {
-            self.order.change(by(|other, other_member| (other, other_member) < (score, member)), |page| {
-                let number = number_of(page, score, member);
-                page.insert(number, score, Text::Bytes(member), ());
-            });
-        }
+        self.order.add(score, member);
         old
     }
 
     fn remove(&mut self, member: &[u8]) -> Option<f64> {
         let score = self.scores.remove(member, |score| score)?;
-        self.take_out(member, score);
+        self.order.remove(score, member);
         Some(score)
     }
-
-    fn take_out(&mut self, member: &[u8], score: f64) {
-        self.order.change(by(|other, other_member| (other, other_member) <= (score, member)), |page| {
-            let number = number_of(page, score, member);
-            page.remove_at(number);
-        });
-    }
-}
-
-/// Leads to the leaf with the first element for which `before` no longer holds, or to the one before it, behind which it is.
-#[inline]
-fn by(before: impl Fn(f64, &[u8]) -> bool) -> impl FnMut(&[Place]) -> usize {
-    move |separators| separators[1..].partition_point(|(score, member)| before(*score, member))
-}
-
-/// How many elements of a leaf come before this one. The scores, which lie together, say nearly all.
-#[inline]
-fn number_of(page: &Page, score: f64, member: &[u8]) -> usize {
-    let scores = page.indexes();
-    let below = scores.iter().map(|other| u32::from(*other < score)).sum::<u32>() as usize;
-    let equal = scores[below..].partition_point(|other| *other <= score);
-    let (mut low, mut high) = (below, below + equal);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if page.member(middle).bytes() < member {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
-}
-
-/// How many elements of a leaf come before the first for which `before` no longer holds.
-#[inline]
-fn number_while(page: &Page, before: impl Fn(f64, &[u8]) -> bool) -> usize {
-    let (mut low, mut high) = (0, page.len());
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if before(page.indexes()[middle], page.member(middle).bytes()) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
 }
 
 /// A sorted set to be read.
@@ -219,9 +147,7 @@ impl<'a> SortedSetRef<'a> {
             }
             SortedSetRef::Large(set) => {
                 let score = self.score(member)?;
-                let at_most = by(|other, other_member| (other, other_member) <= (score, member));
-                let (page, rank) = set.order.leaf_and_rank(at_most)?;
-                Some((rank + number_of(page, score, member), score))
+                Some((set.order.rank(score, member)?, score))
             }
         }
     }
@@ -235,8 +161,8 @@ impl<'a> SortedSetRef<'a> {
                 Some((pairs.at(at), score_of(pairs.at(pairs.next(at)))))
             }
             SortedSetRef::Large(set) => {
-                let (page, number) = set.order.leaf_at(rank)?;
-                Some((page.member(number).into(), page.indexes()[number]))
+                let (member, score) = set.order.at(rank)?;
+                Some((member.into(), score))
             }
         }
     }
@@ -254,10 +180,7 @@ impl<'a> SortedSetRef<'a> {
                 });
                 count
             }
-            SortedSetRef::Large(set) => {
-                let Some((page, rank)) = set.order.leaf_and_rank(by(&before)) else { return 0 };
-                rank + number_while(page, before)
-            }
+            SortedSetRef::Large(set) => set.order.count_while(before),
         }
     }
 
@@ -276,32 +199,7 @@ impl<'a> SortedSetRef<'a> {
         match self {
             SortedSetRef::Packed(pairs) => each_packed(pairs, ranks, direction, visit),
             SortedSetRef::Large(set) => {
-                let first = if direction == Direction::Ascending { ranks.start } else { ranks.end - 1 };
-                let (mut pages, number) = set.order.leaves_at(first);
-                let (mut left, mut from) = (ranks.len(), Some(number));
-                while let Some(page) = match direction {
-                    Direction::Ascending => pages.next(),
-                    Direction::Descending => pages.previous(),
-                } {
-                    let mut one = |number: usize| visit(page.member(number).into(), page.indexes()[number]);
-                    let go_on = match direction {
-                        Direction::Ascending => {
-                            let start = from.take().unwrap_or(0);
-                            let end = page.len().min(start + left);
-                            left -= end - start;
-                            (start..end).all(&mut one)
-                        }
-                        Direction::Descending => {
-                            let end = from.take().map_or(page.len(), |last| last + 1);
-                            let start = end.saturating_sub(left);
-                            left -= end - start;
-                            (start..end).rev().all(&mut one)
-                        }
-                    };
-                    if !go_on || left == 0 {
-                        return;
-                    }
-                }
+                set.order.each_while(ranks, direction, |member, score| visit(member.into(), score));
             }
         }
     }
@@ -433,18 +331,11 @@ impl<'a> SortedSetMut<'a> {
     /// Removes the lowest or the highest element, and shows it to `take` before.
     pub fn pop<R>(&mut self, from: Direction, take: impl FnOnce(Element<'_>, f64) -> R) -> Option<R> {
         if let Some(set) = self.large() {
-            let pop = |page: &mut Page| {
-                let number = if from == Direction::Ascending { 0 } else { page.len() - 1 };
-                let (member, score) = (page.member(number), page.indexes()[number]);
-                let _ = set.scores.remove(member.bytes(), |_| ());
-                let result = take(member.into(), score);
-                page.remove_at(number);
-                result
-            };
-            return match from {
-                Direction::Ascending => set.order.change(|_| 0, pop),
-                Direction::Descending => set.order.change(|all| all.len() - 1, pop),
-            };
+            let SortedSet { order, scores } = set;
+            return order.pop(from, |member, score| {
+                let _ = scores.remove(member.bytes(), |_| ());
+                take(member.into(), score)
+            });
         }
         let mut packed = self.entry.packed_mut()?;
         let pairs = Listpack::new(packed.bytes());
@@ -468,20 +359,11 @@ impl<'a> SortedSetMut<'a> {
                 *set = SortedSet::default();
                 return;
             }
-            let (pages, mut number) = order.leaves_at(ranks.start);
-            let mut left = ranks.len();
-            for page in pages {
-                let end = page.len().min(number + left);
-                for member in number..end {
-                    let _ = scores.remove(page.member(member).bytes(), |_| ());
-                }
-                left -= end - number;
-                number = 0;
-                if left == 0 {
-                    break;
-                }
-            }
-            order.remove(ranks);
+            order.each_while(ranks.clone(), Direction::Ascending, |member, _| {
+                let _ = scores.remove(member.bytes(), |_| ());
+                true
+            });
+            order.remove_ranks(ranks);
             return;
         }
         let Some(mut packed) = self.entry.packed_mut() else { return };

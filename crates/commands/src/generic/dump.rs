@@ -125,17 +125,18 @@ fn restore(cx: &mut Context<'_>) -> CommandResult {
         ttl if options.absolute => Some(UnixMillis(ttl)),
         ttl => Some(cx.now().saturating_add(ttl)),
     };
-    let entry = value_of(cx.args.at(3), key.bytes, &limits(cx)).map_err(|damaged| {
+    let mut entry = value_of(cx.args.at(3), key.bytes, &limits(cx)).map_err(|damaged| {
         CommandError::line(match damaged {
             Damaged::Footer => "ERR DUMP payload version or checksum are wrong",
             Damaged::Content => "ERR Bad data format",
         })
     })?;
 
-    if deadline.is_some_and(|at| at <= db.now()) {
+    let now = db.now();
+    entry.remove_due_fields(now, usize::MAX);
+    if entry.is_spent() || deadline.is_some_and(|at| at <= now) {
         db.delete(key, Event::DELETED);
     } else {
-        let mut entry = entry;
         entry.set_attributes(&Attributes::expiring(deadline));
         let created = cx.moment.policy.created(cx.now());
         entry.set_access(options.access(cx.moment.policy, cx.now()).unwrap_or(created));

@@ -1,6 +1,6 @@
 //! EXPIRE and its kin, and PERSIST: when keys are to go.
 
-use crate::expiry::{self, Since, Unit};
+use crate::expiry::{self, Conditions, Since, Unit};
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[EXPIRE, EXPIREAT, PERSIST, PEXPIRE, PEXPIREAT];
@@ -103,79 +103,4 @@ fn persist(cx: &mut Context<'_>) -> CommandResult {
 
     cx.reply.integer(i64::from(expires));
     Ok(Outcome::Reply)
-}
-
-/// What must hold of the present expiry for a new one to be set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Conditions {
-    /// NX: there is none.
-    absent: bool,
-    /// XX: there is one.
-    present: bool,
-    /// GT: the new one is later; never is later still.
-    later: bool,
-    /// LT: the new one is earlier.
-    earlier: bool,
-}
-
-impl Conditions {
-    fn parse(words: ArgsFrom<'_>) -> Result<Conditions, CommandError> {
-        let mut conditions = Conditions::default();
-        for word in words {
-            if is_word(word, "nx") {
-                conditions.absent = true;
-            } else if is_word(word, "xx") {
-                conditions.present = true;
-            } else if is_word(word, "gt") {
-                conditions.later = true;
-            } else if is_word(word, "lt") {
-                conditions.earlier = true;
-            } else {
-                let word = String::from_utf8_lossy(word);
-                return Err(CommandError::Line(format!("ERR Unsupported option {word}").into()));
-            }
-        }
-        let Conditions { absent, present, later, earlier } = conditions;
-        if absent && (present || later || earlier) {
-            return Err(CommandError::line(
-                "ERR NX and XX, GT or LT options at the same time are not compatible",
-            ));
-        }
-        if later && earlier {
-            return Err(CommandError::line("ERR GT and LT options at the same time are not compatible"));
-        }
-        Ok(conditions)
-    }
-
-    fn hold(self, old: Option<UnixMillis>, new: UnixMillis) -> bool {
-        match old {
-            None => !self.present && !self.later,
-            Some(old) => !self.absent && (!self.later || new > old) && (!self.earlier || new < old),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_without_expiry_stays_for_ever() {
-        let conditions = |absent, present, later, earlier| Conditions { absent, present, later, earlier };
-        let (early, late) = (UnixMillis(1), UnixMillis(2));
-        for (conditions, never, same, to_later, to_earlier) in [
-            (conditions(false, false, false, false), true, true, true, true),
-            (conditions(true, false, false, false), true, false, false, false),
-            (conditions(false, true, false, false), false, true, true, true),
-            (conditions(false, false, true, false), false, false, true, false),
-            (conditions(false, false, false, true), true, false, false, true),
-            (conditions(false, true, true, false), false, false, true, false),
-            (conditions(false, true, false, true), false, false, false, true),
-        ] {
-            assert_eq!(conditions.hold(None, early), never, "{conditions:?} over none");
-            assert_eq!(conditions.hold(Some(early), early), same, "{conditions:?} over the same");
-            assert_eq!(conditions.hold(Some(early), late), to_later, "{conditions:?} to a later time");
-            assert_eq!(conditions.hold(Some(late), early), to_earlier, "{conditions:?} to an earlier time");
-        }
-    }
 }

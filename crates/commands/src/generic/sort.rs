@@ -265,7 +265,7 @@ fn follow(cx: &Context<'_>, pattern: &[u8], element: &[u8]) -> Option<Vec<u8>> {
     let mut stripe = cx.node.keyspace.lock(key.position.stripe(), cx.moment);
     let entry = stripe.find(cx.client.db, key, Touch::Yes)?;
     match (field, entry.value_type()) {
-        (Some(field), Type::Hash) => HashRef::of(&entry).value(field).map(Element::to_vec),
+        (Some(field), Type::Hash) => HashRef::of(&entry, cx.now()).value(field).map(Element::to_vec),
         (None, Type::String) => Some(match entry.value() {
             Value::Int(number) => number.to_string().into_bytes(),
             Value::Inline(bytes) => bytes.to_vec(),

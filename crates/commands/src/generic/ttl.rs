@@ -2,15 +2,10 @@
 
 use larder_store::Touch;
 
-use crate::expiry::{Since, Unit};
+use crate::expiry::{self, Since, Unit};
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[EXPIRETIME, PEXPIRETIME, PTTL, TTL];
-
-/// The answer for a key that does not exist.
-const MISSING: i64 = -2;
-/// The answer for a key that does not expire.
-const NEVER: i64 = -1;
 
 const TTL: Command = Command {
     name: "ttl",
@@ -72,35 +67,6 @@ fn pexpiretime(cx: &mut Context<'_>) -> CommandResult {
 fn reply_expiry(cx: &mut Context<'_>, unit: Unit, since: Since) -> CommandResult {
     let mut db = cx.lock_touching(Touch::No)?;
     let found = db.read(cx.key(0)).map(|entry| entry.expires_at());
-    cx.reply.integer(match found {
-        None => MISSING,
-        Some(None) => NEVER,
-        Some(Some(at)) => {
-            let origin = if since == Since::Now { cx.now() } else { UnixMillis(0) };
-            in_unit(at.saturating_millis_since(origin), unit)
-        }
-    });
+    cx.reply.integer(found.map_or(expiry::MISSING, |at| expiry::told(at, unit, since, cx.now())));
     Ok(Outcome::Reply)
-}
-
-/// Milliseconds in a unit, to the nearest; half a second is one.
-fn in_unit(millis: i64, unit: Unit) -> i64 {
-    match unit {
-        Unit::Millis => millis,
-        Unit::Seconds => millis / 1000 + i64::from(millis % 1000 >= 500),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seconds_are_rounded_to_the_nearest() {
-        for (millis, seconds) in
-            [(0, 0), (499, 0), (500, 1), (1499, 1), (1500, 2), (i64::MAX, i64::MAX / 1000 + 1)]
-        {
-            assert_eq!(in_unit(millis, Unit::Seconds), seconds);
-        }
-    }
 }

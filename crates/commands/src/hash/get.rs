@@ -35,7 +35,7 @@ const HMGET: Command = Command {
 const HLEN: Command = Command {
     name: "hlen",
     syntax: "key",
-    summary: "Returns the number of fields of a hash.",
+    summary: "Returns the number of fields of a hash; one whose time has come counts as long as it is there.",
     arity: Arity::Exactly(2),
     keys: &[KeySpec::one(Access::INSPECT)],
     run: hlen,

@@ -79,19 +79,19 @@ fn hvals(cx: &mut Context<'_>) -> CommandResult {
 fn list(cx: &mut Context<'_>, wanted: Wanted) -> CommandResult {
     let mut db = cx.lock()?;
     let view = read(&mut db, cx.key(0), |hash| {
-        wanted.header(&mut cx.reply, hash.map_or(0, HashRef::len));
+        wanted.header(&mut cx.reply, hash.map_or(0, HashRef::visible));
         match hash {
-            Some(HashRef::Large(fields)) if fields.len() > AT_ONCE_MAX => return Some(fields.clone()),
+            Some(HashRef::Large(hash, now)) if hash.len() > AT_ONCE_MAX => return Some((hash.clone(), now)),
             Some(hash) => hash.each(0, usize::MAX, |field, value| wanted.write(&mut cx.reply, field, value)),
             None => {}
         }
         None
     })?;
     drop(db);
-    let Some(view) = view else { return Ok(Outcome::Reply) };
+    let Some((view, now)) = view else { return Ok(Outcome::Reply) };
     let mut rank = 0;
     reply_in_parts(cx, move |reply| {
-        HashRef::Large(&view).each(rank, STEP, |field, value| wanted.write(reply, field, value));
+        HashRef::Large(&view, now).each(rank, STEP, |field, value| wanted.write(reply, field, value));
         rank += STEP;
         if rank < view.len() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })

@@ -41,7 +41,7 @@ fn hincrby(cx: &mut Context<'_>) -> CommandResult {
             .ok_or("ERR hash value is not an integer")
             .and_then(|old| old.checked_add(increment).ok_or("ERR increment or decrement would overflow"));
         if let Ok(new) = new {
-            hash.set(field, itoa::Buffer::new().format(new).as_bytes());
+            hash.update(field, itoa::Buffer::new().format(new).as_bytes());
         }
         (new, new.ok().map(|_| Event::hash("hincrby")))
     })?;
@@ -63,7 +63,7 @@ fn hincrbyfloat(cx: &mut Context<'_>) -> CommandResult {
             Ok(sum.to_string())
         });
         if let Ok(new) = &new {
-            hash.set(field, new.as_bytes());
+            hash.update(field, new.as_bytes());
         }
         let event = new.is_ok().then_some(Event::hash("hincrbyfloat"));
         (new, event)

@@ -47,8 +47,12 @@ fn hscan(cx: &mut Context<'_>) -> CommandResult {
         };
         let mut next = 0;
         match hash {
-            HashRef::Large(fields) => {
-                next = fields.scan(cursor, scan.count, |field, value| visit(field.into(), value.text.into()));
+            HashRef::Large(hash, now) => {
+                next = hash.hashtable().scan(cursor, scan.count, |field, found| {
+                    if !found.is_due(now) {
+                        visit(field.into(), found.text.into());
+                    }
+                });
             }
             HashRef::Packed(_) => hash.each(0, usize::MAX, visit),
         }

@@ -1,15 +1,14 @@
 //! HSET, HMSET, HSETNX, HDEL and HGETDEL: changing fields.
 
-use larder_store::hash::{FieldSet, HashMut};
-use larder_store::{Missing, Type};
+use larder_store::hash::FieldSet;
 
-use super::{change, limits};
-use crate::element::reply_found;
+use super::named_fields::{COUNT, fields_at};
+use super::{SET, change, change_existing, limits};
+use crate::element::{reply_found, reply_nulls};
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[HDEL, HGETDEL, HMSET, HSET, HSETNX];
 
-const SET: Event = Event::hash("hset");
 const DELETED: Event = Event::hash("hdel");
 
 const HSET: Command = Command {
@@ -118,9 +117,8 @@ fn hsetnx(cx: &mut Context<'_>) -> CommandResult {
 
 fn hdel(cx: &mut Context<'_>) -> CommandResult {
     let mut db = cx.lock()?;
-    let (fields, limits) = (cx.args.from(2), limits(cx.settings));
-    let removed = db.change_collection(cx.key(0), Type::Hash, Missing::Leave, |entry| {
-        let mut hash = HashMut::of(entry, limits);
+    let fields = cx.args.from(2);
+    let removed = change_existing(&mut db, cx.key(0), limits(cx.settings), |hash| {
         let removed = fields.filter(|field| hash.remove(field)).count();
         (removed, (removed > 0).then_some(DELETED))
     })?;
@@ -129,21 +127,10 @@ fn hdel(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn hgetdel(cx: &mut Context<'_>) -> CommandResult {
-    if !is_word(cx.args.at(2), "fields") {
-        let line = "ERR Mandatory argument FIELDS is missing or not at the right position";
-        return Err(CommandError::line(line));
-    }
-    let mut words = cx.args.from(3);
-    let told = words.integer()?;
-    if usize::try_from(told) != Ok(words.len()) {
-        let line = "ERR numfields should be greater than 0 and match the provided number of fields";
-        return Err(CommandError::line(line));
-    }
+    let fields = fields_at(cx.args, 2, COUNT)?;
     let mut db = cx.lock()?;
-    let (key, limits) = (cx.key(0), limits(cx.settings));
-    let (fields, reply) = (words, &mut cx.reply);
-    let found = db.change_collection(key, Type::Hash, Missing::Leave, |entry| {
-        let mut hash = HashMut::of(entry, limits);
+    let (key, limits, reply) = (cx.key(0), limits(cx.settings), &mut cx.reply);
+    let found = change_existing(&mut db, key, limits, |hash| {
         let mut removed = false;
         reply.array(fields.len());
         for field in fields {
@@ -153,8 +140,7 @@ fn hgetdel(cx: &mut Context<'_>) -> CommandResult {
         ((), removed.then_some(DELETED))
     })?;
     if found.is_none() {
-        cx.reply.array(words.len());
-        words.for_each(|_| cx.reply.null());
+        reply_nulls(&mut cx.reply, fields.len());
     }
     Ok(Outcome::Reply)
 }

@@ -1,8 +1,8 @@
 //! GET, GETDEL and GETEX: reading one string.
 
-use super::lifetime::Lifetime;
 use super::reply_string;
 use crate::expiry;
+use crate::lifetime::Lifetime;
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[GET, GETDEL, GETEX];

@@ -2,8 +2,8 @@
 
 use larder_store::Type;
 
-use super::lifetime::Lifetime;
 use super::{reply_string, store};
+use crate::lifetime::Lifetime;
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[MGET, MSET, MSETEX, MSETNX];

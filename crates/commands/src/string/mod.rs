@@ -10,7 +10,6 @@ mod extended;
 mod get;
 mod increment;
 mod lcs;
-mod lifetime;
 mod many;
 mod range;
 mod set;

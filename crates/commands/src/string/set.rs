@@ -2,9 +2,9 @@
 
 use larder_store::Entry;
 
-use super::lifetime::Lifetime;
 use super::{equals, reply_string, store};
 use crate::expiry::{self, Since, Unit};
+use crate::lifetime::Lifetime;
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[DELIFEQ, GETSET, PSETEX, SET, SETEX, SETNX];

@@ -1,3 +1,4 @@
+use larder_store::hash::HashRef;
 use larder_store::stream::{Group, Pending, Stream, StreamId};
 use larder_store::{Encoding, UnixMillis};
 use proptest::prelude::*;
@@ -12,6 +13,8 @@ pub(crate) const LIMITS: Limits = Limits {
     stream: ChunkLimits { bytes: 4096, entries: 6 },
 };
 
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
 fn word() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         3 => any::<i64>().prop_map(|number| number.to_string().into_bytes()),
@@ -25,7 +28,7 @@ fn word() -> impl Strategy<Value = Vec<u8>> {
 /// Values of every type and encoding.
 pub(crate) fn entries() -> impl Strategy<Value = Entry> {
     let words = || prop::collection::vec((word(), word(), -1000..1000_i32), 1..20);
-    (0..7_u8, words()).prop_map(|(kind, words)| {
+    (0..8_u8, words()).prop_map(|(kind, words)| {
         let new = |value: NewValue<'_>| Entry::new(b"key", 0, &Attributes::default(), value);
         match kind {
             0 => new(NewValue::of(&words[0].0)),
@@ -55,11 +58,23 @@ pub(crate) fn entries() -> impl Strategy<Value = Entry> {
             4 => {
                 let mut entry = new(hash::empty());
                 for (field, value, _) in &words {
-                    HashMut::of(&mut entry, LIMITS.hash).set(field, value);
+                    HashMut::of(&mut entry, LIMITS.hash, NOW).set(field, value);
                 }
                 entry
             }
-            5 => new(stream_of(&words).into_value()),
+            5 => {
+                let mut entry = new(hash::empty());
+                for (field, value, number) in &words {
+                    let expires_at = (number % 3 != 0).then(|| NOW.saturating_add(i64::from(*number)));
+                    let mut hash = HashMut::of(&mut entry, LIMITS.hash, NOW);
+                    // A hash with a field that ceased to expire stays large.
+                    if hash.as_ref().find(field).is_none() {
+                        hash.put(field, value, expires_at);
+                    }
+                }
+                entry
+            }
+            6 => new(stream_of(&words).into_value()),
             _ => {
                 let mut entry = new(zset::empty());
                 for (member, _, number) in &words {
@@ -96,7 +111,7 @@ fn stream_of(words: &[(Vec<u8>, Vec<u8>, i32)]) -> Stream {
 
 fn read(payload: &[u8]) -> Option<Entry> {
     let mut reader = Reader::new(payload);
-    decode(&mut reader, b"k", &LIMITS)
+    decode(&mut reader, VERSION, b"k", &LIMITS)
 }
 
 #[test]
@@ -105,13 +120,16 @@ fn what_older_versions_wrote_is_read() {
     let ziplist = b"\x11\x00\x00\x00\x0c\x00\x00\x00\x02\x00\x00\xf2\x02\x02ab\xff";
     let payload = |kind: u8, body: &[u8]| [&[kind, body.len() as u8], body].concat();
     let hash = read(&payload(number::HASH_ZIPLIST, ziplist)).unwrap();
-    assert_eq!(HashRef::of(&hash).value(b"1").map(Element::to_vec), Some(b"ab".to_vec()));
+    assert_eq!(HashRef::of(&hash, NOW).value(b"1").map(Element::to_vec), Some(b"ab".to_vec()));
     let list = read(&payload(number::LIST_ZIPLIST, ziplist)).unwrap();
     assert_eq!((list.size(), list.encoding()), (2, Encoding::Listpack));
     let quicklist = [&[number::LIST_OF_ZIPLISTS, 1, ziplist.len() as u8], &ziplist[..]].concat();
     assert_eq!(read(&quicklist).unwrap().size(), 2);
     let zipmap = payload(number::HASH_ZIPMAP, b"\x01\x01f\x02\x01vw-\xff");
-    assert_eq!(HashRef::of(&read(&zipmap).unwrap()).value(b"f").map(Element::to_vec), Some(b"vw".to_vec()));
+    assert_eq!(
+        HashRef::of(&read(&zipmap).unwrap(), NOW).value(b"f").map(Element::to_vec),
+        Some(b"vw".to_vec())
+    );
     let scored = [&[number::SORTED_SET_IN_DIGITS, 2, 1, b'a', 3], &b"1.5"[..], &[1, b'b', 254]].concat();
     let scored = read(&scored).unwrap();
     assert_eq!(SortedSetRef::of(&scored).score(b"a"), Some(1.5));
@@ -133,4 +151,57 @@ fn what_no_command_could_have_made_is_refused() {
     ] {
         assert!(read(payload).is_none(), "{payload:?}");
     }
+}
+
+/// A field, its value and its expiry.
+type OwnedField = (Vec<u8>, Vec<u8>, Option<i64>);
+
+/// The fields of a hash that is read under a version.
+fn fields(version: u16, payload: &[u8]) -> Option<Vec<OwnedField>> {
+    let mut reader = Reader::new(payload);
+    let entry = decode(&mut reader, version, b"k", &LIMITS)?;
+    let hash = HashRef::of(&entry, UnixMillis::MIN);
+    let mut fields = Vec::new();
+    hash.each(0, usize::MAX, |field, value| {
+        let found = hash.find(&field.to_vec()).unwrap();
+        fields.push((field.to_vec(), value.to_vec(), found.expires_at.map(|at| at.0)));
+    });
+    fields.sort();
+    Some(fields)
+}
+
+#[test]
+fn expiries_of_fields_are_read_as_either_peer_writes_them() {
+    let at = |at: i64| at.to_le_bytes();
+    let expected =
+        || Some(vec![(b"f".to_vec(), b"v".to_vec(), Some(1005)), (b"g".to_vec(), b"w".to_vec(), None)]);
+    let valkey =
+        [&[number::HASH_WITH_EXPIRIES, 2, 1, b'f', 1, b'v'][..], &at(1005), &[1, b'g', 1, b'w'], &at(-1)]
+            .concat();
+    assert_eq!(fields(80, &valkey), expected());
+    let redis =
+        [&[number::HASH_WITH_TTLS][..], &at(1000), &[2, 6, 1, b'f', 1, b'v', 0, 1, b'g', 1, b'w']].concat();
+    assert_eq!(fields(12, &redis), expected());
+    // A listpack of f, v, 1005, g, w, 0.
+    let listpack = b"\x15\x00\x00\x00\x06\x00\x81f\x02\x81v\x02\xc3\xed\x02\x81g\x02\x81w\x02\x00\x01\xff";
+    let mut listpack = listpack.to_vec();
+    listpack[0] = listpack.len() as u8;
+    let packed =
+        [&[number::HASH_LISTPACK_WITH_EXPIRIES][..], &at(1005), &[listpack.len() as u8], &listpack].concat();
+    assert_eq!(fields(12, &packed), expected());
+
+    // Under the other's versions these numbers mean something else, or nothing.
+    assert_eq!(fields(12, &valkey), None);
+    assert_eq!((fields(80, &redis), fields(80, &packed)), (None, None));
+    for broken in [
+        [&[number::HASH_WITH_EXPIRIES, 1, 1, b'f', 1, b'v'][..], &at(-2)].concat(),
+        [&[number::HASH_WITH_EXPIRIES, 1, 1, b'f', 1, b'v'][..], &[1, 2, 3]].concat(),
+        [&[number::HASH_WITH_EXPIRIES, 2, 1, b'f', 1, b'v'][..], &at(5), &[1, b'f', 1, b'v'], &at(-1)]
+            .concat(),
+        vec![number::HASH_WITH_EXPIRIES, 0],
+    ] {
+        assert_eq!(fields(80, &broken), None, "{broken:?}");
+    }
+    let overflow = [&[number::HASH_WITH_TTLS][..], &at(i64::MAX), &[1, 6, 1, b'f', 1, b'v']].concat();
+    assert_eq!(fields(12, &overflow), None);
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{BLOCK_MIN_BYTES, Content, Entry, NewValue, Packing, Type, Value, class_bytes, length};
+use crate::UnixMillis;
 use crate::buffer::Buffer;
 use crate::intset::Intset;
 use crate::large::Large;
@@ -75,6 +76,30 @@ impl Entry {
         }
     }
 
+    /// When the first field of a hash expires, if this is a hash with such fields.
+    #[inline]
+    #[must_use]
+    pub fn next_field_expiry(&self) -> Option<UnixMillis> {
+        match self.large() {
+            Some(Large::Hash(hash)) => hash.next_expiry(),
+            _ => None,
+        }
+    }
+
+    /// When it has to be looked at: the time of the key, or that of its first field to expire.
+    #[inline]
+    pub(crate) fn wakes_at(&self) -> Option<UnixMillis> {
+        earlier(self.expires_at(), self.next_field_expiry())
+    }
+
+    /// Removes fields of a hash whose time has come, `limit` at most; returns how many.
+    pub fn remove_due_fields(&mut self, now: UnixMillis, limit: usize) -> usize {
+        match self.large_mut() {
+            Some(Large::Hash(hash)) => hash.remove_due(now, limit),
+            _ => 0,
+        }
+    }
+
     /// Whether this is a collection that has lost its last element, and so has to go. A stream may be empty.
     #[inline]
     #[must_use]
@@ -114,6 +139,15 @@ impl Entry {
         // A long name makes the classes coarse.
         let room = (wanted + class_bytes(content) - content).min(len + len / 4 + ROOM_MAX_BYTES);
         if length::size(room) == length::size(wanted) { room } else { wanted }
+    }
+}
+
+/// The earlier of two times, if there are any.
+#[inline]
+pub(crate) fn earlier(one: Option<UnixMillis>, other: Option<UnixMillis>) -> Option<UnixMillis> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

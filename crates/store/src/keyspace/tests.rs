@@ -5,8 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::access::AccessPolicy;
 use crate::change::{Change, Effect, Event};
-use crate::entry::{Attributes, Block, NewValue, Value};
-use crate::stripe::Touch;
+use crate::entry::{Attributes, Block, NewValue, Type, Value};
+use crate::hash::{self, HashMut};
+use crate::large::PackedLimits;
+use crate::stripe::{Missing, Touch};
 
 const MOMENT: Moment = Moment { now: UnixMillis(1_700_000_000_000), policy: AccessPolicy::Lru };
 const SET: Event = Event::string("set");
@@ -21,6 +23,8 @@ impl SideState for Told {
     fn changed(&mut self, change: Change<'_>) {
         self.0.push((change.db.0, change.key.to_vec(), change.effect, change.event.name));
     }
+
+    fn fields_expired(&mut self, _fields: usize) {}
 
     fn flushed(&mut self, db: DbIndex, keys: usize) {
         self.0.push((db.0, keys.to_string().into_bytes(), Effect::Removed, "flush"));
@@ -231,6 +235,37 @@ fn a_placed_entry_keeps_all_but_its_cas() {
     drop(target);
     assert!(!contains(&keyspace, ZERO, b"from"));
     assert_eq!((keyspace.len(ZERO), keyspace.len(ONE)), (0, 1));
+}
+
+#[test]
+fn a_change_is_told_under_each_of_its_names() {
+    let keyspace = keyspace();
+    let key = keyspace.key(b"hash");
+    let mut stripe = keyspace.lock(key.position.stripe(), MOMENT);
+    let mut change = |events: &'static [&'static str], remove: bool| {
+        let change = |entry: &mut Entry| {
+            let mut hash = HashMut::of(entry, PackedLimits { entries: 8, value_bytes: 8 }, MOMENT.now);
+            if remove {
+                hash.remove(b"field");
+            } else {
+                hash.set(b"field", b"value");
+            }
+            ((), events.iter().map(|name| Event::hash(name)))
+        };
+        stripe.change_collection(ZERO, key, Type::Hash, Missing::Create(hash::empty()), change).unwrap();
+        std::mem::take(&mut stripe.side().0)
+            .into_iter()
+            .map(|(.., effect, name)| (effect, name))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(change(&["hset", "hexpire"], false), [(Effect::Created, "hset"), (Effect::Noted, "hexpire")]);
+    assert_eq!(
+        change(&["hexpired", "hset"], false),
+        [(Effect::Modified, "hexpired"), (Effect::Noted, "hset")]
+    );
+    assert_eq!(change(&[], false), []);
+    let told = [(Effect::Modified, "hset"), (Effect::Noted, "hexpired"), (Effect::Removed, "del")];
+    assert_eq!(change(&["hset", "hexpired"], true), told);
 }
 
 #[test]

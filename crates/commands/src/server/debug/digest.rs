@@ -57,8 +57,8 @@ impl Signature {
         self.combine(&pair.0);
     }
 
-    /// Adds a value: its type, its elements, and whether it expires.
-    fn add_value(&mut self, entry: &Entry) {
+    /// Adds a value: its type, its elements as of now, and whether it expires.
+    fn add_value(&mut self, entry: &Entry, now: UnixMillis) {
         self.mix(&number_of(entry.value_type()).to_be_bytes());
         match entry.value_type() {
             Type::String => match entry.value() {
@@ -78,7 +78,7 @@ impl Signature {
                     self.combine_pair(member, general(score).as_bytes());
                 });
             }
-            Type::Hash => HashRef::of(entry).each(0, usize::MAX, |field, value| {
+            Type::Hash => HashRef::of(entry, now).each(0, usize::MAX, |field, value| {
                 self.combine_pair(field, value.text(&mut Digits::default()));
             }),
             Type::Stream => self.mix_entries(Stream::of(entry)),
@@ -107,13 +107,14 @@ pub(super) fn digest(cx: &mut Context<'_>) -> CommandResult {
     let mut survey = Survey::new();
     let (mut all, mut last_db) = (Signature::default(), None::<DbIndex>);
     let mut step = move |cx: &mut Context<'_>| {
+        let now = cx.now();
         let progress = survey.advance(cx, |db, entry| {
             if last_db.replace(db) != Some(db) {
                 all.mix(&db.0.to_be_bytes());
             }
             let mut signature = Signature::default();
             signature.mix(entry.key());
-            signature.add_value(entry);
+            signature.add_value(entry, now);
             all.combine(&signature.0);
         });
         if progress.is_break() {
@@ -134,7 +135,7 @@ pub(super) fn digest_value(cx: &mut Context<'_>) -> CommandResult {
         let mut stripe = cx.node.keyspace.lock(key.position.stripe(), cx.moment);
         let mut signature = Signature::default();
         if let Some(entry) = stripe.find(cx.client.db, key, Touch::No) {
-            signature.add_value(&entry);
+            signature.add_value(&entry, cx.now());
         }
         signatures.push(signature);
     }

@@ -11,7 +11,7 @@ use crate::prelude::*;
 
 pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     let node = cx.node;
-    let expired: u64 = (0..STRIPES).map(|index| node.keyspace.lock(index, cx.moment).side().expired).sum();
+    let (expired, expired_fields) = expired(cx);
     report.field("total_connections_received", node.sum(|worker| worker.connections.value()));
     report.field("total_commands_processed", node.requests_executed());
     report.field("instantaneous_ops_per_sec", node.rates.per_second(Rate::Commands).round());
@@ -27,6 +27,7 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     report.field("rejected_connections", node.rejected_connections.load(Ordering::Relaxed));
     report.fields(&["sync_full", "sync_partial_ok", "sync_partial_err"], 0);
     report.field("expired_keys", expired);
+    report.field("expired_fields", expired_fields);
     report.field("expired_stale_perc", "0.00");
     report.field("expired_time_cap_reached_count", 0);
     let expire_nanos = node.sum(|worker| worker.expire_nanos.value());
@@ -77,6 +78,17 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     report.fields(&["reply_buffer_shrinks", "reply_buffer_expands"], 0);
     rounds(report, cx);
     report.field("contended_requests", node.sum(|worker| worker.contended.value()));
+}
+
+/// Keys and fields of hashes that have expired.
+fn expired(cx: &Context<'_>) -> (u64, u64) {
+    let (mut keys, mut fields) = (0, 0);
+    for index in 0..STRIPES {
+        let mut stripe = cx.node.keyspace.lock(index, cx.moment);
+        keys += stripe.side().expired;
+        fields += stripe.side().expired_fields;
+    }
+    (keys, fields)
 }
 
 /// What Redis calls cycles of the event loop. Nothing in a worker's round waits, so rounds last as long as the process computes.

@@ -1,15 +1,15 @@
-//! Options that say how long a string is to live: EX, PX, EXAT, PXAT, KEEPTTL and PERSIST.
+//! Options that say how long a string, or a field of a hash, is to live: EX, PX, EXAT, PXAT, KEEPTTL and PERSIST.
 
 use crate::expiry::{self, Since, Unit};
 use crate::prelude::*;
 
-/// What a request says about the expiry of a key.
+/// What a request says about the expiry of a key or a field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Lifetime<'a> {
+pub(crate) enum Lifetime<'a> {
     /// Nothing.
     #[default]
     Unsaid,
-    /// KEEPTTL: the one that the key has.
+    /// KEEPTTL: the one that it has.
     Kept,
     /// PERSIST: none from now on.
     Unlimited,
@@ -22,7 +22,7 @@ impl<'a> Lifetime<'a> {
     ///
     /// # Errors
     /// It is no such option, lacks its value, or does not go with an earlier one: "syntax error".
-    pub(super) fn add(&mut self, word: &[u8], words: &mut ArgsFrom<'a>) -> Result<(), CommandError> {
+    pub(crate) fn add(&mut self, word: &[u8], words: &mut ArgsFrom<'a>) -> Result<(), CommandError> {
         let new = if is_word(word, "keepttl") {
             Lifetime::Kept
         } else if is_word(word, "persist") {
@@ -43,17 +43,36 @@ impl<'a> Lifetime<'a> {
         Ok(())
     }
 
-    /// The moment at which the key is to expire, when a time was given. It may lie in the past.
+    /// The moment at which a key is to expire, when a time was given. It may lie in the past.
     ///
     /// # Errors
     /// The time is not an integer, not positive, or beyond what the clock can tell.
-    pub(super) fn deadline(
+    pub(crate) fn deadline(
         self,
         now: UnixMillis,
         command: &'static str,
     ) -> Result<Option<UnixMillis>, CommandError> {
+        self.moment(|number, kind| expiry::deadline(number, kind, now, command))
+    }
+
+    /// The moment at which a field is to expire, when a time was given. It may lie in the past.
+    ///
+    /// # Errors
+    /// The time is not an integer, negative, or beyond what the clock can tell.
+    pub(crate) fn field_deadline(
+        self,
+        now: UnixMillis,
+        command: &'static str,
+    ) -> Result<Option<UnixMillis>, CommandError> {
+        self.moment(|number, kind| expiry::field_deadline(number, kind, now, command))
+    }
+
+    fn moment(
+        self,
+        moment: impl FnOnce(i64, (Unit, Since)) -> Result<UnixMillis, CommandError>,
+    ) -> Result<Option<UnixMillis>, CommandError> {
         let Lifetime::Time(number, kind) = self else { return Ok(None) };
         let number = larder_store::parse_integer(number).ok_or(CommandError::NotAnInteger)?;
-        expiry::deadline(number, kind, now, command).map(Some)
+        moment(number, kind).map(Some)
     }
 }
