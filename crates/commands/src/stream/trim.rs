@@ -13,7 +13,7 @@ pub(super) const TRIMMED: Event = Event::stream("xtrim");
 
 const XTRIM: Command = Command {
     name: "xtrim",
-    syntax: "key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]",
+    syntax: "key <<MAXLEN | MINID> [= | ~] threshold [LIMIT count]>",
     summary: "Takes the oldest entries away from a stream and returns how many they were.",
     complexity: "O(N) where N is the number of entries that go, of which most go many at a time",
     arity: Arity::AtLeast(4),
