@@ -2,6 +2,7 @@
 
 mod absent;
 mod bitmap;
+mod condition;
 mod connection;
 mod database;
 mod document;

@@ -117,8 +117,13 @@ impl<'a> Listpack<'a> {
     #[inline]
     #[must_use]
     pub fn next(self, offset: usize) -> usize {
-        if let short @ 0x80..=0xBF = self.0[offset] {
-            return offset + usize::from(short & 0x3F) + 2;
+        // By branches and not by a table: they are foreseen, so a walk does not wait for one byte after the other.
+        let first = self.0[offset];
+        if let 0x80..=0xBF = first {
+            return offset + usize::from(first & 0x3F) + 2;
+        }
+        if first < 0x80 {
+            return offset + 2;
         }
         let size = size_at(self.0, offset);
         offset + size + back_len_size(size)
@@ -201,30 +206,62 @@ impl<'a> Listpack<'a> {
     #[inline]
     #[must_use]
     pub fn find(self, wanted: &[u8], mut offset: usize, step: usize) -> Option<usize> {
-        let text = wanted;
-        let wanted = Element::of(wanted);
-        let short =
-            if let (Element::Bytes(_), 0..=63) = (wanted, text.len()) { text.len() } else { usize::MAX };
-        loop {
-            let first = self.0[offset];
-            // Most are short strings: how long one is says mostly that it is another, and where the next begins.
-            if let 0x80..=0xBF = first {
-                let len = usize::from(first & 0x3F);
-                if len == short && &self.0[offset + 1..=offset + len] == text {
-                    return Some(offset);
-                }
-                offset += len + 2;
-            } else if first == END {
-                return None;
-            } else if short == usize::MAX && self.at(offset) == wanted {
-                return Some(offset);
-            } else {
-                offset = self.next(offset);
+        match Element::of(wanted) {
+            Element::Int(number) => {
+                let mut written = Scratch::new();
+                write_int(&mut written, number);
+                self.find_written(written[0], &written[1..], offset, step)
             }
-            for _ in 1..step {
-                offset = self.next(offset);
+            _ if wanted.len() < 64 => self.find_written(0x80 | wanted.len() as u8, wanted, offset, step),
+            long => {
+                while offset < self.end() {
+                    if self.at(offset) == long {
+                        return Some(offset);
+                    }
+                    offset = self.skip(offset, step);
+                }
+                None
             }
         }
+    }
+
+    /// Offset of the first element that is written as a byte and these that follow.
+    #[inline]
+    fn find_written(self, head: u8, rest: &[u8], mut offset: usize, step: usize) -> Option<usize> {
+        let bytes = self.0;
+        // Strings of one length differ in their last bytes, mostly.
+        let (front, tail) = match rest.split_last_chunk::<8>() {
+            Some((front, tail)) => (front, Some(u64::from_le_bytes(*tail))),
+            None => (rest, None),
+        };
+        let size = 1 + rest.len();
+        loop {
+            let first = bytes[offset];
+            if first == head {
+                let (at, end) = (offset + 1, offset + size);
+                let same_tail = match tail {
+                    Some(tail) => {
+                        bytes[at..end].last_chunk().map(|last| u64::from_le_bytes(*last)) == Some(tail)
+                    }
+                    None => true,
+                };
+                if same_tail && bytes[at..at + front.len()] == *front {
+                    return Some(offset);
+                }
+                // Where the next one is does not depend on what was read.
+                offset = self.skip(end + 1, step - 1);
+            } else if first == END {
+                return None;
+            } else {
+                offset = self.skip(offset, step);
+            }
+        }
+    }
+
+    /// Offset of what follows so many elements, or of the end.
+    #[inline]
+    fn skip(self, offset: usize, elements: usize) -> usize {
+        (0..elements).fold(offset, |offset, _| self.next(offset))
     }
 }
 

@@ -4,6 +4,7 @@ use larder_store::hash::HashRef;
 
 use super::named_fields::OptionsAndFields;
 use super::{EXPIRE, SET, change, change_existing, limits, look};
+use crate::condition::Condition;
 use crate::lifetime::Lifetime;
 use crate::prelude::*;
 
@@ -22,35 +23,6 @@ const HSETEX: Command = Command {
     run: hsetex,
     ..Command::PLAIN
 };
-
-/// Whether something must be there for the fields to be set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Condition {
-    #[default]
-    None,
-    Absent,
-    Present,
-}
-
-impl Condition {
-    /// # Errors
-    /// The opposite was asked before.
-    fn add(&mut self, new: Condition) -> Result<(), CommandError> {
-        if *self != Condition::None && *self != new {
-            return Err(CommandError::Syntax);
-        }
-        *self = new;
-        Ok(())
-    }
-
-    fn holds(self, is_there: bool) -> bool {
-        match self {
-            Condition::None => true,
-            Condition::Absent => !is_there,
-            Condition::Present => is_there,
-        }
-    }
-}
 
 /// What was asked beside the fields.
 #[derive(Debug, Default)]

@@ -6,6 +6,7 @@ use larder_resp::{Protocol, Reply};
 use larder_store::Type;
 use larder_store::stream::{Stream, StreamId};
 
+use super::read_syntax::ReadSyntax;
 use super::reply::{Entries, reply_entry, reply_id};
 use crate::parts::{AT_ONCE_MAX, reply_in_parts};
 use crate::prelude::*;
@@ -29,12 +30,27 @@ struct Later {
     view: Stream,
 }
 
+/// What a request is answered that would have to wait.
+const CANNOT_WAIT: CommandError =
+    CommandError::line("ERR waiting for entries (BLOCK) is not supported by this version");
+
 /// Replies what the streams of some keys have, and lets go of the keys; the keys are given by their numbers.
+///
+/// # Errors
+/// They have nothing, and the client would wait for it.
 pub(super) fn deliver(
     cx: &mut Context<'_>,
     mut db: Locked<'_>,
-    deliveries: impl ExactSizeIterator<Item = (usize, Delivery)>,
+    syntax: &ReadSyntax<'_>,
+    deliveries: Vec<(usize, Delivery)>,
 ) -> CommandResult {
+    if deliveries.is_empty() {
+        if syntax.block.is_some() {
+            return Err(CANNOT_WAIT);
+        }
+        cx.reply.null_array();
+        return Ok(Outcome::Reply);
+    }
     match cx.reply.protocol {
         Protocol::Resp2 => cx.reply.array(deliveries.len()),
         Protocol::Resp3 => cx.reply.map(deliveries.len()),

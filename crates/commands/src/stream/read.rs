@@ -27,9 +27,6 @@ const XREAD: Command = Command {
 const ONLY_WITH_GROUP: CommandError = CommandError::line(
     "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
 );
-/// What a request is answered that would have to wait.
-pub(super) const CANNOT_WAIT: CommandError =
-    CommandError::line("ERR waiting for entries (BLOCK) is not supported by this version");
 
 fn xread(cx: &mut Context<'_>) -> CommandResult {
     let syntax = ReadSyntax::parse(cx)?;
@@ -53,14 +50,7 @@ fn xread(cx: &mut Context<'_>) -> CommandResult {
             deliveries.push((number, Delivery::Entries(entries)));
         }
     }
-    if !deliveries.is_empty() {
-        return deliver(cx, db, deliveries.into_iter());
-    }
-    if syntax.block.is_some() {
-        return Err(CANNOT_WAIT);
-    }
-    cx.reply.null_array();
-    Ok(Outcome::Reply)
+    deliver(cx, db, &syntax, deliveries)
 }
 
 /// The id after which entries are wanted.

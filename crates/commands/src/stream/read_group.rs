@@ -4,7 +4,6 @@ use larder_store::Type;
 use larder_store::stream::{Order, Pending, Stream, StreamId};
 
 use super::delivery::{Delivery, deliver};
-use super::read::CANNOT_WAIT;
 use super::read_syntax::{ReadSyntax, keys};
 use super::reply::Entries;
 use super::{CONSUMER_CREATED, change, consumer, group, id, no_group};
@@ -72,14 +71,7 @@ fn xreadgroup(cx: &mut Context<'_>) -> CommandResult {
         let found = change(&mut db, cx.key(number), |stream| serve(stream, &syntax, wanted, cx.now()))?;
         deliveries.extend(found.flatten().map(|delivery| (number, delivery)));
     }
-    if !deliveries.is_empty() {
-        return deliver(cx, db, deliveries.into_iter());
-    }
-    if syntax.block.is_some() {
-        return Err(CANNOT_WAIT);
-    }
-    cx.reply.null_array();
-    Ok(Outcome::Reply)
+    deliver(cx, db, &syntax, deliveries)
 }
 
 /// Gives a consumer what it wants of a stream.

@@ -3,6 +3,7 @@
 use larder_store::Type;
 
 use super::{reply_string, store};
+use crate::condition::Condition;
 use crate::lifetime::Lifetime;
 use crate::prelude::*;
 
@@ -86,7 +87,7 @@ fn msetnx(cx: &mut Context<'_>) -> CommandResult {
     let values = values(cx, 1, pairs(cx)?);
 
     let mut db = cx.lock()?;
-    let holds = Condition::Absent.holds(cx, &mut db);
+    let holds = hold(Condition::Absent, cx, &mut db);
     if holds {
         for (key, value) in cx.keys().zip(values) {
             store(&mut db, key, value, None);
@@ -111,7 +112,7 @@ fn msetex(cx: &mut Context<'_>) -> CommandResult {
     let values = values(cx, 2, count);
 
     let mut db = cx.lock()?;
-    let holds = options.condition.holds(cx, &mut db);
+    let holds = hold(options.condition, cx, &mut db);
     if holds {
         for (key, value) in cx.keys().zip(values) {
             let kept = match options.lifetime {
@@ -143,23 +144,9 @@ fn values<'a>(cx: &Context<'a>, first: usize, count: usize) -> Vec<NewValue<'a>>
     (0..count).map(|pair| NewValue::of(cx.args.at(first + 1 + 2 * pair))).collect()
 }
 
-/// What must hold of all keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Condition {
-    #[default]
-    None,
-    Absent,
-    Present,
-}
-
-impl Condition {
-    fn holds(self, cx: &Context<'_>, db: &mut Locked<'_>) -> bool {
-        match self {
-            Condition::None => true,
-            Condition::Absent => cx.keys().all(|key| db.touch(key).is_none()),
-            Condition::Present => cx.keys().all(|key| db.touch(key).is_some()),
-        }
-    }
+/// Whether a condition holds of all keys.
+fn hold(condition: Condition, cx: &Context<'_>, db: &mut Locked<'_>) -> bool {
+    condition == Condition::None || cx.keys().all(|key| condition.holds(db.touch(key).is_some()))
 }
 
 #[derive(Debug, Default)]
@@ -172,11 +159,10 @@ impl<'a> Options<'a> {
     fn parse(mut words: ArgsFrom<'a>) -> Result<Options<'a>, CommandError> {
         let mut options = Options::default();
         while let Some(word) = words.next() {
-            let condition = options.condition;
-            if is_word(word, "nx") && condition != Condition::Present {
-                options.condition = Condition::Absent;
-            } else if is_word(word, "xx") && condition != Condition::Absent {
-                options.condition = Condition::Present;
+            if is_word(word, "nx") {
+                options.condition.add(Condition::Absent)?;
+            } else if is_word(word, "xx") {
+                options.condition.add(Condition::Present)?;
             } else {
                 options.lifetime.add(word, &mut words)?;
             }
