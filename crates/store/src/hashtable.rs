@@ -334,10 +334,28 @@ fn find<K: Kind>(page: &Page<K>, tag: u32, member: &[u8]) -> Option<usize> {
     (first..first + equal).find(|number| page.member(*number).bytes() == member)
 }
 
-/// Number of the first record whose tag is not smaller.
+/// Number of the first record whose tag is not smaller. Tags are spread evenly, so its number is guessed to within a few; meanwhile
+/// the processor is asked for what comes next, where the record lies.
 #[inline]
 fn first_from<K: Kind>(page: &Page<K>, tag: u32) -> usize {
-    count_below(page.indexes(), tag)
+    /// Numbers on either side of the guess that are looked at first: with 150 records it is off by 6 on average, at most.
+    const NEAR: usize = 8;
+    let tags = page.indexes();
+    let Some((low, high)) = page.bounds() else { return 0 };
+    let part =
+        u64::from(tag.saturating_sub(low)) * tags.len() as u64 / (u64::from(high.saturating_sub(low)) + 1);
+    let guess = tags.len().min(part as usize);
+    page.prefetch_place(guess);
+    let (mut start, mut end) = (guess.saturating_sub(NEAR), tags.len().min(guess + NEAR));
+    while start > 0 && tags[start - 1] >= tag {
+        end = start;
+        start = start.saturating_sub(2 * NEAR);
+    }
+    while end < tags.len() && tags[end] < tag {
+        start = end;
+        end = tags.len().min(end + 2 * NEAR);
+    }
+    start + count_below(&tags[start..end], tag)
 }
 
 /// Leads to the page of a tag.

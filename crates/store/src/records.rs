@@ -74,6 +74,8 @@ pub trait Kind: Clone {
 pub(crate) struct Records<I, K> {
     /// In ascending order.
     indexes: Vec<I>,
+    /// The smallest and the largest index that there may be: those of records that are gone meanwhile may be among them.
+    bounds: Option<(I, I)>,
     /// Where the records of these indexes begin.
     places: Vec<u16>,
     store: Store,
@@ -86,6 +88,7 @@ impl<I, K> Default for Records<I, K> {
     fn default() -> Records<I, K> {
         Records {
             indexes: Vec::new(),
+            bounds: None,
             places: Vec::new(),
             store: Store::default(),
             gaps: 0,
@@ -99,6 +102,18 @@ impl<I: Index, K: Kind> Records<I, K> {
     #[inline]
     pub(crate) fn indexes(&self) -> &[I] {
         &self.indexes
+    }
+
+    /// The smallest and the largest index, or what was beyond them before records were removed.
+    #[inline]
+    pub(crate) fn bounds(&self) -> Option<(I, I)> {
+        self.bounds
+    }
+
+    /// Asks the processor for the place of a record, ahead of its use.
+    #[inline]
+    pub(crate) fn prefetch_place(&self, number: usize) {
+        crate::table::prefetch(self.places.as_ptr().wrapping_add(number).cast());
     }
 
     #[inline]
@@ -120,8 +135,17 @@ impl<I: Index, K: Kind> Records<I, K> {
         self.write(member, value);
         reserve(&mut self.indexes);
         reserve(&mut self.places);
+        self.widen(number, index);
         self.indexes.insert(number, index);
         self.places.insert(number, place);
+    }
+
+    /// Has the bounds take in the index of a record that gets this number.
+    #[inline]
+    fn widen(&mut self, number: usize, index: I) {
+        let (low, high) = self.bounds.unwrap_or((index, index));
+        let (first, last) = (number == 0, number == self.indexes.len());
+        self.bounds = Some((if first { index } else { low }, if last { index } else { high }));
     }
 
     /// Gives a record another value: in place if it takes as many bytes.
@@ -181,7 +205,9 @@ impl<I: Index, K: Kind> Records<I, K> {
     /// A leaf of some of the records.
     #[cold]
     fn part(&self, numbers: Range<usize>) -> Records<I, K> {
-        let mut part = Records { indexes: self.indexes[numbers.clone()].to_vec(), ..Records::default() };
+        let indexes = self.indexes[numbers.clone()].to_vec();
+        let bounds = indexes.first().copied().zip(indexes.last().copied());
+        let mut part = Records { indexes, bounds, ..Records::default() };
         part.places.reserve_exact(numbers.len());
         let bytes: usize = numbers.clone().map(|number| self.len_of(number)).sum();
         part.store.reserve(bytes);
@@ -266,6 +292,7 @@ impl<I: Index, K: Kind> Leaf for Records<I, K> {
 
     fn append(&mut self, next: &Records<I, K>) {
         for number in 0..next.indexes.len() {
+            self.widen(self.indexes.len(), next.indexes[number]);
             self.indexes.push(next.indexes[number]);
             self.copy(next, number);
         }
