@@ -141,6 +141,12 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     },
     Difference { command: "hscan", reason: CURSOR, versions: BEFORE_CURSORS, applies: no_cursor },
     Difference {
+        command: "lpos",
+        reason: "before 7.2 the lowest rank of all is taken for another, later it is refused",
+        versions: Version(0, 0, 0)..Version(7, 2, 0),
+        applies: |_, _, ours| is_error(ours, "ERR value is out of range"),
+    },
+    Difference {
         command: "object|encoding",
         reason: "from 9.0 on Valkey embeds strings by the size of key and value together, Larder those of up to 44 bytes",
         versions: VALKEY_ALONE,
