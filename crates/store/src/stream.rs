@@ -30,6 +30,8 @@ pub use id::StreamId;
 use sorted::by;
 pub use trim::{Keep, Precision};
 
+pub use crate::order::Direction;
+
 /// No chunk takes more bytes, whatever the directives say.
 const CHUNK_BYTES_MAX: usize = 1 << 30;
 
@@ -48,15 +50,6 @@ impl ChunkLimits {
         let bytes = if self.bytes == 0 { CHUNK_BYTES_MAX } else { self.bytes.min(CHUNK_BYTES_MAX) };
         chunk.size() + more < bytes && (self.entries == 0 || chunk.given() < self.entries)
     }
-}
-
-/// In which direction entries are visited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// The oldest first.
-    Ascending,
-    /// The newest first.
-    Descending,
 }
 
 /// See the module's documentation. Cloning it takes a view.
@@ -189,14 +182,14 @@ impl Stream {
     pub fn each<'a>(
         &'a self,
         (from, to): (StreamId, StreamId),
-        order: Order,
+        direction: Direction,
         count: usize,
         mut visit: impl FnMut(StreamEntry<'a>),
     ) -> usize {
         let within = |entry: &StreamEntry<'_>| (from..=to).contains(&entry.id);
         let mut visited = 0;
-        match order {
-            Order::Ascending => {
+        match direction {
+            Direction::Ascending => {
                 let chunks = self.chunks.leaves_from(by(from));
                 let entries = chunks.flat_map(Chunk::entries).skip_while(|entry| entry.id < from);
                 for entry in entries.take_while(within).take(count) {
@@ -204,7 +197,7 @@ impl Stream {
                     visited += 1;
                 }
             }
-            Order::Descending => {
+            Direction::Descending => {
                 let mut chunks = self.chunks.leaves_from(by(to));
                 while visited < count
                     && let Some(chunk) = chunks.previous()

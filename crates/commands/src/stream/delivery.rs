@@ -7,12 +7,9 @@ use larder_store::Type;
 use larder_store::stream::{Stream, StreamId};
 
 use super::read_syntax::ReadSyntax;
-use super::reply::{Entries, reply_entry, reply_id};
+use super::reply::{Entries, STEP, reply_entry, reply_id};
 use crate::parts::{AT_ONCE_MAX, reply_in_parts};
 use crate::prelude::*;
-
-/// Entries written between two looks at the clock.
-const STEP: usize = 32;
 
 /// What one stream has.
 pub(super) enum Delivery {

@@ -1,7 +1,7 @@
 //! XINFO: what there is to know about a stream, its groups and their consumers.
 
 use larder_resp::Reply;
-use larder_store::stream::{Group as ConsumerGroup, Order, Stream, StreamEntry, StreamId};
+use larder_store::stream::{Direction, Group as ConsumerGroup, Stream, StreamEntry, StreamId};
 
 use super::reply::{reply_entry, reply_id};
 use super::{info_full, no_group_of_key, read};
@@ -99,7 +99,7 @@ fn short(reply: &mut Reply<'_>, stream: &Stream) {
     reply_facts(reply, stream);
     reply.bulk(b"groups");
     reply.integer(stream.groups_len() as i64);
-    for (name, order) in [("first-entry", Order::Ascending), ("last-entry", Order::Descending)] {
+    for (name, order) in [("first-entry", Direction::Ascending), ("last-entry", Direction::Descending)] {
         reply.bulk(name.as_bytes());
         let mut entry: Option<StreamEntry<'_>> = None;
         stream.each((StreamId::MIN, StreamId::MAX), order, 1, |found| entry = Some(found));

@@ -1,7 +1,7 @@
 //! XINFO STREAM with FULL: everything about a stream.
 
 use larder_resp::Reply;
-use larder_store::stream::{Consumer, Group as ConsumerGroup, Order, Pending, Stream, StreamId};
+use larder_store::stream::{Consumer, Direction, Group as ConsumerGroup, Pending, Stream, StreamId};
 
 use super::info::{reply_facts, reply_progress};
 use super::reply::{reply_entry, reply_id};
@@ -12,7 +12,8 @@ pub(super) fn reply(reply: &mut Reply<'_>, stream: &Stream, count: usize) {
     reply_facts(reply, stream);
     reply.bulk(b"entries");
     reply.array(stream.len().min(count));
-    stream.each((StreamId::MIN, StreamId::MAX), Order::Ascending, count, |entry| reply_entry(reply, entry));
+    stream
+        .each((StreamId::MIN, StreamId::MAX), Direction::Ascending, count, |entry| reply_entry(reply, entry));
     reply.bulk(b"groups");
     reply.array(stream.groups_len());
     for (name, group) in stream.groups() {

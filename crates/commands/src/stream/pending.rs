@@ -57,6 +57,14 @@ impl<'a> Filter<'a> {
     }
 }
 
+impl Filter<'_> {
+    /// Those that are wanted, of some from the beginning of the range on.
+    fn choose(&self, pending: impl Iterator<Item = Pending>, now: UnixMillis) -> Vec<Pending> {
+        let is_old = |pending: &Pending| self.min_idle == 0 || idle(now, *pending) >= self.min_idle;
+        pending.take_while(|pending| pending.id <= self.range.1).filter(is_old).take(self.count).collect()
+    }
+}
+
 fn xpending(cx: &mut Context<'_>) -> CommandResult {
     let filter = Filter::parse(cx.args)?;
     let mut db = cx.lock()?;
@@ -92,22 +100,11 @@ fn sum_up(reply: &mut Reply<'_>, group: &ConsumerGroup) {
 }
 
 fn list(reply: &mut Reply<'_>, group: &ConsumerGroup, filter: &Filter<'_>, now: UnixMillis) {
-    let (from, to) = filter.range;
-    let wanted = |pending: &Pending| idle(now, *pending) >= filter.min_idle || filter.min_idle == 0;
-    let listed: Vec<Pending> = match filter.consumer.map(|name| group.number_of(name)) {
+    let from = filter.range.0;
+    let listed = match filter.consumer.map(|name| group.number_of(name)) {
         Some(None) => Vec::new(),
-        Some(Some(consumer)) => group
-            .pending_of(consumer, from)
-            .take_while(|pending| pending.id <= to)
-            .filter(wanted)
-            .take(filter.count)
-            .collect(),
-        None => group
-            .pending_from(from)
-            .take_while(|pending| pending.id <= to)
-            .filter(wanted)
-            .take(filter.count)
-            .collect(),
+        Some(Some(consumer)) => filter.choose(group.pending_of(consumer, from), now),
+        None => filter.choose(group.pending_from(from), now),
     };
     reply.array(listed.len());
     for pending in listed {

@@ -1,6 +1,6 @@
 //! XRANGE, XREVRANGE and XLEN: looking at entries.
 
-use larder_store::stream::{Order, Stream};
+use larder_store::stream::{Direction, Stream};
 
 use super::reply::Entries;
 use super::{id, read};
@@ -42,15 +42,15 @@ const XLEN: Command = Command {
 };
 
 fn xrange(cx: &mut Context<'_>) -> CommandResult {
-    range(cx, Order::Ascending)
+    range(cx, Direction::Ascending)
 }
 
 fn xrevrange(cx: &mut Context<'_>) -> CommandResult {
-    range(cx, Order::Descending)
+    range(cx, Direction::Descending)
 }
 
-fn range(cx: &mut Context<'_>, order: Order) -> CommandResult {
-    let (start, end) = if order == Order::Ascending { (2, 3) } else { (3, 2) };
+fn range(cx: &mut Context<'_>, order: Direction) -> CommandResult {
+    let (start, end) = if order == Direction::Ascending { (2, 3) } else { (3, 2) };
     let range = (id::parse_start(cx.args.at(start))?, id::parse_end(cx.args.at(end))?);
     let count = parse_count(cx.args.from(4))?;
     let mut entries = Entries { range, order, count: count.unwrap_or(usize::MAX) };

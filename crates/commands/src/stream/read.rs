@@ -1,7 +1,7 @@
 //! XREAD: what was added to streams after an id.
 
 use larder_store::Type;
-use larder_store::stream::{Order, Stream, StreamId};
+use larder_store::stream::{Direction, Stream, StreamId};
 use smallvec::SmallVec;
 
 use super::delivery::{Delivery, deliver};
@@ -42,11 +42,11 @@ fn xread(cx: &mut Context<'_>) -> CommandResult {
         let range = (from, StreamId::MAX);
         let has_any = super::read(&mut db, cx.key(number), |stream| {
             stream.is_some_and(|stream| {
-                stream.last_id >= from && stream.each(range, Order::Ascending, 1, |_| ()) > 0
+                stream.last_id >= from && stream.each(range, Direction::Ascending, 1, |_| ()) > 0
             })
         })?;
         if has_any {
-            let entries = Entries { range, order: Order::Ascending, count: syntax.count };
+            let entries = Entries { range, order: Direction::Ascending, count: syntax.count };
             deliveries.push((number, Delivery::Entries(entries)));
         }
     }

@@ -1,7 +1,7 @@
 //! XREADGROUP: what a consumer of a group is given, or was given and has not acknowledged.
 
 use larder_store::Type;
-use larder_store::stream::{Order, Pending, Stream, StreamId};
+use larder_store::stream::{ConsumerNumber, Direction, Pending, Stream, StreamId};
 
 use super::delivery::{Delivery, deliver};
 use super::read_syntax::{ReadSyntax, keys};
@@ -83,10 +83,12 @@ fn serve(
 ) -> (Option<Delivery>, Option<Event>) {
     let (group_name, consumer_name) = syntax.group.unwrap_or_default();
     let Some(group) = stream.group_mut(group_name) else { return (None, None) };
-    let (_, created) = consumer(group, consumer_name, now);
+    let (consumer, created) = consumer(group, consumer_name, now);
     let delivery = match wanted {
-        Wanted::New => serve_new(stream, syntax, now).map(Delivery::Entries),
-        Wanted::PendingAfter(after) => serve_pending(stream, syntax, after, now).map(Delivery::Pending),
+        Wanted::New => serve_new(stream, syntax, consumer, now).map(Delivery::Entries),
+        Wanted::PendingAfter(after) => {
+            serve_pending(stream, syntax, (consumer, after), now).map(Delivery::Pending)
+        }
     };
     let event = match (created, &delivery) {
         (true, _) => Some(CONSUMER_CREATED),
@@ -96,12 +98,17 @@ fn serve(
     (delivery, event)
 }
 
-fn serve_new(stream: &mut Stream, syntax: &ReadSyntax<'_>, now: UnixMillis) -> Option<Entries> {
-    let (group_name, consumer_name) = syntax.group?;
+fn serve_new(
+    stream: &mut Stream,
+    syntax: &ReadSyntax<'_>,
+    consumer: ConsumerNumber,
+    now: UnixMillis,
+) -> Option<Entries> {
+    let (group_name, _) = syntax.group?;
     let group = stream.group(group_name)?;
     let (from, mut entries_read) = (group.last_id.next()?, group.entries_read);
     let mut ids = Vec::new();
-    stream.each((from, StreamId::MAX), Order::Ascending, syntax.count, |entry| ids.push(entry.id));
+    stream.each((from, StreamId::MAX), Direction::Ascending, syntax.count, |entry| ids.push(entry.id));
     let range = (*ids.first()?, *ids.last()?);
     for id in &ids {
         entries_read = stream.read_count_after(entries_read, *id);
@@ -109,24 +116,22 @@ fn serve_new(stream: &mut Stream, syntax: &ReadSyntax<'_>, now: UnixMillis) -> O
     let group = stream.group_mut(group_name)?;
     (group.last_id, group.entries_read) = (range.1, entries_read);
     if !syntax.no_ack {
-        let consumer = group.number_of(consumer_name)?;
         for id in &ids {
             group.put_pending(Pending { id: *id, consumer, delivered_at: now, deliveries: 1 });
         }
         group.consumer_mut(consumer).active_at = Some(now);
     }
-    Some(Entries { range, order: Order::Ascending, count: ids.len() })
+    Some(Entries { range, order: Direction::Ascending, count: ids.len() })
 }
 
 fn serve_pending(
     stream: &mut Stream,
     syntax: &ReadSyntax<'_>,
-    after: StreamId,
+    (consumer, after): (ConsumerNumber, StreamId),
     now: UnixMillis,
 ) -> Option<Vec<StreamId>> {
-    let (group_name, consumer_name) = syntax.group?;
+    let (group_name, _) = syntax.group?;
     let (group, entries) = stream.group_beside_entries(group_name)?;
-    let consumer = group.number_of(consumer_name)?;
     let Some(from) = after.next() else { return Some(Vec::new()) };
     let pending: Vec<Pending> = group.pending_of(consumer, from).take(syntax.count).collect();
     for pending in pending.iter().filter(|pending| entries.contains(pending.id)) {

@@ -3,14 +3,14 @@
 use std::ops::ControlFlow;
 
 use larder_resp::Reply;
-use larder_store::stream::{Order, Stream, StreamEntry, StreamId};
+use larder_store::stream::{Direction, Stream, StreamEntry, StreamId};
 use smallvec::SmallVec;
 
 use crate::element::reply_element;
 use crate::parts::AT_ONCE_MAX;
 
 /// Entries written between two looks at the clock.
-const STEP: usize = 32;
+pub(super) const STEP: usize = 32;
 
 /// Writes an id.
 #[inline]
@@ -40,7 +40,7 @@ pub(super) struct Entries {
     /// The first and the last id that they may have.
     pub(super) range: (StreamId, StreamId),
     /// In which order.
-    pub(super) order: Order,
+    pub(super) order: Direction,
     /// Most of them.
     pub(super) count: usize,
 }
@@ -72,8 +72,8 @@ impl Entries {
         });
         self.count -= visited;
         let next = match (last, self.order) {
-            (Some(last), Order::Ascending) => last.next().map(|next| self.range.0 = next),
-            (Some(last), Order::Descending) => last.previous().map(|previous| self.range.1 = previous),
+            (Some(last), Direction::Ascending) => last.next().map(|next| self.range.0 = next),
+            (Some(last), Direction::Descending) => last.previous().map(|previous| self.range.1 = previous),
             (None, _) => None,
         };
         if next.is_some() && self.count > 0 && self.range.0 <= self.range.1 {

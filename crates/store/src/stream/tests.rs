@@ -64,7 +64,12 @@ fn found(entry: StreamEntry<'_>) -> (StreamId, Fields) {
     (entry.id, entry.fields().map(|(name, value)| (name.to_vec(), value.to_vec())).collect())
 }
 
-fn all(stream: &Stream, range: (StreamId, StreamId), order: Order, count: usize) -> Vec<(StreamId, Fields)> {
+fn all(
+    stream: &Stream,
+    range: (StreamId, StreamId),
+    order: Direction,
+    count: usize,
+) -> Vec<(StreamId, Fields)> {
     let mut all = Vec::new();
     assert_eq!(stream.each(range, order, count, |entry| all.push(found(entry))), all.len());
     all
@@ -142,11 +147,14 @@ fn check(stream: &Stream, model: &BTreeMap<StreamId, Fields>, ends: (u64, u64)) 
     for range in [(StreamId::MIN, StreamId::MAX), (from, to)] {
         let mut expected = pairs(range.0, range.1);
         prop_assert_eq!(stream.count(range.0, range.1), expected.len());
-        prop_assert_eq!(&all(stream, range, Order::Ascending, usize::MAX), &expected);
-        prop_assert_eq!(&all(stream, range, Order::Ascending, 7)[..], &expected[..expected.len().min(7)]);
+        prop_assert_eq!(&all(stream, range, Direction::Ascending, usize::MAX), &expected);
+        prop_assert_eq!(&all(stream, range, Direction::Ascending, 7)[..], &expected[..expected.len().min(7)]);
         expected.reverse();
-        prop_assert_eq!(&all(stream, range, Order::Descending, usize::MAX), &expected);
-        prop_assert_eq!(&all(stream, range, Order::Descending, 7)[..], &expected[..expected.len().min(7)]);
+        prop_assert_eq!(&all(stream, range, Direction::Descending, usize::MAX), &expected);
+        prop_assert_eq!(
+            &all(stream, range, Direction::Descending, 7)[..],
+            &expected[..expected.len().min(7)]
+        );
     }
     for (rank, (id, fields)) in model.iter().enumerate() {
         prop_assert_eq!(stream.rank(*id), rank);

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use larder_store::hash::HashRef;
 use larder_store::list::{End, ListRef};
 use larder_store::set::SetRef;
-use larder_store::stream::{Order, Stream, StreamId};
+use larder_store::stream::{Stream, StreamId};
 use larder_store::zset::{Direction, SortedSetRef};
 use larder_store::{DbIndex, Digits, Element, Entry, Touch, Type};
 use sha1::{Digest as _, Sha1};
@@ -89,7 +89,7 @@ impl Signature {
     }
 
     fn mix_entries(&mut self, stream: &Stream) {
-        stream.each((StreamId::MIN, StreamId::MAX), Order::Ascending, usize::MAX, |entry| {
+        stream.each((StreamId::MIN, StreamId::MAX), Direction::Ascending, usize::MAX, |entry| {
             self.mix(format!("{}.{}", entry.id.millis, entry.id.sequence).as_bytes());
             for (name, value) in entry.fields() {
                 self.mix_element(name);
