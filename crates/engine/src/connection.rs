@@ -13,6 +13,7 @@ use crate::context::KeyAt;
 use crate::observe::Attention;
 use crate::outcome::{Resume, When};
 use crate::table::Row;
+use crate::transaction::Nesting;
 use crate::turn::{self, Turn};
 use crate::worker::Worker;
 
@@ -86,9 +87,9 @@ impl Connection {
         self.take_inbox(output);
         let (time, stats) = (node.host.time(), &node.stats[*index]);
         let (client, running) = (&mut self.client, &running);
-        let attention = Attention::new(node, time.now);
+        let (attention, nesting) = (Attention::new(node, client, time.now), Nesting::None);
         let mut turn =
-            Turn { node, stats, settings, random, running, output, client, attention, executed: 0 };
+            Turn { node, stats, settings, random, running, output, client, attention, nesting, executed: 0 };
         let (consumed, mut served) = match self.pending.take().and_then(|pending| turn.resume(pending, time))
         {
             Some((pending, served)) => {

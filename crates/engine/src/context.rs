@@ -1,5 +1,7 @@
 //! What a handler may see and do.
 
+use std::sync::Arc;
+
 use larder_config::Settings;
 use larder_resp::Reply;
 use larder_store::{Key, Moment, Position, Touch, UnixMillis};
@@ -13,6 +15,8 @@ use crate::node::Node;
 use crate::safepoint::{Exclusive, Running};
 use crate::stats::WorkerStats;
 use crate::table::Row;
+use crate::transaction::Nesting;
+use crate::watch::Watch;
 use crate::worker::Random;
 
 /// A key of a request: which argument it is, and where it lives.
@@ -45,6 +49,9 @@ pub struct Context<'a> {
     pub(crate) keys: &'a [KeyAt],
     pub(crate) stats: &'a WorkerStats,
     pub(crate) running: &'a Running<'a>,
+    /// The node, for what outlives the request.
+    pub(crate) shared_node: &'a Arc<Node>,
+    pub(crate) nesting: Nesting<'a>,
 }
 
 impl<'a> Context<'a> {
@@ -90,7 +97,27 @@ impl<'a> Context<'a> {
     /// As [`Context::lock`].
     pub fn lock_touching(&self, touch: Touch) -> Result<Locked<'a>, CommandError> {
         let keys = self.keys.iter().map(|key| key.position);
-        Locked::new(&self.node.keyspace, self.stats, keys, self.moment, touch, self.client.db)
+        let (node, stats, moment, db) = (self.node, self.stats, self.moment, self.client.db);
+        match self.nesting {
+            Nesting::Holding(held) => Ok(Locked::within(node, stats, held, keys, moment, touch, db)),
+            Nesting::None | Nesting::Exclusive => Locked::new(node, stats, keys, moment, touch, db),
+        }
+    }
+
+    /// Watches the request's keys until the client's next EXEC.
+    ///
+    /// # Errors
+    /// As [`Context::lock`].
+    pub fn watch(&mut self) -> Result<(), CommandError> {
+        let mut db = self.lock_touching(Touch::No)?;
+        let mut watch = self.client.watch.take().unwrap_or_else(|| Box::new(Watch::new(self.shared_node)));
+        for key in self.keys() {
+            // One whose time has come goes now, and is not watched as what it was.
+            db.contains(key);
+            watch.add(self.client.db, key, db.side(key));
+        }
+        self.client.watch = Some(watch);
+        Ok(())
     }
 
     /// Stops all other workers, for a command whose scope is the whole keyspace.

@@ -2,6 +2,7 @@
 
 use larder_store::{ExpireProgress, Moment, STRIPES};
 
+use crate::blocking::serve_stripe;
 use crate::latency::Happening;
 use crate::node::moment;
 use crate::sync::Ordering;
@@ -59,6 +60,9 @@ impl ExpireTurn {
             match node.keyspace.try_lock(stripe, moment).map(|mut guard| guard.expire_due(STRIPE_NODES)) {
                 Some(ExpireProgress::Done) => {}
                 Some(ExpireProgress::More) | None => more = true,
+            }
+            if node.blocking.keys().1 > 0 {
+                serve_stripe(node, worker.index, stripe, moment.now);
             }
             left = left.saturating_sub(STRIPE_NODES);
             if left == 0 {

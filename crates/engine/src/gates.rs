@@ -26,7 +26,8 @@ const GATES: &[Gate] = &[
 
 /// Those behind them that refuse nobody unless requests need attention at all, and so cost nothing otherwise.
 const RARE_GATES: &[Gate] = &[
-    no_monitor, // keys are not for who monitors
+    no_monitor,    // keys are not for who monitors
+    no_transaction, // before what would be queued
 ];
 
 /// Whether a request may go on to its handler.
@@ -60,6 +61,13 @@ fn arity(request: &Request<'_>) -> Result<(), CommandError> {
 fn no_monitor(request: &Request<'_>) -> Result<(), CommandError> {
     if request.client.is_kept_from_keys(request.row.command.flags) {
         return Err(CommandError::line("ERR Replica can't interact with the keyspace"));
+    }
+    Ok(())
+}
+
+fn no_transaction(request: &Request<'_>) -> Result<(), CommandError> {
+    if request.client.queue.is_some() && request.row.command.flags.has(Flags::NO_MULTI) {
+        return Err(CommandError::line("ERR Command not allowed inside a transaction"));
     }
     Ok(())
 }

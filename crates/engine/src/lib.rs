@@ -4,6 +4,7 @@
 //! [`Command`], never a comparison with a name here.
 
 mod args;
+mod blocking;
 mod client;
 mod command;
 mod command_log;
@@ -14,10 +15,13 @@ mod expire;
 mod flush_timer;
 mod gates;
 pub mod glob;
+mod held;
 mod histogram;
 mod hot_keys;
 mod inbox;
 mod latency;
+mod key_map;
+mod listeners;
 mod locked;
 mod memcache_shared;
 mod memcache_stats;
@@ -34,11 +38,14 @@ mod stats;
 mod sync;
 pub mod syntax;
 mod table;
+mod transaction;
 mod turn;
 mod waiting;
+mod watch;
 mod worker;
 
 pub use args::{Args, ArgsFrom, is_word};
+pub use blocking::{Blocking, Readiness, Wait};
 pub use client::{Client, ClientNames, Link, ReplyMode, SharedClient, is_local};
 pub use command::{
     Access, Arity, CATEGORIES, Command, FindKeys, Flags, Group, Handler, InvalidKeys, KeySpec, Scope,
@@ -66,6 +73,9 @@ pub use rates::{Rate, Rates};
 pub use recent::Peak;
 pub use safepoint::{Exclusive, Running, Safepoint};
 pub use stats::{CommandStats, Counter, Largest, StripeStats, WorkerStats};
+pub use listeners::Listeners;
 pub use table::{CommandTable, RenameError, Row};
+pub use transaction::Queue;
 pub use waiting::Waiting;
+pub use watch::Watch;
 pub use worker::{Random, Worker};

@@ -6,6 +6,7 @@ use dashmap::DashMap;
 use larder_config::{Rewrite, Settings};
 use larder_store::{AccessPolicy, Keyspace, Moment, STRIPES, UnixMillis};
 
+use crate::blocking::Blocking;
 use crate::client::SharedClient;
 use crate::command_log::CommandLogs;
 use crate::flush_timer::FlushTimer;
@@ -54,6 +55,8 @@ pub struct Node {
     pub pause: Pause,
     /// Who is sent a line for each command.
     pub monitors: Monitors,
+    /// For how many keys clients are blocked.
+    pub blocking: Blocking,
     /// Which keys take the most time and the most bytes.
     pub hot_keys: HotKeys,
     /// What memcached clients share.
@@ -162,6 +165,8 @@ pub trait Host: Send + Sync {
     fn log(&self, line: &str) {
         let _ = line;
     }
+    /// Lets this thread do nothing until a time, and so everybody whom it serves wait: for commands that ask for no less.
+    fn sleep_until(&self, until: UnixMillis);
 }
 
 impl Node {
@@ -197,6 +202,7 @@ impl Node {
             latency: LatencyMonitor::default(),
             pause: Pause::default(),
             monitors: Monitors::default(),
+            blocking: Blocking::default(),
             hot_keys: HotKeys::new(workers),
             memcache,
             rates: Rates::default(),
@@ -409,6 +415,9 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     }
     fn log(&self, line: &str) {
         (**self).log(line);
+    }
+    fn sleep_until(&self, until: UnixMillis) {
+        (**self).sleep_until(until);
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Attention {
     monitored: bool,
     /// Their keys are observed.
     hot_keys: bool,
+    /// They are queued until EXEC.
+    pub(crate) queued: bool,
     /// Any of this.
     pub(crate) needed: bool,
 }
@@ -38,10 +40,11 @@ pub(crate) struct Attention {
 impl Attention {
     /// To be asked once a batch.
     #[inline]
-    pub(crate) fn new(node: &Node, now: UnixMillis) -> Attention {
+    pub(crate) fn new(node: &Node, client: &Client, now: UnixMillis) -> Attention {
         let (paused, monitored) = (node.pause.in_force(now).is_some(), node.monitors.any());
-        let hot_keys = node.hot_keys.is_active(now);
-        Attention { paused, monitored, hot_keys, needed: paused || monitored || hot_keys }
+        let (hot_keys, queued) = (node.hot_keys.is_active(now), client.queue.is_some());
+        let needed = paused || monitored || hot_keys || queued;
+        Attention { paused, monitored, hot_keys, queued, needed }
     }
 }
 
@@ -50,13 +53,19 @@ impl Turn<'_> {
     #[cold]
     pub(crate) fn postponed(&self, row: Row, time: Time) -> Option<UnixMillis> {
         // As in Redis, for which they are replicas, monitors are not kept waiting.
-        if !self.attention.paused || self.client.shared.is_monitor() {
+        if !self.attention.paused || self.client.shared.is_monitor() || !self.nesting.is_none() {
             return None;
         }
         let (paused, until) = self.node.pause.in_force(time.now)?;
-        let waits =
-            paused == Paused::All || row.command.flags.has_any(Flags::WRITE.and(Flags::MAY_REPLICATE));
+        let waits = paused == Paused::All || self.may_write(row);
         waits.then_some(until)
+    }
+
+    /// Whether a request may change keys.
+    fn may_write(&self, row: Row) -> bool {
+        let writes = |row: Row| row.command.flags.has_any(Flags::WRITE.and(Flags::MAY_REPLICATE));
+        let queued = self.client.queue.as_ref().filter(|_| row.command.flags.has(Flags::RUNS_QUEUE));
+        writes(row) || queued.is_some_and(|queue| queue.rows().any(writes))
     }
 
     /// Tells monitors of a request that was executed.

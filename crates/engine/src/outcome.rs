@@ -20,6 +20,8 @@ pub enum Outcome {
     Reply,
     /// The request goes on later; its client's next requests wait for it, other clients do not.
     Later(Later),
+    /// What the client has queued is to be executed now, which writes the reply.
+    Transaction,
 }
 
 /// The rest of a request.

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 use std::ops::Range;
+use std::sync::Arc;
 
 use larder_resp::{
     Client as ParserClient, Limits, Mark, Output, Parsed, ProtocolError, Reply, RequestParser, Span,
@@ -10,6 +11,7 @@ use larder_store::{DbIndex, UnixMillis};
 
 use crate::args::Args;
 use crate::client::{Client, ReplyMode};
+use crate::command::Flags;
 use crate::connection::{Pending, Served};
 use crate::context::{Context, KeyAt};
 use crate::error::CommandError;
@@ -21,6 +23,7 @@ use crate::safepoint::Running;
 use crate::stats::WorkerStats;
 use crate::sync::Ordering;
 use crate::table::Row;
+use crate::transaction::Nesting;
 use crate::waiting::Waiting;
 use crate::worker::{Batch, Prepared, Random, Worker, WorkerSettings};
 
@@ -38,7 +41,7 @@ const UNBLOCKED: CommandError = CommandError::line("UNBLOCKED client unblocked v
 
 /// See the module's documentation.
 pub(crate) struct Turn<'t> {
-    pub(crate) node: &'t Node,
+    pub(crate) node: &'t Arc<Node>,
     pub(crate) stats: &'t WorkerStats,
     pub(crate) settings: &'t mut WorkerSettings,
     pub(crate) random: &'t mut Random,
@@ -47,6 +50,8 @@ pub(crate) struct Turn<'t> {
     pub(crate) client: &'t mut Client,
     /// Whether requests need more than to be executed.
     pub(crate) attention: Attention,
+    /// In what they are executed.
+    pub(crate) nesting: Nesting<'t>,
     /// Requests executed so far.
     pub(crate) executed: u64,
 }
@@ -69,6 +74,16 @@ enum Executed {
     Changed,
     /// At a request that did not end.
     Pending(Box<Pending>),
+}
+
+/// What became of a request.
+enum Ended {
+    /// It is executed, or refused.
+    Done,
+    /// It will be executed with others.
+    Queued,
+    /// It goes on later.
+    Not(Unfinished),
 }
 
 /// What is left of a request that did not end: what goes on, or nothing when its handler is to be called again.
@@ -139,13 +154,13 @@ impl Turn<'_> {
             return Some((pending, Served::At(at)));
         }
         let args = Args::new(&pending.input, &pending.args);
-        let unfinished = if self.client.shared.waiting() == Waiting::Refused {
+        let ended = if self.client.shared.waiting() == Waiting::Refused {
             let counted = &self.stats.commands[pending.row.index as usize];
             counted.calls.add(1);
             counted.failed.add(1);
             self.executed += 1;
             self.reply_error(&UNBLOCKED, self.output.mark());
-            None
+            Ended::Done
         } else {
             let reply_bytes = pending.reply_bytes;
             let rest = pending.resume.take().map(|resume| Rest { resume, reply_bytes });
@@ -154,9 +169,10 @@ impl Turn<'_> {
         let nanos = self.node.host.time().nanos.saturating_sub(time.nanos);
         self.stats.longest_hold_nanos.note(nanos);
         pending.nanos += nanos;
-        let Some(Unfinished { resume, when, reply_bytes }) = unfinished else {
-            self.client.shared.waiting.set(Waiting::No);
+        let Ended::Not(Unfinished { resume, when, reply_bytes }) = ended else {
             self.end_pending(&pending, args, time);
+            drop(pending);
+            self.client.shared.waiting.set(Waiting::No);
             return None;
         };
         (pending.resume, pending.when) = (resume, when);
@@ -167,7 +183,9 @@ impl Turn<'_> {
 
     /// Until when a request still waits, unless somebody has ended that.
     fn still_waits(&self, pending: &Pending, time: Time) -> Option<UnixMillis> {
-        let over = matches!(self.client.shared.waiting(), Waiting::TimedOut | Waiting::Refused)
+        let client = &self.client.shared;
+        let over = client.waiting().is_over()
+            || client.nudged.swap(false, Ordering::Acquire)
             || matches!(pending.when, When::Postponed(_)) && self.postponed(pending.row, time).is_none();
         pending.when.time().filter(|at| *at > time.now && !over)
     }
@@ -178,7 +196,13 @@ impl Turn<'_> {
             let millis = u64::try_from(at.0.saturating_sub(time.now.0)).unwrap_or(0);
             pending.nanos = pending.nanos.saturating_add(millis.saturating_mul(1_000_000));
         }
-        self.client.shared.waiting.set(pending.when.waiting());
+        let client = &self.client.shared;
+        match (pending.when, client.waiting()) {
+            // It has been waiting since it queued up at its keys, and may have been served by now.
+            (When::Blocked(_) | When::Soon, Waiting::Blocked | Waiting::BlockedUntil) => {}
+            (_, waiting) if waiting.is_over() => pending.when = When::Soon,
+            (when, _) => client.waiting.set(when.waiting()),
+        }
         if matches!(pending.when, When::Postponed(_)) && self.node.pause.in_force(time.now).is_none() {
             // It was ended before it could be known that somebody waits.
             pending.when = When::Soon;
@@ -291,8 +315,8 @@ impl Turn<'_> {
                 self.time_brief(batch, untimed..index, input, time);
             }
             let before = (self.client.authenticated, self.client.protocol);
-            let unfinished = self.execute(row, args, keys, *time, None);
-            if let Some(Unfinished { resume, when, reply_bytes }) = unfinished {
+            let ended = self.execute(row, args, keys, *time, None);
+            if let Ended::Not(Unfinished { resume, when, reply_bytes }) = ended {
                 self.time_brief(batch, untimed..index, input, time);
                 let nanos = self.node.host.time().nanos.saturating_sub(time.nanos);
                 self.stats.longest_hold_nanos.note(nanos);
@@ -300,6 +324,11 @@ impl Turn<'_> {
                 let keys = keys.to_vec();
                 let pending = Pending { row, input, args, keys, when, resume, nanos, reply_bytes };
                 return Executed::Pending(Box::new(pending));
+            }
+            if matches!(ended, Ended::Queued) {
+                // Timed when it is executed; there is nothing brief before it, as MULTI is not.
+                untimed = index + 1;
+                continue;
             }
             if brief {
                 continue;
@@ -312,7 +341,7 @@ impl Turn<'_> {
                 self.note_slow(row, args, nanos, now);
             }
             (*time, untimed) = (now, index + 1);
-            self.attention = Attention::new(self.node, time.now);
+            self.attention = Attention::new(self.node, self.client, time.now);
             if self.client.closing
                 || self.settings.refresh(self.node)
                 || before != (self.client.authenticated, self.client.protocol)
@@ -324,7 +353,23 @@ impl Turn<'_> {
         Executed::All
     }
 
-    /// Runs one request; returns what is left to do when it did not end.
+    /// Runs a request that is part of another to its end.
+    pub(crate) fn execute_to_the_end(&mut self, row: Row, args: Args<'_>, keys: &[KeyAt], time: Time) {
+        let mut rest = None;
+        while let Ended::Not(Unfinished { resume, when, .. }) = self.execute(row, args, keys, time, rest) {
+            if let When::At(until) = when {
+                self.node.host.sleep_until(until);
+            }
+            rest = resume.map(|resume| Rest { resume, reply_bytes: 0 });
+        }
+        let nanos = self.node.host.time().nanos.saturating_sub(time.nanos);
+        self.add_time(row, nanos, 1);
+        if nanos >= self.settings.limits.nanos {
+            self.note_slow(row, args, nanos, time);
+        }
+    }
+
+    /// Runs one request.
     #[inline]
     fn execute(
         &mut self,
@@ -333,19 +378,24 @@ impl Turn<'_> {
         keys: &[KeyAt],
         time: Time,
         rest: Option<Rest>,
-    ) -> Option<Unfinished> {
+    ) -> Ended {
         let counted = &self.stats.commands[row.index as usize];
         let mark = self.output.mark();
         if rest.is_none() {
             if let Err(error) = self.admit(row, args) {
                 counted.rejected.add(1);
-                self.reply_error(&error, mark);
-                return None;
+                self.reject(&error, mark);
+                return Ended::Done;
             }
-            if self.attention.needed
-                && let Some(until) = self.postponed(row, time)
-            {
-                return Some(Unfinished { resume: None, when: When::Postponed(until), reply_bytes: 0 });
+            if self.attention.needed {
+                if self.attention.queued && !row.command.flags.has(Flags::UNQUEUED) {
+                    self.queue(row, args, keys);
+                    return Ended::Queued;
+                }
+                if let Some(until) = self.postponed(row, time) {
+                    let when = When::Postponed(until);
+                    return Ended::Not(Unfinished { resume: None, when, reply_bytes: 0 });
+                }
             }
         }
         self.client.shared.row.store(row.index, Ordering::Relaxed);
@@ -360,6 +410,8 @@ impl Turn<'_> {
             row,
             stats: self.stats,
             running: self.running,
+            shared_node: self.node,
+            nesting: self.nesting,
             random: self.random,
             reply: Reply { out: self.output, protocol: self.client.protocol },
             client: self.client,
@@ -370,19 +422,23 @@ impl Turn<'_> {
             None => ((row.command.run)(&mut cx), None),
         };
         let first_call = going_on.is_none();
+        let result = match result {
+            Ok(Outcome::Transaction) => self.execute_queue(time).map(|()| Outcome::Reply),
+            result => result,
+        };
         match result {
-            Ok(Outcome::Reply) => self.after_reply(mark),
+            Ok(Outcome::Reply | Outcome::Transaction) => self.after_reply(mark),
             Ok(Outcome::Later(Later { resume, when })) => {
                 if first_call && self.attention.needed {
                     // When it is called, not when it has ended, which may never be.
                     self.tell_monitors(row, args);
                 }
                 let reply_bytes = self.after_part(mark);
-                return Some(Unfinished { resume: Some(resume), when, reply_bytes });
+                return Ended::Not(Unfinished { resume: Some(resume), when, reply_bytes });
             }
             Err(CommandError::Contended) => {
                 self.stats.contended.add(1);
-                return Some(Unfinished { resume: going_on, when: When::Soon, reply_bytes: 0 });
+                return Ended::Not(Unfinished { resume: going_on, when: When::Soon, reply_bytes: 0 });
             }
             Err(error) => {
                 counted.failed.add(1);
@@ -403,7 +459,7 @@ impl Turn<'_> {
                 self.tell_monitors(row, args);
             }
         }
-        None
+        Ended::Done
     }
 
     #[inline]
@@ -420,11 +476,22 @@ impl Turn<'_> {
         let mark = self.output.mark();
         let error = if self.client.authenticated { unknown(self.node, args) } else { CommandError::NoAuth };
         self.executed += 1;
-        self.reply_error(&error, mark);
+        self.reject(&error, mark);
+    }
+
+    /// Refuses a request that has not been executed: of a transaction, none will be.
+    #[cold]
+    fn reject(&mut self, error: &CommandError, mark: Mark) {
+        if self.nesting.is_none()
+            && let Some(queue) = &mut self.client.queue
+        {
+            queue.fail();
+        }
+        self.reply_error(error, mark);
     }
 
     #[cold]
-    fn reply_error(&mut self, error: &CommandError, mark: Mark) {
+    pub(crate) fn reply_error(&mut self, error: &CommandError, mark: Mark) {
         let line = error.to_string();
         self.stats.count_error(line.split(' ').next().unwrap_or_default());
         self.output.truncate(mark);
@@ -434,7 +501,7 @@ impl Turn<'_> {
 
     /// Takes the part of a reply that was written back when the client does not want it; returns how long it is.
     fn after_part(&mut self, mark: Mark) -> usize {
-        if self.client.reply_mode != ReplyMode::On {
+        if self.client.reply_mode != ReplyMode::On && self.nesting.is_none() {
             self.output.truncate(mark);
         }
         self.output.len_since(mark)
@@ -442,8 +509,8 @@ impl Turn<'_> {
 
     /// Takes the reply back when the client does not want it.
     #[inline]
-    fn after_reply(&mut self, mark: Mark) {
-        if self.client.reply_mode != ReplyMode::On {
+    pub(crate) fn after_reply(&mut self, mark: Mark) {
+        if self.client.reply_mode != ReplyMode::On && self.nesting.is_none() {
             self.output.truncate(mark);
             self.client.reply_mode = match self.client.reply_mode {
                 ReplyMode::SkipNext => ReplyMode::Skip,

@@ -29,7 +29,8 @@ struct Nobody;
 impl SideState for Nobody {
     fn changed(&mut self, _: Change<'_>) {}
     fn fields_expired(&mut self, _: usize) {}
-    fn flushed(&mut self, _: DbIndex, _: usize) {}
+    fn flushed(&mut self, _: DbIndex, _: usize, _: &dyn Fn(&[u8]) -> bool) {}
+    fn swapped(&mut self, _: (DbIndex, DbIndex), _: &dyn Fn(DbIndex, &[u8]) -> bool) {}
 }
 
 type Keys = Keyspace<Nobody>;

@@ -162,6 +162,15 @@ impl<S: SideState> Keyspace<S> {
         StripeGuard { keyspace: self, index, stripe, moment }
     }
 
+    pub(crate) fn mutex(&self, index: usize) -> &Mutex<Stripe<S>> {
+        &self.stripes[index].stripe
+    }
+
+    /// Tells this keyspace from others. It stays the same when the keyspace is moved.
+    pub(crate) fn address(&self) -> usize {
+        self.stripes.as_ptr().addr()
+    }
+
     /// Asks the processor for the lock and the root of a key's stripe.
     #[inline]
     pub fn prefetch_stripe(&self, position: Position) {
@@ -300,7 +309,7 @@ impl<S: SideState> Keyspace<S> {
                 let old = guard.stripe.take_db(db);
                 if !old.table.is_empty() {
                     self.count(db, index, -(old.table.len() as i64), Some(false));
-                    guard.side().flushed(db, old.table.len());
+                    guard.side().flushed(db, old.table.len(), &|key| old.has(&self.positioner, key));
                     taken.push(old);
                 }
                 from = index + 1;
@@ -323,6 +332,12 @@ impl<S: SideState> Keyspace<S> {
             let (old_a, old_b) = (stripe.take_db(a), stripe.take_db(b));
             stripe.put_db(Db { index: b, ..old_a });
             stripe.put_db(Db { index: a, ..old_b });
+            let Stripe { zero, others, side, .. } = stripe;
+            let has = |db: DbIndex, key: &[u8]| {
+                let db = std::iter::once(&*zero).chain(&*others).find(|other| other.index == db);
+                db.is_some_and(|db| db.has(&self.positioner, key))
+            };
+            side.swapped((a, b), &has);
             from = index + 1;
         }
         if let (Some(a), Some(b)) = (self.counts.get(a.as_usize()), self.counts.get(b.as_usize())) {

@@ -5,7 +5,7 @@ use crate::change::{Change, Effect, Event, SideState};
 use crate::entry::{Attributes, Entry, NewValue, Type, earlier};
 use crate::expire;
 use crate::keyspace::Keyspace;
-use crate::position::Key;
+use crate::position::{Key, Positioner};
 use crate::sync::MutexGuard;
 use crate::table::{Borrowed, BorrowedMut, Location, Table};
 use crate::wheel::Wheel;
@@ -60,6 +60,11 @@ pub(crate) struct Db {
 }
 
 impl Db {
+    /// Whether a key is there, be it that its time has come.
+    pub(crate) fn has(&self, positioner: &Positioner, key: &[u8]) -> bool {
+        self.table.find(positioner.position(key).within(), key).is_some()
+    }
+
     /// Takes an entry out of the table, and out of the counts.
     pub(crate) fn remove(&mut self, location: Location) -> Entry {
         let entry = self.table.remove(location);

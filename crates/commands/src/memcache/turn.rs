@@ -130,7 +130,7 @@ impl<'t> Turn<'t> {
         't: 'k,
     {
         let keys = std::iter::once(position);
-        let locked = Locked::new(&self.node.keyspace, self.stats, keys, self.moment, Touch::Yes, DB)
+        let locked = Locked::new(self.node, self.stats, keys, self.moment, Touch::Yes, DB)
             .inspect_err(|_| self.stats.contended.add(1))?;
         let mut item = Item::new(locked, Key { bytes, position });
         if self.watched.meet(Topics::FETCHERS) {

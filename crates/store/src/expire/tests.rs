@@ -32,7 +32,8 @@ impl SideState for Told {
         self.fields += fields;
     }
 
-    fn flushed(&mut self, _db: DbIndex, _keys: usize) {}
+    fn flushed(&mut self, _: DbIndex, _: usize, _: &dyn Fn(&[u8]) -> bool) {}
+    fn swapped(&mut self, _: (DbIndex, DbIndex), _: &dyn Fn(DbIndex, &[u8]) -> bool) {}
 }
 
 /// Keys of one stripe.

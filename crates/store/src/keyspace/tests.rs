@@ -26,8 +26,13 @@ impl SideState for Told {
 
     fn fields_expired(&mut self, _fields: usize) {}
 
-    fn flushed(&mut self, db: DbIndex, keys: usize) {
+    fn flushed(&mut self, db: DbIndex, keys: usize, had: &dyn Fn(&[u8]) -> bool) {
+        assert!(!had(b"never put"), "a key that was not there is not among those flushed");
         self.0.push((db.0, keys.to_string().into_bytes(), Effect::Removed, "flush"));
+    }
+
+    fn swapped(&mut self, dbs: (DbIndex, DbIndex), has: &dyn Fn(DbIndex, &[u8]) -> bool) {
+        assert!(!has(dbs.0, b"never put") && !has(dbs.1, b"never put"));
     }
 }
 

@@ -180,6 +180,8 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         versions: Version(0, 0, 0)..Version(8, 0, 0),
         applies: |_, _, ours| is_error(ours, "ERR unknown type name") || is_error(ours, "ERR invalid cursor"),
     },
+    Difference { command: "sort", reason: UNSORTED, versions: ALWAYS, applies: unsorted },
+    Difference { command: "sort_ro", reason: UNSORTED, versions: ALWAYS, applies: unsorted },
     Difference { command: "sscan", reason: CURSOR, versions: BEFORE_CURSORS, applies: no_cursor },
     Difference {
         command: "xinfo|groups",
@@ -198,6 +200,13 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     Difference { command: "zrevrank", reason: WITH_SCORE, versions: BEFORE_WITH_SCORE, applies: fourth_word },
     Difference { command: "zscan", reason: CURSOR, versions: BEFORE_CURSORS, applies: no_cursor },
 ];
+
+const UNSORTED: &str = "what is sorted by a pattern without an asterisk is not sorted: the order is that of the hash";
+
+fn unsorted(request: &[Vec<u8>], theirs: &Value, ours: &Value) -> bool {
+    let by = request.windows(2).find(|words| words[0].eq_ignore_ascii_case(b"by"));
+    by.is_some_and(|words| !words[1].contains(&b'*')) && sorted(theirs) == sorted(ours)
+}
 
 const CURSOR: &str = "cursors that are no unsigned number are errors since Valkey 8.0";
 const BEFORE_CURSORS: Range<Version> = Version(0, 0, 0)..Version(8, 0, 0);
