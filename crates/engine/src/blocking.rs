@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use larder_resp::{Output, Protocol, Reply};
-use larder_store::{Change, DbIndex, Effect, Key, Position, Touch, UnixMillis};
+use larder_store::{Change, DbIndex, Effect, Key, Moment, Position, STRIPES, Touch, UnixMillis};
 use smallvec::SmallVec;
 
 use crate::client::SharedClient;
@@ -21,6 +21,7 @@ use crate::key_map::KeyMap;
 use crate::locked::Locked;
 use crate::node::{Node, moment};
 use crate::outcome::{CommandResult, Outcome};
+use crate::stats::WorkerStats;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 use crate::waiting::Waiting;
 
@@ -281,6 +282,14 @@ impl Context<'_> {
         self.nesting.is_none()
     }
 
+    /// Serves clients that are blocked for keys that have changed by a flush or an exchange of databases. Within a transaction, that is
+    /// done at its end.
+    pub fn serve_blocked(&self) {
+        if self.nesting.is_none() {
+            serve_everywhere(self.node, self.stats, self.moment);
+        }
+    }
+
     /// Blocks the client for some of its request's keys, which are locked and have been found to have nothing for it, until a time if there
     /// is one. Where it may not wait, it gives up at once.
     pub fn block(
@@ -377,11 +386,17 @@ fn go_on(
     }
 }
 
-/// Serves those who wait for keys of a stripe that changed while something else than a request had it locked.
-pub(crate) fn serve_stripe(node: &Node, worker: usize, stripe: usize, now: UnixMillis) {
-    let moment = moment(now, &node.settings());
+/// Serves those who wait for keys of a stripe that have changed otherwise than through [`Locked`].
+pub(crate) fn serve_stripe(node: &Node, stats: &WorkerStats, stripe: usize, moment: Moment) {
     let guard = node.keyspace.lock(stripe, moment);
-    drop(Locked::of(node, &node.stats[worker], SmallVec::from_iter([guard]), moment, Touch::Yes));
+    drop(Locked::of(node, stats, SmallVec::from_iter([guard]), moment, Touch::Yes));
+}
+
+/// The same of all stripes; the caller holds none.
+pub(crate) fn serve_everywhere(node: &Node, stats: &WorkerStats, moment: Moment) {
+    if node.blocking.is_any() {
+        (0..STRIPES).for_each(|stripe| serve_stripe(node, stats, stripe, moment));
+    }
 }
 
 impl fmt::Debug for BlockedKeys {

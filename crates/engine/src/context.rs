@@ -100,7 +100,10 @@ impl<'a> Context<'a> {
         let (node, stats, moment, db) = (self.node, self.stats, self.moment, self.client.db);
         match self.nesting {
             Nesting::Holding(held) => Ok(Locked::within(node, stats, held, keys, moment, touch, db)),
-            Nesting::None | Nesting::Exclusive => Locked::new(node, stats, keys, moment, touch, db),
+            Nesting::None => Locked::new(node, stats, keys, moment, touch, db),
+            Nesting::Exclusive => {
+                Locked::new(node, stats, keys, moment, touch, db).map(Locked::without_serving)
+            }
         }
     }
 

@@ -28,7 +28,7 @@ impl ExpireTurn {
         let begun = node.host.time();
         let now = begun.now;
         let moment = moment(now, worker.settings());
-        node.flush_when_due(moment);
+        node.flush_when_due(&node.stats[worker.index], moment);
         // As in Redis: while CLIENT PAUSE is in force, nothing changes by itself.
         if !node.active_expire.load(Ordering::Relaxed) || node.pause.in_force(now).is_some() {
             return false;
@@ -62,7 +62,7 @@ impl ExpireTurn {
                 Some(ExpireProgress::More) | None => more = true,
             }
             if node.blocking.keys().1 > 0 {
-                serve_stripe(node, worker.index, stripe, moment.now);
+                serve_stripe(node, &node.stats[worker.index], stripe, moment);
             }
             left = left.saturating_sub(STRIPE_NODES);
             if left == 0 {

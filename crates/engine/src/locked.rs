@@ -25,13 +25,23 @@ pub(crate) type Stripes<'a> = SmallVec<[StripeGuard<'a, StripeStats>; 1]>;
 /// unlocked, clients that are blocked for keys that have changed are served.
 pub struct Locked<'a> {
     stripes: Stripes<'a>,
-    /// Whose they are afterwards, if they stay locked.
-    home: Option<&'a Held<'a>>,
+    then: Then<'a>,
     node: &'a Node,
     stats: &'a WorkerStats,
     touch: Touch,
     db: DbIndex,
     moment: Moment,
+}
+
+/// What becomes of the stripes afterwards.
+#[derive(Clone, Copy)]
+enum Then<'a> {
+    /// Clients that are blocked for keys that have changed are served, and the stripes are unlocked.
+    Serve,
+    /// They are unlocked; who is blocked is served later.
+    Unlock,
+    /// They stay locked.
+    Keep(&'a Held<'a>),
 }
 
 impl<'a> Locked<'a> {
@@ -55,7 +65,14 @@ impl<'a> Locked<'a> {
                 .ok_or(CommandError::Contended)?,
             None => Locked::lock_all(node, keys, moment)?,
         };
-        Ok(Locked { stripes, home: None, node, stats, touch, db, moment })
+        Ok(Locked { stripes, then: Then::Serve, node, stats, touch, db, moment })
+    }
+
+    /// Serves nobody when the stripes are unlocked: that is done later.
+    pub(crate) fn without_serving(self) -> Locked<'a> {
+        let mut locked = self;
+        locked.then = Then::Unlock;
+        locked
     }
 
     /// Takes up the stripes of keys that stay locked when this is dropped.
@@ -69,7 +86,7 @@ impl<'a> Locked<'a> {
         db: DbIndex,
     ) -> Locked<'a> {
         let stripes = held.take_up(keys.map(Position::stripe), moment);
-        Locked { stripes, home: Some(held), node, stats, touch, db, moment }
+        Locked { stripes, then: Then::Keep(held), node, stats, touch, db, moment }
     }
 
     /// What these guards, in ascending order, have locked.
@@ -80,7 +97,7 @@ impl<'a> Locked<'a> {
         moment: Moment,
         touch: Touch,
     ) -> Locked<'a> {
-        Locked { stripes, home: None, node, stats, touch, db: DbIndex(0), moment }
+        Locked { stripes, then: Then::Serve, node, stats, touch, db: DbIndex(0), moment }
     }
 
     /// The guards of the stripes of these positions, in ascending order.
@@ -336,10 +353,10 @@ impl<'a> Locked<'a> {
 impl Drop for Locked<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(held) = self.home {
-            held.put_back(std::mem::take(&mut self.stripes));
-        } else if self.node.blocking.is_any() {
-            self.serve_blocked();
+        match self.then {
+            Then::Serve if self.node.blocking.is_any() => self.serve_blocked(),
+            Then::Serve | Then::Unlock => {}
+            Then::Keep(held) => held.put_back(std::mem::take(&mut self.stripes)),
         }
     }
 }

@@ -4,6 +4,7 @@ use larder_resp::{Reply, Span};
 use larder_store::Touch;
 
 use crate::args::Args;
+use crate::blocking::serve_everywhere;
 use crate::command::Scope;
 use crate::context::KeyAt;
 use crate::error::CommandError;
@@ -55,6 +56,13 @@ impl Nesting<'_> {
 const TOO_LONG: CommandError = CommandError::line("ERR the requests of a transaction take more than 4 GiB");
 const ABORTED: CommandError =
     CommandError::line("EXECABORT Transaction discarded because of previous errors.");
+
+/// What EXEC says that is itself refused.
+pub(crate) fn discarded(because_of: &CommandError) -> CommandError {
+    let line = because_of.to_string();
+    let text = line.strip_prefix("ERR ").unwrap_or(&line);
+    CommandError::Line(format!("EXECABORT Transaction discarded because of: {text}").into())
+}
 
 impl Queue {
     /// How many requests there are.
@@ -180,6 +188,7 @@ impl Turn<'_> {
             }
         }
         self.execute_all(queue, Nesting::Exclusive, time);
+        serve_everywhere(self.node, self.stats, moment(time.now, self.settings));
         Ok(())
     }
 

@@ -23,7 +23,7 @@ use crate::safepoint::Running;
 use crate::stats::WorkerStats;
 use crate::sync::Ordering;
 use crate::table::Row;
-use crate::transaction::Nesting;
+use crate::transaction::{self, Nesting};
 use crate::waiting::Waiting;
 use crate::worker::{Batch, Prepared, Random, Worker, WorkerSettings};
 
@@ -384,7 +384,7 @@ impl Turn<'_> {
         if rest.is_none() {
             if let Err(error) = self.admit(row, args) {
                 counted.rejected.add(1);
-                self.reject(&error, mark);
+                self.reject(Some(row), error, mark);
                 return Ended::Done;
             }
             if self.attention.needed {
@@ -476,18 +476,21 @@ impl Turn<'_> {
         let mark = self.output.mark();
         let error = if self.client.authenticated { unknown(self.node, args) } else { CommandError::NoAuth };
         self.executed += 1;
-        self.reject(&error, mark);
+        self.reject(None, error, mark);
     }
 
     /// Refuses a request that has not been executed: of a transaction, none will be.
     #[cold]
-    fn reject(&mut self, error: &CommandError, mark: Mark) {
-        if self.nesting.is_none()
+    fn reject(&mut self, row: Option<Row>, mut error: CommandError, mark: Mark) {
+        if row.is_some_and(|row| row.command.flags.has(Flags::RUNS_QUEUE)) {
+            self.client.discard_transaction();
+            error = transaction::discarded(&error);
+        } else if self.nesting.is_none()
             && let Some(queue) = &mut self.client.queue
         {
             queue.fail();
         }
-        self.reply_error(error, mark);
+        self.reply_error(&error, mark);
     }
 
     #[cold]

@@ -30,7 +30,7 @@ pub(super) struct Turn<'t> {
     pub(super) client: &'t Arc<SharedClient>,
     /// Requests executed so far, each key of a request for several counted as one.
     pub(super) executed: u64,
-    stats: &'t WorkerStats,
+    pub(super) stats: &'t WorkerStats,
     /// Whether requests are counted by the beginnings of their keys.
     detailed: bool,
     /// What is to be logged.
