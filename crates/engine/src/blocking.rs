@@ -22,7 +22,7 @@ use crate::locked::Locked;
 use crate::node::{Node, moment};
 use crate::outcome::{CommandResult, Outcome};
 use crate::stats::WorkerStats;
-use crate::sync::{AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::waiting::Waiting;
 
 /// What a blocked client waits for, and what is then done for it, perhaps by another worker.
@@ -34,7 +34,8 @@ pub trait Wait: Send {
     ///
     /// # Errors
     /// What the client is told instead.
-    fn serve(&mut self, db: &mut Locked<'_>, key: Key<'_>, reply: &mut Reply<'_>) -> Result<(), CommandError>;
+    fn serve(&mut self, db: &mut Locked<'_>, key: Key<'_>, reply: &mut Reply<'_>)
+    -> Result<(), CommandError>;
 
     /// Writes the reply of a client whose time is over, or that may not wait.
     fn give_up(&self, reply: &mut Reply<'_>);
@@ -61,6 +62,8 @@ pub enum Readiness {
 pub struct Blocking {
     keys: AtomicUsize,
     minding_removal: AtomicUsize,
+    /// Changes of such keys so far, which puts them in order.
+    changes: AtomicU64,
 }
 
 impl Blocking {
@@ -99,8 +102,18 @@ struct Queue {
 #[derive(Default)]
 pub(crate) struct BlockedKeys {
     queues: KeyMap<Queue>,
-    /// Keys that have changed since somebody looked.
-    ready: Vec<(DbIndex, Box<[u8]>)>,
+    /// Keys that have changed since somebody looked, in order.
+    ready: VecDeque<Ready>,
+    /// Known once there is a queue.
+    counts: Arc<Blocking>,
+}
+
+/// A key that has changed.
+pub(crate) struct Ready {
+    db: DbIndex,
+    key: Box<[u8]>,
+    /// How many keys clients are blocked for had changed before, in all stripes.
+    number: u64,
 }
 
 impl BlockedKeys {
@@ -123,45 +136,56 @@ impl BlockedKeys {
     /// Notes those keys as changed of which `changed` says so.
     pub(crate) fn note_all(&mut self, changed: impl Fn(DbIndex, &[u8]) -> bool) {
         let changed = self.queues.iter().filter(|(db, key, _)| changed(*db, key));
-        let changed: Vec<_> = changed.map(|(db, key, _)| (db, Box::from(key))).collect();
-        self.ready.extend(changed);
+        let changed: Vec<(DbIndex, Box<[u8]>)> = changed.map(|(db, key, _)| (db, key.into())).collect();
+        changed.iter().for_each(|(db, key)| self.note(*db, key));
     }
 
     fn note(&mut self, db: DbIndex, key: &[u8]) {
-        if !self.ready.iter().any(|(of, ready)| *of == db && &**ready == key) {
-            self.ready.push((db, key.into()));
+        if !self.ready.iter().any(|ready| ready.db == db && *ready.key == *key) {
+            let number = self.counts.changes.fetch_add(1, Ordering::Relaxed);
+            self.ready.push_back(Ready { db, key: key.into(), number });
         }
     }
 
-    pub(crate) fn take_ready(&mut self) -> Option<(DbIndex, Box<[u8]>)> {
-        if self.ready.is_empty() { None } else { Some(self.ready.remove(0)) }
+    /// The number of the key that has changed first.
+    pub(crate) fn first_ready(&self) -> Option<u64> {
+        self.ready.front().map(|ready| ready.number)
     }
 
-    fn add(&mut self, counts: &Blocking, db: DbIndex, key: &[u8], ticket: &Arc<Ticket>) {
-        let mut queue = self.take(counts, db, key);
+    pub(crate) fn take_ready(&mut self) -> Option<Ready> {
+        self.ready.pop_front()
+    }
+
+    fn add(&mut self, counts: &Arc<Blocking>, db: DbIndex, key: &[u8], ticket: &Arc<Ticket>) {
+        if self.queues.is_empty() {
+            self.counts = Arc::clone(counts);
+        }
+        let mut queue = self.take(db, key);
         // The same key may be named twice.
         if !queue.tickets.iter().any(|other| Arc::ptr_eq(other, ticket)) {
             queue.minding_removal += usize::from(ticket.minds_removal);
             queue.tickets.push_back(Arc::clone(ticket));
         }
-        self.put(counts, db, key, queue);
+        self.put(db, key, queue);
     }
 
-    fn remove(&mut self, counts: &Blocking, db: DbIndex, key: &[u8], ticket: &Arc<Ticket>) {
-        let mut queue = self.take(counts, db, key);
+    fn remove(&mut self, db: DbIndex, key: &[u8], ticket: &Arc<Ticket>) {
+        let mut queue = self.take(db, key);
         queue.retain(|other| !Arc::ptr_eq(other, ticket));
-        self.put(counts, db, key, queue);
+        self.put(db, key, queue);
     }
 
-    fn take(&mut self, counts: &Blocking, db: DbIndex, key: &[u8]) -> Queue {
+    fn take(&mut self, db: DbIndex, key: &[u8]) -> Queue {
         let Some(queue) = self.queues.take(db, key) else { return Queue::default() };
+        let counts = &self.counts;
         counts.keys.fetch_sub(1, Ordering::Relaxed);
         counts.minding_removal.fetch_sub(usize::from(queue.minding_removal > 0), Ordering::Relaxed);
         queue
     }
 
-    fn put(&mut self, counts: &Blocking, db: DbIndex, key: &[u8], queue: Queue) {
+    fn put(&mut self, db: DbIndex, key: &[u8], queue: Queue) {
         if !queue.tickets.is_empty() {
+            let counts = &self.counts;
             counts.keys.fetch_add(1, Ordering::Relaxed);
             counts.minding_removal.fetch_add(usize::from(queue.minding_removal > 0), Ordering::Relaxed);
             self.queues.put(db, key, queue);
@@ -180,18 +204,18 @@ impl Locked<'_> {
     /// Serves those who wait for keys of the locked stripes that have changed, and for keys that change thereby.
     #[cold]
     pub(crate) fn serve_blocked(&mut self) {
-        while let Some((db, bytes)) = self.take_ready() {
+        while let Some(ready) = self.take_ready() {
             let before = self.db();
-            self.select(db);
-            let key = self.node().keyspace.key(&bytes);
+            self.select(ready.db);
+            let key = self.node().keyspace.key(&ready.key);
             self.serve_queue(key);
             self.select(before);
         }
     }
 
     fn serve_queue(&mut self, key: Key<'_>) {
-        let (node, db) = (self.node(), self.db());
-        let mut queue = self.side(key).listeners().blocked.take(&node.blocking, db, key.bytes);
+        let db = self.db();
+        let mut queue = self.side(key).listeners().blocked.take(db, key.bytes);
         // Those who wait behind somebody who cannot be served may want something else.
         let mut place = 0;
         while let Some(ticket) = queue.tickets.get(place)
@@ -206,7 +230,7 @@ impl Locked<'_> {
             }
         }
         let side = self.side(key);
-        side.listeners().blocked.put(&node.blocking, db, key.bytes, queue);
+        side.listeners().blocked.put(db, key.bytes, queue);
         side.forget_listeners();
     }
 }
@@ -269,7 +293,7 @@ impl Drop for Registration {
         for (position, key) in &self.keys {
             let mut stripe = self.node.keyspace.lock(position.stripe(), moment);
             let side = stripe.side();
-            side.listeners().blocked.remove(&self.node.blocking, self.ticket.db, key, &self.ticket);
+            side.listeners().blocked.remove(self.ticket.db, key, &self.ticket);
             side.forget_listeners();
         }
     }

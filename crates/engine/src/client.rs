@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use crate::inbox::Inbox;
 use crate::pause::Pause;
-use crate::transaction::Queue;
-use crate::watch::Watch;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::transaction::Queue;
 use crate::waiting::{WaitState, Waiting};
+use crate::watch::Watch;
 
 /// Which replies a client wants (CLIENT REPLY).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -26,7 +26,7 @@ const GATES: &[Gate] = &[
 
 /// Those behind them that refuse nobody unless requests need attention at all, and so cost nothing otherwise.
 const RARE_GATES: &[Gate] = &[
-    no_monitor,    // keys are not for who monitors
+    no_monitor,     // keys are not for who monitors
     no_transaction, // before what would be queued
 ];
 

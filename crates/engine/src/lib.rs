@@ -19,8 +19,8 @@ mod held;
 mod histogram;
 mod hot_keys;
 mod inbox;
-mod latency;
 mod key_map;
+mod latency;
 mod listeners;
 mod locked;
 mod memcache_shared;
@@ -59,6 +59,7 @@ pub use flush_timer::FlushTimer;
 pub use histogram::{Histogram, Latencies};
 pub use hot_keys::{HotKeys, HotKeysOptions, HotKeysReport, HotMetric};
 pub use latency::{Happening, LatencyMonitor, LatencySample, LatencySeries, SAMPLES_MAX};
+pub use listeners::Listeners;
 pub use locked::Locked;
 pub use memcache_shared::{
     Configs, Crawler, Detail, MemcacheShared, MemcacheUser, PrefixCounts, StoredConfig, Switch,
@@ -73,7 +74,6 @@ pub use rates::{Rate, Rates};
 pub use recent::Peak;
 pub use safepoint::{Exclusive, Running, Safepoint};
 pub use stats::{CommandStats, Counter, Largest, StripeStats, WorkerStats};
-pub use listeners::Listeners;
 pub use table::{CommandTable, RenameError, Row};
 pub use transaction::Queue;
 pub use waiting::Waiting;

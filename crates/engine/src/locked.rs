@@ -6,6 +6,7 @@ use larder_store::{
 };
 use smallvec::SmallVec;
 
+use crate::blocking::Ready;
 use crate::error::CommandError;
 use crate::held::Held;
 use crate::node::Node;
@@ -157,9 +158,12 @@ impl<'a> Locked<'a> {
         self.stripe(key).side()
     }
 
-    /// A key that has changed and that clients are blocked for.
-    pub(crate) fn take_ready(&mut self) -> Option<(DbIndex, Box<[u8]>)> {
-        self.stripes.iter_mut().find_map(|stripe| stripe.side().take_ready())
+    /// The first key that has changed and that clients are blocked for.
+    pub(crate) fn take_ready(&mut self) -> Option<Ready> {
+        let numbered =
+            |stripe: &mut StripeGuard<'_, StripeStats>| Some((stripe.side().first_ready()?, stripe.index()));
+        let (_, first) = self.stripes.iter_mut().filter_map(numbered).min()?;
+        self.stripes.iter_mut().find(|stripe| stripe.index() == first)?.side().take_ready()
     }
 
     /// Reads a key on behalf of a client: counts a hit or a miss, and counts as a use of the key.

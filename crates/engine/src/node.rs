@@ -56,7 +56,7 @@ pub struct Node {
     /// Who is sent a line for each command.
     pub monitors: Monitors,
     /// For how many keys clients are blocked.
-    pub blocking: Blocking,
+    pub blocking: Arc<Blocking>,
     /// Which keys take the most time and the most bytes.
     pub hot_keys: HotKeys,
     /// What memcached clients share.
@@ -202,7 +202,7 @@ impl Node {
             latency: LatencyMonitor::default(),
             pause: Pause::default(),
             monitors: Monitors::default(),
-            blocking: Blocking::default(),
+            blocking: Arc::default(),
             hot_keys: HotKeys::new(workers),
             memcache,
             rates: Rates::default(),

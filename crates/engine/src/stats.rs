@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use larder_store::{Change, DbIndex, Effect, EventClass, SideState};
 
+use crate::blocking::Ready;
 use crate::histogram::Histogram;
 use crate::listeners::Listeners;
 use crate::memcache_stats::MemcacheStats;
@@ -199,8 +200,14 @@ impl StripeStats {
 
     /// A key that has changed and that clients are blocked for.
     #[inline]
-    pub(crate) fn take_ready(&mut self) -> Option<(DbIndex, Box<[u8]>)> {
+    pub(crate) fn take_ready(&mut self) -> Option<Ready> {
         self.listeners.as_mut()?.blocked.take_ready()
+    }
+
+    /// Its number among all such keys.
+    #[inline]
+    pub(crate) fn first_ready(&self) -> Option<u64> {
+        self.listeners.as_ref()?.blocked.first_ready()
     }
 }
 

@@ -371,14 +371,7 @@ impl Turn<'_> {
 
     /// Runs one request.
     #[inline]
-    fn execute(
-        &mut self,
-        row: Row,
-        args: Args<'_>,
-        keys: &[KeyAt],
-        time: Time,
-        rest: Option<Rest>,
-    ) -> Ended {
+    fn execute(&mut self, row: Row, args: Args<'_>, keys: &[KeyAt], time: Time, rest: Option<Rest>) -> Ended {
         let counted = &self.stats.commands[row.index as usize];
         let mark = self.output.mark();
         if rest.is_none() {
@@ -423,7 +416,11 @@ impl Turn<'_> {
         };
         let first_call = going_on.is_none();
         let result = match result {
-            Ok(Outcome::Transaction) => self.execute_queue(time).map(|()| Outcome::Reply),
+            Ok(Outcome::Transaction) => {
+                let result = self.execute_queue(time).map(|()| Outcome::Reply);
+                self.client.shared.row.store(row.index, Ordering::Relaxed);
+                result
+            }
             result => result,
         };
         match result {

@@ -2,8 +2,8 @@
 
 use larder_engine::{Readiness, Wait};
 use larder_resp::Reply;
-use larder_store::list::{End, ListLimit};
 use larder_store::Position;
+use larder_store::list::{End, ListLimit};
 
 use super::movement::{Movement, parse_ends};
 use super::pop::{Pop, parse_many};
@@ -111,7 +111,12 @@ impl Wait for Pop {
         if matches!(len(db, key), Ok(Some(_))) { Readiness::Ready } else { Readiness::NotYet }
     }
 
-    fn serve(&mut self, db: &mut Locked<'_>, key: Key<'_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    fn serve(
+        &mut self,
+        db: &mut Locked<'_>,
+        key: Key<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), CommandError> {
         self.pop(db, key, reply)?;
         Ok(())
     }
@@ -164,7 +169,12 @@ impl Wait for WaitingMove {
         }
     }
 
-    fn serve(&mut self, db: &mut Locked<'_>, key: Key<'_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    fn serve(
+        &mut self,
+        db: &mut Locked<'_>,
+        key: Key<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), CommandError> {
         let (ends, limit) = (self.ends, self.limit);
         let destination = Key { bytes: &self.bytes, position: self.position };
         Movement { ends, limit }.run(db, key, destination, reply)?;

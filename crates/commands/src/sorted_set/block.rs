@@ -82,7 +82,12 @@ impl Wait for Pop {
         if matches!(len(db, key), Ok(Some(_))) { Readiness::Ready } else { Readiness::NotYet }
     }
 
-    fn serve(&mut self, db: &mut Locked<'_>, key: Key<'_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    fn serve(
+        &mut self,
+        db: &mut Locked<'_>,
+        key: Key<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), CommandError> {
         self.pop(db, key, reply)?;
         Ok(())
     }

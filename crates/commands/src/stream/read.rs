@@ -40,7 +40,8 @@ fn xread(cx: &mut Context<'_>) -> CommandResult {
     }
     let mut deliveries = Vec::new();
     for (number, after) in after.iter().enumerate() {
-        let found = super::read(&mut db, cx.key(number), |stream| entries_after(stream, *after, syntax.count))?;
+        let found =
+            super::read(&mut db, cx.key(number), |stream| entries_after(stream, *after, syntax.count))?;
         deliveries.extend(found.map(|entries| (number, Delivery::Entries(entries))));
     }
     match syntax.block {
@@ -86,7 +87,12 @@ impl Wait for NewEntries {
         }
     }
 
-    fn serve(&mut self, db: &mut Locked<'_>, key: Key<'_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    fn serve(
+        &mut self,
+        db: &mut Locked<'_>,
+        key: Key<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), CommandError> {
         if let Some(entry) = db.read_type(key, Type::Stream)?
             && let Some(entries) = self.of(key.bytes, Stream::of(&entry))
         {

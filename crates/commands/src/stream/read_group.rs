@@ -61,12 +61,8 @@ fn parse_wanted(word: &[u8]) -> Result<Wanted, CommandError> {
 fn xreadgroup(cx: &mut Context<'_>) -> CommandResult {
     let syntax = ReadSyntax::parse(cx)?;
     let (group_name, consumer_name) = syntax.group.unwrap_or_default();
-    let reading = Reading {
-        group: group_name,
-        consumer: consumer_name,
-        count: syntax.count,
-        no_ack: syntax.no_ack,
-    };
+    let reading =
+        Reading { group: group_name, consumer: consumer_name, count: syntax.count, no_ack: syntax.no_ack };
     let mut db = cx.lock()?;
     let mut wanted = Vec::with_capacity(syntax.streams);
     for number in 0..syntax.streams {
@@ -127,13 +123,17 @@ impl Wait for WaitingConsumer {
         let stream = Stream::of(&entry);
         let Some(group) = stream.group(&self.group) else { return Readiness::Ready };
         let has_any = group.last_id.next().is_some_and(|from| {
-            stream.last_id >= from
-                && stream.each((from, StreamId::MAX), Direction::Ascending, 1, |_| ()) > 0
+            stream.last_id >= from && stream.each((from, StreamId::MAX), Direction::Ascending, 1, |_| ()) > 0
         });
         if has_any { Readiness::Ready } else { Readiness::NotYet }
     }
 
-    fn serve(&mut self, db: &mut Locked<'_>, key: Key<'_>, reply: &mut Reply<'_>) -> Result<(), CommandError> {
+    fn serve(
+        &mut self,
+        db: &mut Locked<'_>,
+        key: Key<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), CommandError> {
         let (reading, now) = (self.reading(), db.now());
         let missing = || no_group(key.bytes, &self.group, IN_XREADGROUP);
         group(db.find_type(key, Type::Stream)?.as_deref().map(Stream::of), &self.group, missing)?;

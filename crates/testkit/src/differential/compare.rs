@@ -214,7 +214,8 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     Difference { command: "zscan", reason: CURSOR, versions: BEFORE_CURSORS, applies: no_cursor },
 ];
 
-const UNSORTED: &str = "what is sorted by a pattern without an asterisk is not sorted: the order is that of the hash";
+const UNSORTED: &str =
+    "what is sorted by a pattern without an asterisk is not sorted: the order is that of the hash";
 
 fn unsorted(request: &[Vec<u8>], theirs: &Value, ours: &Value) -> bool {
     let by = request.windows(2).find(|words| words[0].eq_ignore_ascii_case(b"by"));
