@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use larder_config::{Rewrite, Settings};
-use larder_store::{AccessPolicy, Keyspace, Moment, STRIPES, UnixMillis};
+use larder_store::{AccessPolicy, Due, Keyspace, Moment, STRIPES, UnixMillis};
 
 use crate::blocking::Blocking;
 use crate::client::SharedClient;
@@ -430,5 +430,5 @@ pub fn moment(now: UnixMillis, settings: &Settings) -> Moment {
     } else {
         AccessPolicy::Lru
     };
-    Moment { now, policy }
+    Moment { now, policy, due: Due::Removed }
 }

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use larder_store::UnixMillis;
+use larder_store::{Due, Moment, UnixMillis};
 
 use crate::args::Args;
 use crate::client::Client;
@@ -13,7 +13,7 @@ use crate::command_log::LogKind;
 use crate::context::KeyAt;
 use crate::latency::Happening;
 use crate::monitor;
-use crate::node::{Node, Time};
+use crate::node::{Node, Time, moment};
 use crate::pause::Paused;
 use crate::table::Row;
 use crate::turn::Turn;
@@ -59,6 +59,16 @@ impl Turn<'_> {
         let (paused, until) = self.node.pause.in_force(time.now)?;
         let waits = paused == Paused::All || self.may_write(row);
         waits.then_some(until)
+    }
+
+    /// The moment of a request: one that changes nothing leaves keys alone whose time has come while CLIENT PAUSE is in force.
+    #[inline]
+    pub(crate) fn moment(&self, row: Row, time: Time) -> Moment {
+        let mut moment = moment(time.now, self.settings);
+        if self.attention.paused && !self.may_write(row) {
+            moment.due = Due::Kept;
+        }
+        moment
     }
 
     /// Whether a request may change keys.

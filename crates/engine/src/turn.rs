@@ -16,7 +16,7 @@ use crate::connection::{Pending, Served};
 use crate::context::{Context, KeyAt};
 use crate::error::CommandError;
 use crate::gates;
-use crate::node::{Node, Time, moment};
+use crate::node::{Node, Time};
 use crate::observe::Attention;
 use crate::outcome::{Later, Outcome, Resume, When};
 use crate::safepoint::Running;
@@ -396,7 +396,7 @@ impl Turn<'_> {
         let mut cx = Context {
             node: self.node,
             settings: self.settings,
-            moment: moment(time.now, self.settings),
+            moment: self.moment(row, time),
             args,
             keys,
             command: row.command,

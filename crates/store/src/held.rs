@@ -67,7 +67,7 @@ mod tests {
         fn swapped(&mut self, _: (DbIndex, DbIndex), _: &dyn Fn(DbIndex, &[u8]) -> bool) {}
     }
 
-    const MOMENT: Moment = Moment { now: UnixMillis(1), policy: AccessPolicy::Lru };
+    const MOMENT: Moment = Moment { now: UnixMillis(1), policy: AccessPolicy::Lru, due: crate::Due::Removed };
     const DB: DbIndex = DbIndex(0);
 
     #[test]
