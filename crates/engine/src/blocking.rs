@@ -413,6 +413,10 @@ fn go_on(
 /// Serves those who wait for keys of a stripe that have changed otherwise than through [`Locked`].
 pub(crate) fn serve_stripe(node: &Node, stats: &WorkerStats, stripe: usize, moment: Moment) {
     let guard = node.keyspace.lock(stripe, moment);
+    if guard.is_reserved() {
+        // Whoever has it serves them.
+        return;
+    }
     drop(Locked::of(node, stats, SmallVec::from_iter([guard]), moment, Touch::Yes));
 }
 

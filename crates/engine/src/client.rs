@@ -47,7 +47,7 @@ pub struct Client {
     /// Whether the connection ends once the replies are written.
     pub closing: bool,
     /// The requests that EXEC will execute, between MULTI and then.
-    pub(crate) queue: Option<Queue>,
+    pub(crate) queue: Option<Box<Queue>>,
     /// The keys that must not change until then.
     pub(crate) watch: Option<Box<Watch>>,
 }
@@ -366,7 +366,7 @@ impl SharedClient {
     pub(crate) fn note_transaction(&self, client: &Client) {
         let (queue, watch) = (client.queue.as_ref(), client.watch.as_ref());
         self.queued.store(queue.map_or(-1, |queue| queue.len() as i64), Ordering::Relaxed);
-        self.queued_bytes.store(queue.map_or(0, Queue::memory_bytes) as u64, Ordering::Relaxed);
+        self.queued_bytes.store(queue.map_or(0, |queue| queue.memory_bytes()) as u64, Ordering::Relaxed);
         self.watched.store(watch.map_or(0, |watch| watch.keys().len()) as u64, Ordering::Relaxed);
         let touched = watch.is_some_and(|watch| watch.is_touched());
         self.doomed.store(touched || queue.is_some_and(|queue| queue.failed), Ordering::Relaxed);
@@ -425,7 +425,7 @@ impl Client {
 
     /// Queues the requests that follow, until EXEC.
     pub fn begin_transaction(&mut self) {
-        self.queue = Some(Queue::default());
+        self.queue = Some(Box::default());
     }
 
     /// Whether requests are queued.

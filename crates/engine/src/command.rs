@@ -332,6 +332,9 @@ impl Flags {
     /// Executes what was queued.
     pub const RUNS_QUEUE: Flags = Flags(1 << 24);
 
+    /// Runs a program: a script or a function.
+    pub const RUNS_PROGRAM: Flags = Flags(1 << 25);
+
     /// Reads, and may leave something for replicas all the same.
     pub const MAY_REPLICATE: Flags = Flags(1 << 22);
 

@@ -12,12 +12,13 @@ use crate::command::Command;
 use crate::error::CommandError;
 use crate::locked::Locked;
 use crate::node::Node;
+use crate::programs::ProgramToken;
 use crate::safepoint::{Exclusive, Running};
 use crate::stats::WorkerStats;
 use crate::table::Row;
 use crate::transaction::Nesting;
 use crate::watch::Watch;
-use crate::worker::Random;
+use crate::worker::{Belongings, Random};
 
 /// A key of a request: which argument it is, and where it lives.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +53,14 @@ pub struct Context<'a> {
     /// The node, for what outlives the request.
     pub(crate) shared_node: &'a Arc<Node>,
     pub(crate) nesting: Nesting<'a>,
+    pub(crate) belongings: &'a mut Belongings,
+}
+
+/// Has one worker be alone at work, unless a program that is put aside has begun to change keys.
+pub(crate) fn exclusive<'a>(node: &Node, running: &'a Running<'a>) -> Result<Exclusive<'a>, CommandError> {
+    let all = running.exclusive().ok_or(CommandError::Contended)?;
+    // Who puts a program aside is at work until then.
+    if node.programs.is_aside() { Err(CommandError::Contended) } else { Ok(all) }
 }
 
 impl<'a> Context<'a> {
@@ -126,8 +135,25 @@ impl<'a> Context<'a> {
     /// Stops all other workers, for a command whose scope is the whole keyspace.
     ///
     /// # Errors
-    /// Another worker was first: the request is tried again.
+    /// Another worker was first, or a program has begun to change keys: the request is tried again.
     pub fn exclusive(&self) -> Result<Exclusive<'a>, CommandError> {
-        self.running.exclusive().ok_or(CommandError::Contended)
+        exclusive(self.node, self.running)
+    }
+
+    /// The right to run a program.
+    ///
+    /// # Errors
+    /// Somebody else has it: the request is tried again.
+    pub fn claim_program(&self) -> Result<ProgramToken, CommandError> {
+        if self.nesting.is_none() {
+            ProgramToken::claim(self.shared_node).ok_or(CommandError::Contended)
+        } else {
+            Ok(ProgramToken::within(self.shared_node))
+        }
+    }
+
+    /// What this worker keeps for its commands, of which there is one of each type.
+    pub fn belongings<T: Default + 'static>(&mut self) -> &mut T {
+        self.belongings.of()
     }
 }

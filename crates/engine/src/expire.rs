@@ -20,9 +20,15 @@ pub struct ExpireTurn {
 }
 
 impl ExpireTurn {
-    /// Expires what is due in the worker's stripes, up to the work allowed in one turn. Says whether more is to be done at once.
+    /// Expires what is due in the worker's stripes, up to the work allowed in one turn; and goes on with a program whose client has gone.
+    /// Says whether more is to be done at once.
     pub fn run(&mut self, worker: &mut Worker) -> bool {
         worker.refresh();
+        let orphan = worker.go_on_with_orphan();
+        self.expire_some(worker) || orphan
+    }
+
+    fn expire_some(&mut self, worker: &Worker) -> bool {
         let node = &worker.node;
         let Some(_running) = node.safepoint.enter(worker.index) else { return true };
         let begun = node.host.time();

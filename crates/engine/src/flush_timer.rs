@@ -53,8 +53,12 @@ impl Node {
         }
     }
 
-    /// Empties database 0, and tells clients that are blocked for keys of it.
+    /// Empties database 0, and tells clients that are blocked for keys of it; when a program has begun to change keys, after its end.
     pub fn flush_zero(&self, stats: &WorkerStats, moment: Moment) {
+        if self.programs.is_aside() {
+            self.flush_timer.set(Some(moment.now));
+            return;
+        }
         self.keyspace.flush(Some(DbIndex(0)), moment);
         serve_everywhere(self, stats, moment);
     }

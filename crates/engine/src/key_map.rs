@@ -7,7 +7,10 @@ use smallvec::SmallVec;
 
 /// See the module's documentation. One key of several databases shares a place, so that looking one up needs no copy of it.
 #[derive(Debug)]
-pub(crate) struct KeyMap<T>(HashMap<Box<[u8]>, SmallVec<[(DbIndex, T); 1]>>);
+pub(crate) struct KeyMap<T>(HashMap<Box<[u8]>, Places<T>>);
+
+/// The facts about one key.
+type Places<T> = SmallVec<[(DbIndex, T); 1]>;
 
 impl<T> Default for KeyMap<T> {
     fn default() -> KeyMap<T> {

@@ -15,6 +15,7 @@ use crate::latency::LatencyMonitor;
 use crate::memcache_shared::MemcacheShared;
 use crate::monitor::Monitors;
 use crate::pause::Pause;
+use crate::programs::Programs;
 use crate::rates::Rates;
 use crate::recent::{Peak, RecentPeaks};
 use crate::safepoint::Safepoint;
@@ -55,6 +56,8 @@ pub struct Node {
     pub pause: Pause,
     /// Who is sent a line for each command.
     pub monitors: Monitors,
+    /// Who runs a script or a function.
+    pub programs: Programs,
     /// For how many keys clients are blocked.
     pub blocking: Arc<Blocking>,
     /// Which keys take the most time and the most bytes.
@@ -202,6 +205,7 @@ impl Node {
             latency: LatencyMonitor::default(),
             pause: Pause::default(),
             monitors: Monitors::default(),
+            programs: Programs::default(),
             blocking: Arc::default(),
             hot_keys: HotKeys::new(workers),
             memcache,

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use larder_config::Settings;
 use larder_store::{Due, Moment, UnixMillis};
 
 use crate::args::Args;
@@ -33,6 +34,8 @@ pub(crate) struct Attention {
     hot_keys: bool,
     /// They are queued until EXEC.
     pub(crate) queued: bool,
+    /// A program has been running for too long.
+    pub(crate) busy: bool,
     /// Any of this.
     pub(crate) needed: bool,
 }
@@ -40,11 +43,16 @@ pub(crate) struct Attention {
 impl Attention {
     /// To be asked once a batch.
     #[inline]
-    pub(crate) fn new(node: &Node, client: &Client, now: UnixMillis) -> Attention {
+    pub(crate) fn new(node: &Node, client: &Client, settings: &Settings, time: Time) -> Attention {
+        let now = time.now;
         let (paused, monitored) = (node.pause.in_force(now).is_some(), node.monitors.any());
         let (hot_keys, queued) = (node.hot_keys.is_active(now), client.queue.is_some());
-        let needed = paused || monitored || hot_keys || queued;
-        Attention { paused, monitored, hot_keys, queued, needed }
+        let busy = node.programs.busy_nanos(time.nanos).is_some_and(|nanos| {
+            let threshold = settings.busy_reply_threshold.saturating_mul(1_000_000);
+            threshold > 0 && nanos >= threshold
+        });
+        let needed = paused || monitored || hot_keys || queued || busy;
+        Attention { paused, monitored, hot_keys, queued, busy, needed }
     }
 }
 

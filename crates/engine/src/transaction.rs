@@ -1,17 +1,21 @@
 //! Transactions: requests that are queued after MULTI, and executed together by EXEC.
 
-use larder_resp::{Reply, Span};
+use larder_resp::{Output, Protocol, Reply, Span};
 use larder_store::Touch;
 
 use crate::args::Args;
 use crate::blocking::serve_everywhere;
-use crate::command::Scope;
-use crate::context::KeyAt;
+use crate::client::Client;
+use crate::command::{Flags, Scope};
+use crate::context::{KeyAt, exclusive};
 use crate::error::CommandError;
 use crate::held::Held;
 use crate::locked::Locked;
 use crate::node::{Time, moment};
 use crate::observe::Attention;
+use crate::outcome::{CommandResult, Outcome};
+use crate::program::{Answer, Launch, Program, ProgramStep};
+use crate::programs::ProgramToken;
 use crate::table::Row;
 use crate::turn::Turn;
 use crate::watch::Watch;
@@ -120,6 +124,11 @@ impl Queue {
         self.requests.iter().map(|request| request.row)
     }
 
+    /// Whether one of the requests runs a program.
+    fn has_program(&self) -> bool {
+        self.rows().any(|row| row.command.flags.has(Flags::RUNS_PROGRAM))
+    }
+
     /// Whether one of the requests touches more than its keys.
     fn needs_everything(&self) -> bool {
         self.rows().any(|row| row.command.scope != Scope::Keys)
@@ -152,7 +161,7 @@ impl Turn<'_> {
     ///
     /// # Errors
     /// The reply, when a request was refused before; or a stripe is in use, and all is as it was.
-    pub(crate) fn execute_queue(&mut self, time: Time) -> Result<(), CommandError> {
+    pub(crate) fn execute_queue(&mut self, time: Time) -> CommandResult {
         let Some(queue) = self.client.queue.take() else {
             return Err(CommandError::line("ERR EXEC without MULTI"));
         };
@@ -160,52 +169,65 @@ impl Turn<'_> {
         if queue.failed {
             return Err(ABORTED);
         }
-        self.attention = Attention::new(self.node, self.client, time.now);
-        let result = if queue.needs_everything() {
-            self.execute_exclusively(&queue, watch.as_deref(), time)
+        self.attention = Attention::new(self.node, self.client, self.settings, time);
+        let result = if queue.has_program() {
+            self.launch(queue, watch.as_deref(), time)
+        } else if queue.needs_everything() {
+            self.execute_exclusively(&queue, watch.as_deref(), time).map_err(|error| (queue, error))
         } else {
-            self.execute_holding(&queue, watch.as_deref(), time)
+            self.execute_holding(&queue, watch.as_deref(), time).map_err(|error| (queue, error))
         };
-        if result.is_err() {
+        result.map_err(|(queue, error)| {
             (self.client.queue, self.client.watch) = (Some(queue), watch);
-        }
-        result
+            error
+        })
     }
 
-    fn execute_exclusively(
+    /// Has the requests be executed by a program, because some are programs themselves, which may take long.
+    fn launch(
         &mut self,
-        queue: &Queue,
+        queue: Box<Queue>,
         watch: Option<&Watch>,
         time: Time,
-    ) -> Result<(), CommandError> {
-        let _all = self.running.exclusive().ok_or(CommandError::Contended)?;
+    ) -> Result<Outcome, (Box<Queue>, CommandError)> {
+        let Some(token) = ProgramToken::claim(self.node) else {
+            return Err((queue, CommandError::Contended));
+        };
+        let held = Held::growing(self.node, self.stats, Vec::new(), moment(time.now, self.settings));
+        if let Some(watch) = watch {
+            held.lock_more(watch.keys().iter().map(|key| key.position));
+            if self.has_changed(watch, &held, time) {
+                return Ok(Outcome::Reply);
+            }
+        }
+        let program = Box::new(QueueProgram::new(queue, self.client.protocol));
+        Ok(Outcome::Program(Launch::new(program, token).holding(held)))
+    }
+
+    fn execute_exclusively(&mut self, queue: &Queue, watch: Option<&Watch>, time: Time) -> CommandResult {
+        let _all = exclusive(self.node, self.running)?;
         if let Some(watch) = watch {
             let moment = moment(time.now, self.settings);
             let positions = watch.keys().iter().map(|key| key.position);
             let held = Held::new(self.node, self.stats, positions, moment)?;
             if self.has_changed(watch, &held, time) {
-                return Ok(());
+                return Ok(Outcome::Reply);
             }
         }
         self.execute_all(queue, Nesting::Exclusive, time);
         serve_everywhere(self.node, self.stats, moment(time.now, self.settings));
-        Ok(())
+        Ok(Outcome::Reply)
     }
 
-    fn execute_holding(
-        &mut self,
-        queue: &Queue,
-        watch: Option<&Watch>,
-        time: Time,
-    ) -> Result<(), CommandError> {
+    fn execute_holding(&mut self, queue: &Queue, watch: Option<&Watch>, time: Time) -> CommandResult {
         let watched = watch.iter().flat_map(|watch| watch.keys()).map(|key| key.position);
         let positions = queue.keys.iter().map(|key| key.position).chain(watched);
         let held = Held::new(self.node, self.stats, positions, moment(time.now, self.settings))?;
         if watch.is_some_and(|watch| self.has_changed(watch, &held, time)) {
-            return Ok(());
+            return Ok(Outcome::Reply);
         }
         self.execute_all(queue, Nesting::Holding(&held), time);
-        Ok(())
+        Ok(Outcome::Reply)
     }
 
     /// Says that nothing is executed if a watched key has changed, or has expired meanwhile.
@@ -226,21 +248,14 @@ impl Turn<'_> {
     fn execute_all(&mut self, queue: &Queue, nesting: Nesting<'_>, mut time: Time) {
         Reply { out: self.output, protocol: self.client.protocol }.array(queue.len());
         for (row, args, keys) in queue.iter() {
-            self.execute_nested((row, args, keys), nesting, time);
+            self.nested(nesting).execute_to_the_end(row, args, keys, time);
             time.nanos = self.node.host.time().nanos;
         }
     }
-}
 
-impl Turn<'_> {
-    /// Executes one request of several, to its end.
-    pub(crate) fn execute_nested(
-        &mut self,
-        (row, args, keys): (Row, Args<'_>, &[KeyAt]),
-        nesting: Nesting<'_>,
-        time: Time,
-    ) {
-        let mut turn = Turn {
+    /// A turn within this one.
+    fn nested<'s>(&'s mut self, nesting: Nesting<'s>) -> Turn<'s> {
+        Turn {
             node: self.node,
             stats: self.stats,
             settings: &mut *self.settings,
@@ -250,8 +265,78 @@ impl Turn<'_> {
             client: &mut *self.client,
             attention: self.attention,
             nesting,
+            program: &mut *self.program,
+            belongings: &mut *self.belongings,
             executed: 0,
-        };
-        turn.execute_to_the_end(row, args, keys, time);
+        }
+    }
+
+    /// Executes a request of a program, on behalf of a client of the program's own if there is one; returns the program that it has begun,
+    /// if it has.
+    pub(crate) fn execute_in_program(
+        &mut self,
+        (row, args, keys): (Row, Args<'_>, &[KeyAt]),
+        client: Option<&mut Client>,
+        (nesting, output): (Nesting<'_>, &mut Output),
+        time: Time,
+    ) -> Option<Box<dyn Program>> {
+        let time = Time { nanos: self.node.host.time().nanos, ..time };
+        let mut turn = self.nested(nesting);
+        turn.output = output;
+        if let Some(client) = client {
+            turn.client = client;
+        }
+        turn.execute_to_the_end(row, args, keys, time)
+    }
+}
+
+/// A transaction some of whose requests run programs: it runs them all.
+struct QueueProgram {
+    queue: Box<Queue>,
+    protocol: Protocol,
+    /// How many of the requests have been asked for.
+    asked: usize,
+    replies: Vec<u8>,
+}
+
+impl QueueProgram {
+    fn new(queue: Box<Queue>, protocol: Protocol) -> QueueProgram {
+        QueueProgram { queue, protocol, asked: 0, replies: Vec::new() }
+    }
+}
+
+impl Program for QueueProgram {
+    fn resume(&mut self, answer: Answer<'_>) -> ProgramStep {
+        match answer {
+            // What is to end is a program within, which has ended.
+            Answer::Go | Answer::Kill(_) => {}
+            Answer::Reply(reply) => self.replies.extend_from_slice(reply),
+            Answer::Refused(error) => self.replies.extend_from_slice(format!("-{error}\r\n").as_bytes()),
+        }
+        if self.asked == self.queue.len() {
+            return ProgramStep::Done;
+        }
+        self.asked += 1;
+        ProgramStep::Call
+    }
+
+    fn request(&self) -> (&[u8], &[Span]) {
+        let end = |index: usize| self.queue.requests[index].args_end;
+        let last = self.asked.saturating_sub(1);
+        (&self.queue.input, &self.queue.args[last.checked_sub(1).map_or(0, end)..end(last)])
+    }
+
+    fn finish(&mut self, reply: &mut Reply<'_>) -> Result<(), CommandError> {
+        reply.array(self.queue.len());
+        reply.out.raw(&self.replies);
+        Ok(())
+    }
+
+    fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    fn is_transaction(&self) -> bool {
+        true
     }
 }

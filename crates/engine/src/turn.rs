@@ -5,27 +5,27 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use larder_resp::{
-    Client as ParserClient, Limits, Mark, Output, Parsed, ProtocolError, Reply, RequestParser, Span,
+    Client as ParserClient, Limits, Output, Parsed, ProtocolError, Reply, RequestParser, Span,
 };
 use larder_store::{DbIndex, UnixMillis};
 
 use crate::args::Args;
-use crate::client::{Client, ReplyMode};
-use crate::command::Flags;
+use crate::client::Client;
 use crate::connection::{Pending, Served};
-use crate::context::{Context, KeyAt};
+use crate::context::KeyAt;
 use crate::error::CommandError;
-use crate::gates;
+use crate::execute::{Ended, Rest, Unfinished};
 use crate::node::{Node, Time};
 use crate::observe::Attention;
-use crate::outcome::{Later, Outcome, Resume, When};
+use crate::outcome::When;
+use crate::program::ProgramRun;
 use crate::safepoint::Running;
 use crate::stats::WorkerStats;
 use crate::sync::Ordering;
 use crate::table::Row;
-use crate::transaction::{self, Nesting};
+use crate::transaction::Nesting;
 use crate::waiting::Waiting;
-use crate::worker::{Batch, Prepared, Random, Worker, WorkerSettings};
+use crate::worker::{Batch, Belongings, Prepared, Random, Worker, WorkerSettings};
 
 /// Requests parsed and prefetched together.
 const BATCH_MAX: usize = 16;
@@ -52,6 +52,9 @@ pub(crate) struct Turn<'t> {
     pub(crate) attention: Attention,
     /// In what they are executed.
     pub(crate) nesting: Nesting<'t>,
+    /// The program that is put aside on this worker.
+    pub(crate) program: &'t mut Option<Box<ProgramRun>>,
+    pub(crate) belongings: &'t mut Belongings,
     /// Requests executed so far.
     pub(crate) executed: u64,
 }
@@ -74,31 +77,6 @@ enum Executed {
     Changed,
     /// At a request that did not end.
     Pending(Box<Pending>),
-}
-
-/// What became of a request.
-enum Ended {
-    /// It is executed, or refused.
-    Done,
-    /// It will be executed with others.
-    Queued,
-    /// It goes on later.
-    Not(Unfinished),
-}
-
-/// What is left of a request that did not end: what goes on, or nothing when its handler is to be called again.
-struct Unfinished {
-    resume: Option<Resume>,
-    when: When,
-    /// Bytes written of its reply.
-    reply_bytes: usize,
-}
-
-/// What goes on of a request that did not end at once.
-struct Rest {
-    resume: Resume,
-    /// Bytes written of its reply before.
-    reply_bytes: usize,
 }
 
 impl Turn<'_> {
@@ -341,7 +319,7 @@ impl Turn<'_> {
                 self.note_slow(row, args, nanos, now);
             }
             (*time, untimed) = (now, index + 1);
-            self.attention = Attention::new(self.node, self.client, time.now);
+            self.attention = Attention::new(self.node, self.client, self.settings, *time);
             if self.client.closing
                 || self.settings.refresh(self.node)
                 || before != (self.client.authenticated, self.client.protocol)
@@ -351,173 +329,6 @@ impl Turn<'_> {
         }
         self.time_brief(batch, untimed..batch.requests.len(), input, time);
         Executed::All
-    }
-
-    /// Runs a request that is part of another to its end.
-    pub(crate) fn execute_to_the_end(&mut self, row: Row, args: Args<'_>, keys: &[KeyAt], time: Time) {
-        let mut rest = None;
-        while let Ended::Not(Unfinished { resume, when, .. }) = self.execute(row, args, keys, time, rest) {
-            if let When::At(until) = when {
-                self.node.host.sleep_until(until);
-            }
-            rest = resume.map(|resume| Rest { resume, reply_bytes: 0 });
-        }
-        let nanos = self.node.host.time().nanos.saturating_sub(time.nanos);
-        self.add_time(row, nanos, 1);
-        if nanos >= self.settings.limits.nanos {
-            self.note_slow(row, args, nanos, time);
-        }
-    }
-
-    /// Runs one request.
-    #[inline]
-    fn execute(&mut self, row: Row, args: Args<'_>, keys: &[KeyAt], time: Time, rest: Option<Rest>) -> Ended {
-        let counted = &self.stats.commands[row.index as usize];
-        let mark = self.output.mark();
-        if rest.is_none() {
-            if let Err(error) = self.admit(row, args) {
-                counted.rejected.add(1);
-                self.reject(Some(row), error, mark);
-                return Ended::Done;
-            }
-            if self.attention.needed {
-                if self.attention.queued && !row.command.flags.has(Flags::UNQUEUED) {
-                    self.queue(row, args, keys);
-                    return Ended::Queued;
-                }
-                if let Some(until) = self.postponed(row, time) {
-                    let when = When::Postponed(until);
-                    return Ended::Not(Unfinished { resume: None, when, reply_bytes: 0 });
-                }
-            }
-        }
-        self.client.shared.row.store(row.index, Ordering::Relaxed);
-        let observed = if self.attention.needed { self.begin_observing(keys) } else { None };
-        let mut cx = Context {
-            node: self.node,
-            settings: self.settings,
-            moment: self.moment(row, time),
-            args,
-            keys,
-            command: row.command,
-            row,
-            stats: self.stats,
-            running: self.running,
-            shared_node: self.node,
-            nesting: self.nesting,
-            random: self.random,
-            reply: Reply { out: self.output, protocol: self.client.protocol },
-            client: self.client,
-        };
-        let before = rest.as_ref().map_or(0, |rest| rest.reply_bytes);
-        let (result, going_on) = match rest {
-            Some(Rest { mut resume, .. }) => (resume(&mut cx), Some(resume)),
-            None => ((row.command.run)(&mut cx), None),
-        };
-        let first_call = going_on.is_none();
-        let result = match result {
-            Ok(Outcome::Transaction) => {
-                let result = self.execute_queue(time).map(|()| Outcome::Reply);
-                self.client.shared.row.store(row.index, Ordering::Relaxed);
-                result
-            }
-            result => result,
-        };
-        match result {
-            Ok(Outcome::Reply | Outcome::Transaction) => self.after_reply(mark),
-            Ok(Outcome::Later(Later { resume, when })) => {
-                if first_call && self.attention.needed {
-                    // When it is called, not when it has ended, which may never be.
-                    self.tell_monitors(row, args);
-                }
-                let reply_bytes = self.after_part(mark);
-                return Ended::Not(Unfinished { resume: Some(resume), when, reply_bytes });
-            }
-            Err(CommandError::Contended) => {
-                self.stats.contended.add(1);
-                return Ended::Not(Unfinished { resume: going_on, when: When::Soon, reply_bytes: 0 });
-            }
-            Err(error) => {
-                counted.failed.add(1);
-                self.reply_error(&error, mark);
-            }
-        }
-        counted.calls.add(1);
-        self.executed += 1;
-        if (before + self.output.len()) as u64 >= self.settings.limits.reply_bytes {
-            self.note_large_reply(row, args, (before + self.output.len_since(mark)) as u64, time);
-        }
-        if self.attention.needed {
-            if let Some(begun) = observed {
-                let reply_bytes = before + self.output.len_since(mark);
-                self.count_keys(args, keys, begun, reply_bytes);
-            }
-            if first_call {
-                self.tell_monitors(row, args);
-            }
-        }
-        Ended::Done
-    }
-
-    #[inline]
-    fn admit(&self, row: Row, args: Args<'_>) -> Result<(), CommandError> {
-        let (client, settings) = (&*self.client, &**self.settings);
-        let request = gates::Request { row, args_len: args.len(), client, settings };
-        gates::pass(&request)?;
-        if self.attention.needed { gates::pass_rare(&request) } else { Ok(()) }
-    }
-
-    /// Answers a request for which there is no row.
-    #[cold]
-    fn refuse(&mut self, args: Args<'_>) {
-        let mark = self.output.mark();
-        let error = if self.client.authenticated { unknown(self.node, args) } else { CommandError::NoAuth };
-        self.executed += 1;
-        self.reject(None, error, mark);
-    }
-
-    /// Refuses a request that has not been executed: of a transaction, none will be.
-    #[cold]
-    fn reject(&mut self, row: Option<Row>, mut error: CommandError, mark: Mark) {
-        if row.is_some_and(|row| row.command.flags.has(Flags::RUNS_QUEUE)) {
-            self.client.discard_transaction();
-            error = transaction::discarded(&error);
-        } else if self.nesting.is_none()
-            && let Some(queue) = &mut self.client.queue
-        {
-            queue.fail();
-        }
-        self.reply_error(&error, mark);
-    }
-
-    #[cold]
-    pub(crate) fn reply_error(&mut self, error: &CommandError, mark: Mark) {
-        let line = error.to_string();
-        self.stats.count_error(line.split(' ').next().unwrap_or_default());
-        self.output.truncate(mark);
-        Reply { out: self.output, protocol: self.client.protocol }.error(&line);
-        self.after_reply(mark);
-    }
-
-    /// Takes the part of a reply that was written back when the client does not want it; returns how long it is.
-    fn after_part(&mut self, mark: Mark) -> usize {
-        if self.client.reply_mode != ReplyMode::On && self.nesting.is_none() {
-            self.output.truncate(mark);
-        }
-        self.output.len_since(mark)
-    }
-
-    /// Takes the reply back when the client does not want it.
-    #[inline]
-    pub(crate) fn after_reply(&mut self, mark: Mark) {
-        if self.client.reply_mode != ReplyMode::On && self.nesting.is_none() {
-            self.output.truncate(mark);
-            self.client.reply_mode = match self.client.reply_mode {
-                ReplyMode::SkipNext => ReplyMode::Skip,
-                ReplyMode::Skip => ReplyMode::On,
-                mode => mode,
-            };
-        }
     }
 
     /// Counts for each of these requests that is brief an equal part of the time since `time`, and moves that on.
@@ -546,7 +357,7 @@ impl Turn<'_> {
 
     /// Counts that so many requests took so long each.
     #[inline]
-    fn add_time(&self, row: Row, nanos_each: u64, count: u64) {
+    pub(crate) fn add_time(&self, row: Row, nanos_each: u64, count: u64) {
         let counted = &self.stats.commands[row.index as usize];
         counted.nanos.add(nanos_each * count);
         if self.settings.latency_tracking {
@@ -576,7 +387,7 @@ pub(crate) fn look_ahead(worker: &mut Worker, db: DbIndex, input: &mut [u8]) {
 
 /// The row of a request: its command, or the subcommand that a container's first argument names.
 #[inline]
-fn find_row(node: &Node, args: Args<'_>) -> Option<Row> {
+pub(crate) fn find_row(node: &Node, args: Args<'_>) -> Option<Row> {
     let row = node.table.find(args.at(0))?;
     match args.find(1) {
         Some(name) if !row.command.subcommands.is_empty() => node.table.find_subcommand(row, name).copied(),
@@ -585,7 +396,7 @@ fn find_row(node: &Node, args: Args<'_>) -> Option<Row> {
 }
 
 /// What is said of a request for which there is no row.
-fn unknown(node: &Node, args: Args<'_>) -> CommandError {
+pub(crate) fn unknown(node: &Node, args: Args<'_>) -> CommandError {
     match (node.table.find(args.at(0)), args.find(1)) {
         (Some(row), Some(name)) => unknown_subcommand(row, name),
         _ => unknown_command(args),
@@ -594,7 +405,7 @@ fn unknown(node: &Node, args: Args<'_>) -> CommandError {
 
 /// Pushes the keys of a request. One whose keys cannot be found gets none; its handler will say what is wrong.
 #[inline]
-fn extract_keys(node: &Node, row: Row, args: Args<'_>, keys: &mut Vec<KeyAt>) {
+pub(crate) fn extract_keys(node: &Node, row: Row, args: Args<'_>, keys: &mut Vec<KeyAt>) {
     let first = keys.len();
     for spec in row.command.keys {
         let Ok(indices) = spec.indices(args) else {
