@@ -7,6 +7,7 @@ use larder_config::{Rewrite, Settings};
 use larder_store::{AccessPolicy, Due, Keyspace, Moment, STRIPES, UnixMillis};
 
 use crate::blocking::Blocking;
+use crate::caching::Caching;
 use crate::client::SharedClient;
 use crate::command_log::CommandLogs;
 use crate::flush_timer::FlushTimer;
@@ -58,6 +59,8 @@ pub struct Node {
     pub monitors: Monitors,
     /// Who runs a script or a function.
     pub programs: Programs,
+    /// Clients that cache what they read.
+    pub caching: Arc<Caching>,
     /// For how many keys clients are blocked.
     pub blocking: Arc<Blocking>,
     /// Which keys take the most time and the most bytes.
@@ -206,6 +209,7 @@ impl Node {
             pause: Pause::default(),
             monitors: Monitors::default(),
             programs: Programs::default(),
+            caching: Arc::default(),
             blocking: Arc::default(),
             hot_keys: HotKeys::new(workers),
             memcache,

@@ -148,7 +148,7 @@ impl ProgramRun {
     pub(crate) fn new(launch: Launch, client: &Client) -> ProgramRun {
         let Launch { program, token, reserved } = launch;
         let mut own = Client::new(client.shared.clone(), client.authenticated);
-        (own.db, own.no_touch) = (client.db, client.no_touch);
+        (own.db, own.no_touch, own.remembers) = (client.db, client.no_touch, client.remembers);
         ProgramRun {
             stack: vec![program],
             client: own,
