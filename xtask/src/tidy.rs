@@ -63,6 +63,7 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/server/src/memory/reserve.rs",
     "crates/server/src/memory/reserve/tests.rs",
     "crates/store/src/entry.rs",
+    "crates/store/src/held.rs",
     "crates/store/src/slab.rs",
     "crates/store/src/slab/regions.rs",
     "crates/store/src/slab/span.rs",

@@ -2,10 +2,9 @@
 
 /// The names, of Redis 7.2 and Valkey 8.
 const NAMES: &str = "\
-    acl asking bgrewriteaof bgsave blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin cluster \
-    discard eval eval_ro evalsha evalsha_ro exec failover fcall fcall_ro function migrate module multi \
-    psubscribe psync publish pubsub punsubscribe readonly readwrite replconf save script spublish ssubscribe \
-    subscribe sunsubscribe sync unsubscribe unwatch watch";
+    acl asking bgrewriteaof bgsave cluster eval eval_ro evalsha evalsha_ro failover fcall \
+    fcall_ro function migrate module psubscribe psync publish pubsub punsubscribe readonly readwrite replconf save \
+    script spublish ssubscribe subscribe sunsubscribe sync unsubscribe";
 
 /// Whether a command of this name is only missing, and no mistake.
 #[must_use]

@@ -25,6 +25,7 @@ mod sorted_set;
 mod stream;
 mod string;
 mod timeout;
+mod transaction;
 
 pub use absent::is_absent;
 pub use document::render_markdown;
@@ -50,6 +51,7 @@ pub fn command_table() -> CommandTable {
         sorted_set::COMMANDS,
         stream::COMMANDS,
         string::COMMANDS,
+        transaction::COMMANDS,
     ];
     CommandTable::new(&families.concat())
 }

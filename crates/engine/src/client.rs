@@ -11,7 +11,9 @@ use std::sync::Arc;
 use crate::inbox::Inbox;
 use crate::pause::Pause;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::transaction::Queue;
 use crate::waiting::{WaitState, Waiting};
+use crate::watch::Watch;
 
 /// Which replies a client wants (CLIENT REPLY).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +46,10 @@ pub struct Client {
     pub no_touch: bool,
     /// Whether the connection ends once the replies are written.
     pub closing: bool,
+    /// The requests that EXEC will execute, between MULTI and then.
+    pub(crate) queue: Option<Box<Queue>>,
+    /// The keys that must not change until then.
+    pub(crate) watch: Option<Box<Watch>>,
 }
 
 /// The part of a client that CLIENT LIST, INFO and KILL of other clients need.
@@ -86,8 +92,18 @@ pub struct SharedClient {
     pub names: Mutex<ClientNames>,
     /// Whether it is sent a line for each command (MONITOR).
     pub(crate) monitors: AtomicBool,
+    /// Requests queued between MULTI and EXEC; -1 otherwise.
+    pub queued: AtomicI64,
+    /// Bytes that they take.
+    pub queued_bytes: AtomicU64,
+    /// Keys watched.
+    pub watched: AtomicU64,
+    /// Whether EXEC will execute nothing, because of a request that was refused or a watched key that has changed.
+    pub doomed: AtomicBool,
     /// Whether it waits within a request.
     pub(crate) waiting: WaitState,
+    /// Whether it is to look at the keys that it is blocked for.
+    pub(crate) nudged: AtomicBool,
     /// What others send to it.
     pub(crate) inbox: Inbox,
     /// Whether the server ended the connection because the client broke the protocol.
@@ -148,7 +164,12 @@ impl SharedClient {
             redirectable: AtomicBool::new(false),
             names: Mutex::default(),
             monitors: AtomicBool::new(false),
+            queued: AtomicI64::new(-1),
+            queued_bytes: AtomicU64::new(0),
+            watched: AtomicU64::new(0),
+            doomed: AtomicBool::new(false),
             waiting: WaitState::new(),
+            nudged: AtomicBool::new(false),
             inbox: Inbox::default(),
             failed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -260,6 +281,27 @@ impl SharedClient {
         ended
     }
 
+    /// Begins its waiting in a blocking command, until a time at the latest if there is one.
+    pub(crate) fn begin_waiting(&self, until: Option<UnixMillis>) {
+        self.waiting.set(if until.is_some() { Waiting::BlockedUntil } else { Waiting::Blocked });
+    }
+
+    /// Decides how its waiting in a blocking command ends, unless somebody else has; who has must see to it that it goes on.
+    pub(crate) fn claim(&self, end: Waiting) -> bool {
+        self.waiting.end(end)
+    }
+
+    /// Has it go on whose waiting was claimed.
+    pub(crate) fn wake_served(&self) {
+        self.link.wake();
+    }
+
+    /// Has it look at the keys that it is blocked for.
+    pub(crate) fn nudge(&self) {
+        self.nudged.store(true, Ordering::Release);
+        self.link.wake();
+    }
+
     /// Until when it is to wait because of CLIENT PAUSE: for a connection all of whose requests wait, whatever they are.
     pub fn postpone(&self, pause: &Pause, now: UnixMillis) -> Option<UnixMillis> {
         if pause.in_force(now).is_some() {
@@ -310,9 +352,24 @@ impl SharedClient {
     }
 
     /// Notes what the batch just served has changed.
+    #[inline]
     pub(crate) fn note_batch(&self, client: &Client, now: UnixMillis, requests: u64) {
         self.db.store(client.db.0, Ordering::Relaxed);
+        if client.queue.is_some() || client.watch.is_some() || self.queued.load(Ordering::Relaxed) >= 0 {
+            self.note_transaction(client);
+        }
         self.note_requests(now, requests);
+    }
+
+    /// Notes how far a client is on its way to EXEC.
+    #[cold]
+    pub(crate) fn note_transaction(&self, client: &Client) {
+        let (queue, watch) = (client.queue.as_ref(), client.watch.as_ref());
+        self.queued.store(queue.map_or(-1, |queue| queue.len() as i64), Ordering::Relaxed);
+        self.queued_bytes.store(queue.map_or(0, |queue| queue.memory_bytes()) as u64, Ordering::Relaxed);
+        self.watched.store(watch.map_or(0, |watch| watch.keys().len()) as u64, Ordering::Relaxed);
+        let touched = watch.is_some_and(|watch| watch.is_touched());
+        self.doomed.store(touched || queue.is_some_and(|queue| queue.failed), Ordering::Relaxed);
     }
 
     /// Notes that so many requests were served now.
@@ -355,6 +412,8 @@ impl Client {
             reply_mode: ReplyMode::On,
             no_touch: false,
             closing: false,
+            queue: None,
+            watch: None,
         }
     }
 
@@ -364,8 +423,31 @@ impl Client {
         self.shared.id
     }
 
+    /// Queues the requests that follow, until EXEC.
+    pub fn begin_transaction(&mut self) {
+        self.queue = Some(Box::default());
+    }
+
+    /// Whether requests are queued.
+    #[must_use]
+    pub fn is_in_transaction(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    /// Forgets what was queued, and what was watched.
+    pub fn discard_transaction(&mut self) {
+        self.queue = None;
+        self.watch = None;
+    }
+
+    /// Watches no key any more.
+    pub fn unwatch(&mut self) {
+        self.watch = None;
+    }
+
     /// Makes it as if it had just connected; the addresses, the id and what was counted stay.
     pub fn reset(&mut self, authenticated: bool) {
+        self.discard_transaction();
         self.speak(Protocol::Resp2);
         self.db = DbIndex(0);
         self.authenticated = authenticated;

@@ -170,6 +170,8 @@ pub enum Group {
     Hash,
     /// Streams.
     Stream,
+    /// Several requests as one.
+    Transactions,
     /// The connection itself.
     Connection,
     /// The server.
@@ -191,6 +193,7 @@ impl Group {
             Group::Geo => "geo",
             Group::Hash => "hash",
             Group::Stream => "stream",
+            Group::Transactions => "transactions",
             Group::Connection => "connection",
             Group::Server => "server",
         }
@@ -210,6 +213,7 @@ impl Group {
             Group::Geo => Some("geo"),
             Group::Hash => Some("hash"),
             Group::Stream => Some("stream"),
+            Group::Transactions => Some("transaction"),
             Group::Connection => Some("connection"),
             Group::Server => None,
         }
@@ -222,7 +226,7 @@ impl Group {
     }
 
     fn is_data(self) -> bool {
-        !matches!(self, Group::Connection | Group::Server)
+        !matches!(self, Group::Transactions | Group::Connection | Group::Server)
     }
 }
 
@@ -321,6 +325,15 @@ impl Flags {
 
     /// Works on a slot that is being moved here without being asked for.
     pub const ASKING: Flags = Flags(1 << 21);
+
+    /// Executed at once also after MULTI, which queues the others.
+    pub const UNQUEUED: Flags = Flags(1 << 23);
+
+    /// Executes what was queued.
+    pub const RUNS_QUEUE: Flags = Flags(1 << 24);
+
+    /// Runs a program: a script or a function.
+    pub const RUNS_PROGRAM: Flags = Flags(1 << 25);
 
     /// Reads, and may leave something for replicas all the same.
     pub const MAY_REPLICATE: Flags = Flags(1 << 22);

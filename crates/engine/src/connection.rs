@@ -5,14 +5,19 @@
 //! pipeline overlap instead of adding up. A request that does not end at once (it found a stripe in use, or its command goes on
 //! later) is kept with a copy of its arguments; nothing behind it is executed before it is done.
 
+use std::sync::Arc;
+
 use larder_resp::{Output, RequestParser, Span};
 use larder_store::UnixMillis;
 
 use crate::client::Client;
 use crate::context::KeyAt;
+use crate::execute::Going;
 use crate::observe::Attention;
-use crate::outcome::{Resume, When};
+use crate::outcome::When;
+use crate::program::ProgramRun;
 use crate::table::Row;
+use crate::transaction::Nesting;
 use crate::turn::{self, Turn};
 use crate::worker::Worker;
 
@@ -46,7 +51,7 @@ pub(crate) struct Pending {
     /// When it goes on.
     pub(crate) when: When,
     /// What goes on; `None` when the handler is to be called again from the start.
-    pub(crate) resume: Option<Resume>,
+    pub(crate) resume: Option<Going>,
     /// Nanoseconds for which it has been executed so far.
     pub(crate) nanos: u64,
     /// Bytes written of its reply so far.
@@ -80,15 +85,27 @@ impl Connection {
     /// Executes what is complete in `input` as far as this turn allows, and appends the replies to `output`. Returns how many
     /// bytes were consumed, and what to do next. The bytes not consumed must come first in the next call's input.
     pub fn serve(&mut self, worker: &mut Worker, input: &mut [u8], output: &mut Output) -> (usize, Served) {
-        let Worker { node, index, random, settings, batch, .. } = worker;
+        let Worker { node, index, random, settings, batch, program, belongings, .. } = worker;
         settings.refresh(node);
         let Some(running) = node.safepoint.enter(*index) else { return (0, Served::Again) };
         self.take_inbox(output);
         let (time, stats) = (node.host.time(), &node.stats[*index]);
         let (client, running) = (&mut self.client, &running);
-        let attention = Attention::new(node, time.now);
-        let mut turn =
-            Turn { node, stats, settings, random, running, output, client, attention, executed: 0 };
+        let (attention, nesting) = (Attention::new(node, client, settings, time), Nesting::None);
+        let mut turn = Turn {
+            node,
+            stats,
+            settings,
+            random,
+            running,
+            output,
+            client,
+            attention,
+            nesting,
+            program,
+            belongings,
+            executed: 0,
+        };
         let (consumed, mut served) = match self.pending.take().and_then(|pending| turn.resume(pending, time))
         {
             Some((pending, served)) => {
@@ -118,5 +135,38 @@ impl Connection {
     #[must_use]
     pub fn is_pending(&self) -> bool {
         self.pending.is_some()
+    }
+}
+
+impl Worker {
+    /// Goes on with a program that is put aside and whose client has gone: what it has begun is done to its end. Says whether there is
+    /// more of it to do.
+    pub(crate) fn go_on_with_orphan(&mut self) -> bool {
+        let Worker { node, index, random, settings, program, belongings, .. } = self;
+        let is_orphan = |run: &ProgramRun| !node.clients.contains_key(&run.client().id());
+        if !program.as_deref().is_some_and(is_orphan) {
+            return false;
+        }
+        let Some(running) = &node.safepoint.enter(*index) else { return true };
+        let (time, stats) = (node.host.time(), &node.stats[*index]);
+        let shared = program.as_ref().map(|run| Arc::clone(&run.client().shared));
+        let Some(client) = &mut shared.map(|shared| Client::new(shared, true)) else { return false };
+        let (attention, output) = (Attention::new(node, client, settings, time), &mut Output::default());
+        let nesting = Nesting::None;
+        let mut turn = Turn {
+            node,
+            stats,
+            settings,
+            random,
+            running,
+            output,
+            client,
+            attention,
+            nesting,
+            program,
+            belongings,
+            executed: 0,
+        };
+        turn.go_on_with_program(time).is_none()
     }
 }

@@ -1,5 +1,7 @@
 //! What a handler may see and do.
 
+use std::sync::Arc;
+
 use larder_config::Settings;
 use larder_resp::Reply;
 use larder_store::{Key, Moment, Position, Touch, UnixMillis};
@@ -10,10 +12,13 @@ use crate::command::Command;
 use crate::error::CommandError;
 use crate::locked::Locked;
 use crate::node::Node;
+use crate::programs::ProgramToken;
 use crate::safepoint::{Exclusive, Running};
 use crate::stats::WorkerStats;
 use crate::table::Row;
-use crate::worker::Random;
+use crate::transaction::Nesting;
+use crate::watch::Watch;
+use crate::worker::{Belongings, Random};
 
 /// A key of a request: which argument it is, and where it lives.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +50,17 @@ pub struct Context<'a> {
     pub(crate) keys: &'a [KeyAt],
     pub(crate) stats: &'a WorkerStats,
     pub(crate) running: &'a Running<'a>,
+    /// The node, for what outlives the request.
+    pub(crate) shared_node: &'a Arc<Node>,
+    pub(crate) nesting: Nesting<'a>,
+    pub(crate) belongings: &'a mut Belongings,
+}
+
+/// Has one worker be alone at work, unless a program that is put aside has begun to change keys.
+pub(crate) fn exclusive<'a>(node: &Node, running: &'a Running<'a>) -> Result<Exclusive<'a>, CommandError> {
+    let all = running.exclusive().ok_or(CommandError::Contended)?;
+    // Who puts a program aside is at work until then.
+    if node.programs.is_aside() { Err(CommandError::Contended) } else { Ok(all) }
 }
 
 impl<'a> Context<'a> {
@@ -90,14 +106,54 @@ impl<'a> Context<'a> {
     /// As [`Context::lock`].
     pub fn lock_touching(&self, touch: Touch) -> Result<Locked<'a>, CommandError> {
         let keys = self.keys.iter().map(|key| key.position);
-        Locked::new(&self.node.keyspace, self.stats, keys, self.moment, touch, self.client.db)
+        let (node, stats, moment, db) = (self.node, self.stats, self.moment, self.client.db);
+        match self.nesting {
+            Nesting::Holding(held) => Ok(Locked::within(node, stats, held, keys, moment, touch, db)),
+            Nesting::None => Locked::new(node, stats, keys, moment, touch, db),
+            Nesting::Exclusive => {
+                Locked::new(node, stats, keys, moment, touch, db).map(Locked::without_serving)
+            }
+        }
+    }
+
+    /// Watches the request's keys until the client's next EXEC.
+    ///
+    /// # Errors
+    /// As [`Context::lock`].
+    pub fn watch(&mut self) -> Result<(), CommandError> {
+        let mut db = self.lock_touching(Touch::No)?;
+        let mut watch = self.client.watch.take().unwrap_or_else(|| Box::new(Watch::new(self.shared_node)));
+        for key in self.keys() {
+            // One whose time has come goes now, and is not watched as what it was.
+            db.contains(key);
+            watch.add(self.client.db, key, db.side(key));
+        }
+        self.client.watch = Some(watch);
+        Ok(())
     }
 
     /// Stops all other workers, for a command whose scope is the whole keyspace.
     ///
     /// # Errors
-    /// Another worker was first: the request is tried again.
+    /// Another worker was first, or a program has begun to change keys: the request is tried again.
     pub fn exclusive(&self) -> Result<Exclusive<'a>, CommandError> {
-        self.running.exclusive().ok_or(CommandError::Contended)
+        exclusive(self.node, self.running)
+    }
+
+    /// The right to run a program.
+    ///
+    /// # Errors
+    /// Somebody else has it: the request is tried again.
+    pub fn claim_program(&self) -> Result<ProgramToken, CommandError> {
+        if self.nesting.is_none() {
+            ProgramToken::claim(self.shared_node).ok_or(CommandError::Contended)
+        } else {
+            Ok(ProgramToken::within(self.shared_node))
+        }
+    }
+
+    /// What this worker keeps for its commands, of which there is one of each type.
+    pub fn belongings<T: Default + 'static>(&mut self) -> &mut T {
+        self.belongings.of()
     }
 }

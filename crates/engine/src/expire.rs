@@ -2,6 +2,7 @@
 
 use larder_store::{ExpireProgress, Moment, STRIPES};
 
+use crate::blocking::serve_stripe;
 use crate::latency::Happening;
 use crate::node::moment;
 use crate::sync::Ordering;
@@ -19,15 +20,21 @@ pub struct ExpireTurn {
 }
 
 impl ExpireTurn {
-    /// Expires what is due in the worker's stripes, up to the work allowed in one turn. Says whether more is to be done at once.
+    /// Expires what is due in the worker's stripes, up to the work allowed in one turn; and goes on with a program whose client has gone.
+    /// Says whether more is to be done at once.
     pub fn run(&mut self, worker: &mut Worker) -> bool {
         worker.refresh();
+        let orphan = worker.go_on_with_orphan();
+        self.expire_some(worker) || orphan
+    }
+
+    fn expire_some(&mut self, worker: &Worker) -> bool {
         let node = &worker.node;
         let Some(_running) = node.safepoint.enter(worker.index) else { return true };
         let begun = node.host.time();
         let now = begun.now;
         let moment = moment(now, worker.settings());
-        node.flush_when_due(moment);
+        node.flush_when_due(&node.stats[worker.index], moment);
         // As in Redis: while CLIENT PAUSE is in force, nothing changes by itself.
         if !node.active_expire.load(Ordering::Relaxed) || node.pause.in_force(now).is_some() {
             return false;
@@ -59,6 +66,9 @@ impl ExpireTurn {
             match node.keyspace.try_lock(stripe, moment).map(|mut guard| guard.expire_due(STRIPE_NODES)) {
                 Some(ExpireProgress::Done) => {}
                 Some(ExpireProgress::More) | None => more = true,
+            }
+            if node.blocking.keys().1 > 0 {
+                serve_stripe(node, &node.stats[worker.index], stripe, moment);
             }
             left = left.saturating_sub(STRIPE_NODES);
             if left == 0 {

@@ -2,7 +2,9 @@
 
 use larder_store::{DbIndex, Moment, UnixMillis};
 
+use crate::blocking::serve_everywhere;
 use crate::node::Node;
+use crate::stats::WorkerStats;
 use crate::sync::{AtomicI64, Ordering};
 
 /// The time of no flush.
@@ -35,19 +37,29 @@ impl FlushTimer {
 impl Node {
     /// Does the flush whose time has come: a load when there is none. The caller has entered the safepoint and holds no stripe.
     #[inline]
-    pub fn flush_when_due(&self, moment: Moment) {
+    pub fn flush_when_due(&self, stats: &WorkerStats, moment: Moment) {
         let at = self.flush_timer.0.load(Ordering::Relaxed);
         if at <= moment.now.0 {
-            self.flush_at(at, moment);
+            self.flush_at(at, stats, moment);
         }
     }
 
     #[cold]
-    fn flush_at(&self, at: i64, moment: Moment) {
+    fn flush_at(&self, at: i64, stats: &WorkerStats, moment: Moment) {
         // Only one of those who find it due does it.
         let timer = &self.flush_timer.0;
         if timer.compare_exchange(at, NEVER, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            self.keyspace.flush(Some(DbIndex(0)), moment);
+            self.flush_zero(stats, moment);
         }
+    }
+
+    /// Empties database 0, and tells clients that are blocked for keys of it; when a program has begun to change keys, after its end.
+    pub fn flush_zero(&self, stats: &WorkerStats, moment: Moment) {
+        if self.programs.is_aside() {
+            self.flush_timer.set(Some(moment.now));
+            return;
+        }
+        self.keyspace.flush(Some(DbIndex(0)), moment);
+        serve_everywhere(self, stats, moment);
     }
 }

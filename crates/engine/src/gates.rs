@@ -5,6 +5,7 @@ use larder_config::{EnableFor, Settings};
 use crate::client::Client;
 use crate::command::Flags;
 use crate::error::CommandError;
+use crate::programs::Programs;
 use crate::table::Row;
 
 /// What a gate may look at.
@@ -13,6 +14,8 @@ pub(crate) struct Request<'a> {
     pub(crate) args_len: usize,
     pub(crate) client: &'a Client,
     pub(crate) settings: &'a Settings,
+    /// A program that has been running for too long.
+    pub(crate) busy: Option<&'a Programs>,
 }
 
 type Gate = fn(&Request<'_>) -> Result<(), CommandError>;
@@ -26,7 +29,9 @@ const GATES: &[Gate] = &[
 
 /// Those behind them that refuse nobody unless requests need attention at all, and so cost nothing otherwise.
 const RARE_GATES: &[Gate] = &[
-    no_monitor, // keys are not for who monitors
+    no_monitor,     // keys are not for who monitors
+    no_transaction, // before what would be queued
+    not_busy,       // before anything that might wait for the program's end
 ];
 
 /// Whether a request may go on to its handler.
@@ -62,6 +67,20 @@ fn no_monitor(request: &Request<'_>) -> Result<(), CommandError> {
         return Err(CommandError::line("ERR Replica can't interact with the keyspace"));
     }
     Ok(())
+}
+
+fn no_transaction(request: &Request<'_>) -> Result<(), CommandError> {
+    if request.client.queue.is_some() && request.row.command.flags.has(Flags::NO_MULTI) {
+        return Err(CommandError::line("ERR Command not allowed inside a transaction"));
+    }
+    Ok(())
+}
+
+fn not_busy(request: &Request<'_>) -> Result<(), CommandError> {
+    match request.busy {
+        Some(programs) if !request.row.command.flags.has(Flags::ALLOW_BUSY) => Err(programs.busy_error()),
+        _ => Ok(()),
+    }
 }
 
 fn permitted(request: &Request<'_>) -> Result<(), CommandError> {

@@ -4,20 +4,25 @@
 //! [`Command`], never a comparison with a name here.
 
 mod args;
+mod blocking;
 mod client;
 mod command;
 mod command_log;
 mod connection;
 mod context;
 mod error;
+mod execute;
 mod expire;
 mod flush_timer;
 mod gates;
 pub mod glob;
+mod held;
 mod histogram;
 mod hot_keys;
 mod inbox;
+mod key_map;
 mod latency;
+mod listeners;
 mod locked;
 mod memcache_shared;
 mod memcache_stats;
@@ -27,6 +32,8 @@ mod node;
 mod observe;
 mod outcome;
 mod pause;
+mod program;
+mod programs;
 mod rates;
 mod recent;
 mod safepoint;
@@ -34,11 +41,14 @@ mod stats;
 mod sync;
 pub mod syntax;
 mod table;
+mod transaction;
 mod turn;
 mod waiting;
+mod watch;
 mod worker;
 
 pub use args::{Args, ArgsFrom, is_word};
+pub use blocking::{Blocking, Readiness, Wait};
 pub use client::{Client, ClientNames, Link, ReplyMode, SharedClient, is_local};
 pub use command::{
     Access, Arity, CATEGORIES, Command, FindKeys, Flags, Group, Handler, InvalidKeys, KeySpec, Scope,
@@ -52,6 +62,7 @@ pub use flush_timer::FlushTimer;
 pub use histogram::{Histogram, Latencies};
 pub use hot_keys::{HotKeys, HotKeysOptions, HotKeysReport, HotMetric};
 pub use latency::{Happening, LatencyMonitor, LatencySample, LatencySeries, SAMPLES_MAX};
+pub use listeners::Listeners;
 pub use locked::Locked;
 pub use memcache_shared::{
     Configs, Crawler, Detail, MemcacheShared, MemcacheUser, PrefixCounts, StoredConfig, Switch,
@@ -62,10 +73,14 @@ pub use monitor::Monitors;
 pub use node::{Host, Identity, Node, Time, moment};
 pub use outcome::{CommandResult, Later, Outcome, Resume, When};
 pub use pause::{Pause, Paused};
+pub use program::{Answer, Launch, Program, ProgramStep};
+pub use programs::{Kill, ProgramToken, Programs, Running as RunningProgram, Unkillable};
 pub use rates::{Rate, Rates};
 pub use recent::Peak;
 pub use safepoint::{Exclusive, Running, Safepoint};
 pub use stats::{CommandStats, Counter, Largest, StripeStats, WorkerStats};
 pub use table::{CommandTable, RenameError, Row};
+pub use transaction::Queue;
 pub use waiting::Waiting;
+pub use watch::Watch;
 pub use worker::{Random, Worker};

@@ -6,7 +6,10 @@ use larder_store::{
 };
 use smallvec::SmallVec;
 
+use crate::blocking::Ready;
 use crate::error::CommandError;
+use crate::held::Held;
+use crate::node::Node;
 use crate::stats::{StripeStats, WorkerStats};
 use crate::sync::spin_loop;
 
@@ -15,17 +18,31 @@ use crate::sync::spin_loop;
 const SPINS: usize = 64;
 
 /// In ascending order; nearly always one.
-type Stripes<'a> = SmallVec<[StripeGuard<'a, StripeStats>; 1]>;
+pub(crate) type Stripes<'a> = SmallVec<[StripeGuard<'a, StripeStats>; 1]>;
 
 /// The stripes of a request's keys, locked until this is dropped, seen through one numbered database.
 ///
-/// All were taken before the first effect, in ascending order. Methods take keys of the request only.
+/// All were taken before the first effect, in ascending order. Methods take keys of the request only. Before the stripes are
+/// unlocked, clients that are blocked for keys that have changed are served.
 pub struct Locked<'a> {
     stripes: Stripes<'a>,
+    then: Then<'a>,
+    node: &'a Node,
     stats: &'a WorkerStats,
     touch: Touch,
     db: DbIndex,
-    now: UnixMillis,
+    moment: Moment,
+}
+
+/// What becomes of the stripes afterwards.
+#[derive(Clone, Copy)]
+enum Then<'a> {
+    /// Clients that are blocked for keys that have changed are served, and the stripes are unlocked.
+    Serve,
+    /// They are unlocked; who is blocked is served later.
+    Unlock,
+    /// They stay locked.
+    Keep(&'a Held<'a>),
 }
 
 impl<'a> Locked<'a> {
@@ -35,7 +52,7 @@ impl<'a> Locked<'a> {
     /// [`CommandError::Contended`], which has the request tried again.
     #[inline]
     pub fn new(
-        keyspace: &'a Keyspace<StripeStats>,
+        node: &'a Node,
         stats: &'a WorkerStats,
         mut keys: impl ExactSizeIterator<Item = Position>,
         moment: Moment,
@@ -44,11 +61,72 @@ impl<'a> Locked<'a> {
     ) -> Result<Locked<'a>, CommandError> {
         let one = if keys.len() == 1 { keys.next() } else { None };
         let stripes = match one {
-            Some(key) => lock(keyspace, key.stripe(), moment).map(|stripe| SmallVec::from_buf([stripe])),
-            None => lock_all(keyspace, keys.map(Position::stripe).collect(), moment),
+            Some(key) => lock(&node.keyspace, key.stripe(), moment)
+                .map(|stripe| SmallVec::from_buf([stripe]))
+                .ok_or(CommandError::Contended)?,
+            None => Locked::lock_all(node, keys, moment)?,
         };
-        let stripes = stripes.ok_or(CommandError::Contended)?;
-        Ok(Locked { stripes, stats, touch, db, now: moment.now })
+        Ok(Locked { stripes, then: Then::Serve, node, stats, touch, db, moment })
+    }
+
+    /// Serves nobody when the stripes are unlocked: that is done later.
+    pub(crate) fn without_serving(self) -> Locked<'a> {
+        let mut locked = self;
+        locked.then = Then::Unlock;
+        locked
+    }
+
+    /// Takes up the stripes of keys that stay locked when this is dropped.
+    pub(crate) fn within(
+        node: &'a Node,
+        stats: &'a WorkerStats,
+        held: &'a Held<'a>,
+        keys: impl Iterator<Item = Position>,
+        moment: Moment,
+        touch: Touch,
+        db: DbIndex,
+    ) -> Locked<'a> {
+        let stripes = held.take_up(keys.map(Position::stripe), moment);
+        Locked { stripes, then: Then::Keep(held), node, stats, touch, db, moment }
+    }
+
+    /// What these guards, in ascending order, have locked.
+    pub(crate) fn of(
+        node: &'a Node,
+        stats: &'a WorkerStats,
+        stripes: Stripes<'a>,
+        moment: Moment,
+        touch: Touch,
+    ) -> Locked<'a> {
+        Locked { stripes, then: Then::Serve, node, stats, touch, db: DbIndex(0), moment }
+    }
+
+    /// The guards of the stripes of these positions, in ascending order.
+    pub(crate) fn lock_all(
+        node: &'a Node,
+        positions: impl Iterator<Item = Position>,
+        moment: Moment,
+    ) -> Result<Stripes<'a>, CommandError> {
+        let mut wanted: SmallVec<[usize; 8]> = positions.map(Position::stripe).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let lock = |stripe| lock(&node.keyspace, stripe, moment).ok_or(CommandError::Contended);
+        wanted.into_iter().map(lock).collect()
+    }
+
+    /// Locks the stripe of another key if it is free: for what is done on behalf of a client that was blocked. Says whether it is locked.
+    pub fn lock_also(&mut self, key: Position) -> bool {
+        let wanted = key.stripe();
+        let Err(place) = self.stripes.binary_search_by_key(&wanted, StripeGuard::index) else { return true };
+        // Out of order, but nobody waits for it.
+        let found = lock(&self.node.keyspace, wanted, self.moment);
+        let locked = found.is_some();
+        self.stripes.extend(found);
+        let last = self.stripes.len() - 1;
+        if locked {
+            self.stripes[place..=last].rotate_right(1);
+        }
+        locked
     }
 
     /// The database that the methods below work in.
@@ -65,7 +143,27 @@ impl<'a> Locked<'a> {
     /// The time at which the request runs.
     #[must_use]
     pub fn now(&self) -> UnixMillis {
-        self.now
+        self.moment.now
+    }
+
+    pub(crate) fn node(&self) -> &'a Node {
+        self.node
+    }
+
+    pub(crate) fn stats(&self) -> &'a WorkerStats {
+        self.stats
+    }
+
+    pub(crate) fn side(&mut self, key: Key<'_>) -> &mut StripeStats {
+        self.stripe(key).side()
+    }
+
+    /// The first key that has changed and that clients are blocked for.
+    pub(crate) fn take_ready(&mut self) -> Option<Ready> {
+        let numbered =
+            |stripe: &mut StripeGuard<'_, StripeStats>| Some((stripe.side().first_ready()?, stripe.index()));
+        let (_, first) = self.stripes.iter_mut().filter_map(numbered).min()?;
+        self.stripes.iter_mut().find(|stripe| stripe.index() == first)?.side().take_ready()
     }
 
     /// Reads a key on behalf of a client: counts a hit or a miss, and counts as a use of the key.
@@ -256,14 +354,15 @@ impl<'a> Locked<'a> {
     }
 }
 
-fn lock_all(
-    keyspace: &Keyspace<StripeStats>,
-    mut wanted: SmallVec<[usize; 8]>,
-    moment: Moment,
-) -> Option<Stripes<'_>> {
-    wanted.sort_unstable();
-    wanted.dedup();
-    wanted.into_iter().map(|stripe| lock(keyspace, stripe, moment)).collect()
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        match self.then {
+            Then::Serve if self.node.blocking.is_any() => self.serve_blocked(),
+            Then::Serve | Then::Unlock => {}
+            Then::Keep(held) => held.put_back(std::mem::take(&mut self.stripes)),
+        }
+    }
 }
 
 #[inline]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use larder_config::{Rewrite, Settings};
-use larder_store::{AccessPolicy, Keyspace, Moment, STRIPES, UnixMillis};
+use larder_store::{AccessPolicy, Due, Keyspace, Moment, STRIPES, UnixMillis};
 
+use crate::blocking::Blocking;
 use crate::client::SharedClient;
 use crate::command_log::CommandLogs;
 use crate::flush_timer::FlushTimer;
@@ -14,6 +15,7 @@ use crate::latency::LatencyMonitor;
 use crate::memcache_shared::MemcacheShared;
 use crate::monitor::Monitors;
 use crate::pause::Pause;
+use crate::programs::Programs;
 use crate::rates::Rates;
 use crate::recent::{Peak, RecentPeaks};
 use crate::safepoint::Safepoint;
@@ -54,6 +56,10 @@ pub struct Node {
     pub pause: Pause,
     /// Who is sent a line for each command.
     pub monitors: Monitors,
+    /// Who runs a script or a function.
+    pub programs: Programs,
+    /// For how many keys clients are blocked.
+    pub blocking: Arc<Blocking>,
     /// Which keys take the most time and the most bytes.
     pub hot_keys: HotKeys,
     /// What memcached clients share.
@@ -162,6 +168,8 @@ pub trait Host: Send + Sync {
     fn log(&self, line: &str) {
         let _ = line;
     }
+    /// Lets this thread do nothing until a time, and so everybody whom it serves wait: for commands that ask for no less.
+    fn sleep_until(&self, until: UnixMillis);
 }
 
 impl Node {
@@ -197,6 +205,8 @@ impl Node {
             latency: LatencyMonitor::default(),
             pause: Pause::default(),
             monitors: Monitors::default(),
+            programs: Programs::default(),
+            blocking: Arc::default(),
             hot_keys: HotKeys::new(workers),
             memcache,
             rates: Rates::default(),
@@ -410,6 +420,9 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     fn log(&self, line: &str) {
         (**self).log(line);
     }
+    fn sleep_until(&self, until: UnixMillis) {
+        (**self).sleep_until(until);
+    }
 }
 
 /// The moment of a request under these settings.
@@ -421,5 +434,5 @@ pub fn moment(now: UnixMillis, settings: &Settings) -> Moment {
     } else {
         AccessPolicy::Lru
     };
-    Moment { now, policy }
+    Moment { now, policy, due: Due::Removed }
 }

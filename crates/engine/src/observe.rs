@@ -4,7 +4,8 @@
 
 use std::ops::Range;
 
-use larder_store::UnixMillis;
+use larder_config::Settings;
+use larder_store::{Due, Moment, UnixMillis};
 
 use crate::args::Args;
 use crate::client::Client;
@@ -13,7 +14,7 @@ use crate::command_log::LogKind;
 use crate::context::KeyAt;
 use crate::latency::Happening;
 use crate::monitor;
-use crate::node::{Node, Time};
+use crate::node::{Node, Time, moment};
 use crate::pause::Paused;
 use crate::table::Row;
 use crate::turn::Turn;
@@ -31,6 +32,10 @@ pub(crate) struct Attention {
     monitored: bool,
     /// Their keys are observed.
     hot_keys: bool,
+    /// They are queued until EXEC.
+    pub(crate) queued: bool,
+    /// A program has been running for too long.
+    pub(crate) busy: bool,
     /// Any of this.
     pub(crate) needed: bool,
 }
@@ -38,10 +43,16 @@ pub(crate) struct Attention {
 impl Attention {
     /// To be asked once a batch.
     #[inline]
-    pub(crate) fn new(node: &Node, now: UnixMillis) -> Attention {
+    pub(crate) fn new(node: &Node, client: &Client, settings: &Settings, time: Time) -> Attention {
+        let now = time.now;
         let (paused, monitored) = (node.pause.in_force(now).is_some(), node.monitors.any());
-        let hot_keys = node.hot_keys.is_active(now);
-        Attention { paused, monitored, hot_keys, needed: paused || monitored || hot_keys }
+        let (hot_keys, queued) = (node.hot_keys.is_active(now), client.queue.is_some());
+        let busy = node.programs.busy_nanos(time.nanos).is_some_and(|nanos| {
+            let threshold = settings.busy_reply_threshold.saturating_mul(1_000_000);
+            threshold > 0 && nanos >= threshold
+        });
+        let needed = paused || monitored || hot_keys || queued || busy;
+        Attention { paused, monitored, hot_keys, queued, busy, needed }
     }
 }
 
@@ -50,13 +61,29 @@ impl Turn<'_> {
     #[cold]
     pub(crate) fn postponed(&self, row: Row, time: Time) -> Option<UnixMillis> {
         // As in Redis, for which they are replicas, monitors are not kept waiting.
-        if !self.attention.paused || self.client.shared.is_monitor() {
+        if !self.attention.paused || self.client.shared.is_monitor() || !self.nesting.is_none() {
             return None;
         }
         let (paused, until) = self.node.pause.in_force(time.now)?;
-        let waits =
-            paused == Paused::All || row.command.flags.has_any(Flags::WRITE.and(Flags::MAY_REPLICATE));
+        let waits = paused == Paused::All || self.may_write(row);
         waits.then_some(until)
+    }
+
+    /// The moment of a request: one that changes nothing leaves keys alone whose time has come while CLIENT PAUSE is in force.
+    #[inline]
+    pub(crate) fn moment(&self, row: Row, time: Time) -> Moment {
+        let mut moment = moment(time.now, self.settings);
+        if self.attention.paused && !self.may_write(row) {
+            moment.due = Due::Kept;
+        }
+        moment
+    }
+
+    /// Whether a request may change keys.
+    fn may_write(&self, row: Row) -> bool {
+        let writes = |row: Row| row.command.flags.has_any(Flags::WRITE.and(Flags::MAY_REPLICATE));
+        let queued = self.client.queue.as_ref().filter(|_| row.command.flags.has(Flags::RUNS_QUEUE));
+        writes(row) || queued.is_some_and(|queue| queue.rows().any(writes))
     }
 
     /// Tells monitors of a request that was executed.

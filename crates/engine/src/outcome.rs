@@ -6,6 +6,7 @@ use larder_store::UnixMillis;
 
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::program::Launch;
 use crate::waiting::Waiting;
 
 /// What a handler returns.
@@ -20,6 +21,12 @@ pub enum Outcome {
     Reply,
     /// The request goes on later; its client's next requests wait for it, other clients do not.
     Later(Later),
+    /// What the client has queued is to be executed now, which writes the reply.
+    Transaction,
+    /// A program is to be run, which writes the reply.
+    Program(Launch),
+    /// The program that was put aside on this worker is to go on.
+    ProgramAside,
 }
 
 /// The rest of a request.

@@ -34,7 +34,8 @@ pub struct Running<'a> {
 /// While it lives, no other worker touches the keyspace.
 #[derive(Debug)]
 pub struct Exclusive<'a> {
-    safepoint: &'a Safepoint,
+    /// None when the same worker has the keyspace to itself for longer than this.
+    safepoint: Option<&'a Safepoint>,
 }
 
 impl Safepoint {
@@ -65,12 +66,17 @@ impl Running<'_> {
         self.worker
     }
 
-    /// Waits until no other worker runs, for as long as their present batches take; `None` when another worker was first.
+    /// Waits until no other worker runs, for as long as their present batches take; `None` when another worker was first. A worker that
+    /// has the keyspace to itself gets it once more at once.
     #[must_use]
     pub fn exclusive(&self) -> Option<Exclusive<'_>> {
         let safepoint = self.safepoint;
         let claim = self.worker + 1;
-        safepoint.owner.compare_exchange(FREE, claim, Ordering::SeqCst, Ordering::SeqCst).ok()?;
+        match safepoint.owner.compare_exchange(FREE, claim, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => {}
+            Err(owner) if owner == claim => return Some(Exclusive { safepoint: None }),
+            Err(_) => return None,
+        }
         for (worker, flag) in safepoint.running.iter().enumerate() {
             let mut spins = 0;
             while worker != self.worker && flag.0.load(Ordering::SeqCst) {
@@ -78,7 +84,7 @@ impl Running<'_> {
                 if spins % SPINS == 0 { yield_now() } else { spin_loop() }
             }
         }
-        Some(Exclusive { safepoint })
+        Some(Exclusive { safepoint: Some(safepoint) })
     }
 }
 
@@ -90,7 +96,9 @@ impl Drop for Running<'_> {
 
 impl Drop for Exclusive<'_> {
     fn drop(&mut self) {
-        self.safepoint.owner.store(FREE, Ordering::SeqCst);
+        if let Some(safepoint) = self.safepoint {
+            safepoint.owner.store(FREE, Ordering::SeqCst);
+        }
     }
 }
 
@@ -103,6 +111,7 @@ mod tests {
         let safepoint = Safepoint::new(2);
         let first = safepoint.enter(0).expect("free");
         let exclusive = first.exclusive().expect("nobody else runs");
+        drop(first.exclusive().expect("it has everything already"));
         assert!(safepoint.enter(1).is_none());
         drop(exclusive);
         let second = safepoint.enter(1).expect("free again");

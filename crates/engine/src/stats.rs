@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use larder_store::{Change, DbIndex, Effect, EventClass, SideState};
 
+use crate::blocking::Ready;
 use crate::histogram::Histogram;
+use crate::listeners::Listeners;
 use crate::memcache_stats::MemcacheStats;
 use crate::recent::Peak;
 use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering};
@@ -181,6 +183,32 @@ pub struct StripeStats {
     pub expired_fields: u64,
     /// Keys that were evicted.
     pub evicted: u64,
+    /// Who waits for news of single keys; nobody, nearly always.
+    listeners: Option<Box<Listeners>>,
+}
+
+impl StripeStats {
+    /// Who waits for news of single keys, of whom there may be somebody from now on.
+    pub(crate) fn listeners(&mut self) -> &mut Listeners {
+        self.listeners.get_or_insert_default()
+    }
+
+    /// Frees what nobody needs who waits for news.
+    pub(crate) fn forget_listeners(&mut self) {
+        self.listeners.take_if(|listeners| listeners.is_empty());
+    }
+
+    /// A key that has changed and that clients are blocked for.
+    #[inline]
+    pub(crate) fn take_ready(&mut self) -> Option<Ready> {
+        self.listeners.as_mut()?.blocked.take_ready()
+    }
+
+    /// Its number among all such keys.
+    #[inline]
+    pub(crate) fn first_ready(&self) -> Option<u64> {
+        self.listeners.as_ref()?.blocked.first_ready()
+    }
 }
 
 impl SideState for StripeStats {
@@ -191,13 +219,25 @@ impl SideState for StripeStats {
             self.expired += u64::from(change.event.class == EventClass::Expired);
             self.evicted += u64::from(change.event.class == EventClass::Evicted);
         }
+        if let Some(listeners) = &mut self.listeners {
+            listeners.changed(&change);
+        }
     }
 
     fn fields_expired(&mut self, fields: usize) {
         self.expired_fields += fields as u64;
     }
 
-    fn flushed(&mut self, _db: DbIndex, keys: usize) {
+    fn flushed(&mut self, db: DbIndex, keys: usize, had: &dyn Fn(&[u8]) -> bool) {
         self.changes += keys as u64;
+        if let Some(listeners) = &mut self.listeners {
+            listeners.flushed(db, had);
+        }
+    }
+
+    fn swapped(&mut self, dbs: (DbIndex, DbIndex), has: &dyn Fn(DbIndex, &[u8]) -> bool) {
+        if let Some(listeners) = &mut self.listeners {
+            listeners.swapped(dbs, has);
+        }
     }
 }

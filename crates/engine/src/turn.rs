@@ -2,27 +2,30 @@
 
 use std::num::NonZeroU64;
 use std::ops::Range;
+use std::sync::Arc;
 
 use larder_resp::{
-    Client as ParserClient, Limits, Mark, Output, Parsed, ProtocolError, Reply, RequestParser, Span,
+    Client as ParserClient, Limits, Output, Parsed, ProtocolError, Reply, RequestParser, Span,
 };
 use larder_store::{DbIndex, UnixMillis};
 
 use crate::args::Args;
-use crate::client::{Client, ReplyMode};
+use crate::client::Client;
 use crate::connection::{Pending, Served};
-use crate::context::{Context, KeyAt};
+use crate::context::KeyAt;
 use crate::error::CommandError;
-use crate::gates;
-use crate::node::{Node, Time, moment};
+use crate::execute::{Ended, Rest, Unfinished};
+use crate::node::{Node, Time};
 use crate::observe::Attention;
-use crate::outcome::{Later, Outcome, Resume, When};
+use crate::outcome::When;
+use crate::program::ProgramRun;
 use crate::safepoint::Running;
 use crate::stats::WorkerStats;
 use crate::sync::Ordering;
 use crate::table::Row;
+use crate::transaction::Nesting;
 use crate::waiting::Waiting;
-use crate::worker::{Batch, Prepared, Random, Worker, WorkerSettings};
+use crate::worker::{Batch, Belongings, Prepared, Random, Worker, WorkerSettings};
 
 /// Requests parsed and prefetched together.
 const BATCH_MAX: usize = 16;
@@ -38,7 +41,7 @@ const UNBLOCKED: CommandError = CommandError::line("UNBLOCKED client unblocked v
 
 /// See the module's documentation.
 pub(crate) struct Turn<'t> {
-    pub(crate) node: &'t Node,
+    pub(crate) node: &'t Arc<Node>,
     pub(crate) stats: &'t WorkerStats,
     pub(crate) settings: &'t mut WorkerSettings,
     pub(crate) random: &'t mut Random,
@@ -47,6 +50,11 @@ pub(crate) struct Turn<'t> {
     pub(crate) client: &'t mut Client,
     /// Whether requests need more than to be executed.
     pub(crate) attention: Attention,
+    /// In what they are executed.
+    pub(crate) nesting: Nesting<'t>,
+    /// The program that is put aside on this worker.
+    pub(crate) program: &'t mut Option<Box<ProgramRun>>,
+    pub(crate) belongings: &'t mut Belongings,
     /// Requests executed so far.
     pub(crate) executed: u64,
 }
@@ -69,21 +77,6 @@ enum Executed {
     Changed,
     /// At a request that did not end.
     Pending(Box<Pending>),
-}
-
-/// What is left of a request that did not end: what goes on, or nothing when its handler is to be called again.
-struct Unfinished {
-    resume: Option<Resume>,
-    when: When,
-    /// Bytes written of its reply.
-    reply_bytes: usize,
-}
-
-/// What goes on of a request that did not end at once.
-struct Rest {
-    resume: Resume,
-    /// Bytes written of its reply before.
-    reply_bytes: usize,
 }
 
 impl Turn<'_> {
@@ -139,13 +132,13 @@ impl Turn<'_> {
             return Some((pending, Served::At(at)));
         }
         let args = Args::new(&pending.input, &pending.args);
-        let unfinished = if self.client.shared.waiting() == Waiting::Refused {
+        let ended = if self.client.shared.waiting() == Waiting::Refused {
             let counted = &self.stats.commands[pending.row.index as usize];
             counted.calls.add(1);
             counted.failed.add(1);
             self.executed += 1;
             self.reply_error(&UNBLOCKED, self.output.mark());
-            None
+            Ended::Done
         } else {
             let reply_bytes = pending.reply_bytes;
             let rest = pending.resume.take().map(|resume| Rest { resume, reply_bytes });
@@ -154,9 +147,10 @@ impl Turn<'_> {
         let nanos = self.node.host.time().nanos.saturating_sub(time.nanos);
         self.stats.longest_hold_nanos.note(nanos);
         pending.nanos += nanos;
-        let Some(Unfinished { resume, when, reply_bytes }) = unfinished else {
-            self.client.shared.waiting.set(Waiting::No);
+        let Ended::Not(Unfinished { resume, when, reply_bytes }) = ended else {
             self.end_pending(&pending, args, time);
+            drop(pending);
+            self.client.shared.waiting.set(Waiting::No);
             return None;
         };
         (pending.resume, pending.when) = (resume, when);
@@ -167,7 +161,9 @@ impl Turn<'_> {
 
     /// Until when a request still waits, unless somebody has ended that.
     fn still_waits(&self, pending: &Pending, time: Time) -> Option<UnixMillis> {
-        let over = matches!(self.client.shared.waiting(), Waiting::TimedOut | Waiting::Refused)
+        let client = &self.client.shared;
+        let over = client.waiting().is_over()
+            || client.nudged.swap(false, Ordering::Acquire)
             || matches!(pending.when, When::Postponed(_)) && self.postponed(pending.row, time).is_none();
         pending.when.time().filter(|at| *at > time.now && !over)
     }
@@ -178,7 +174,13 @@ impl Turn<'_> {
             let millis = u64::try_from(at.0.saturating_sub(time.now.0)).unwrap_or(0);
             pending.nanos = pending.nanos.saturating_add(millis.saturating_mul(1_000_000));
         }
-        self.client.shared.waiting.set(pending.when.waiting());
+        let client = &self.client.shared;
+        match (pending.when, client.waiting()) {
+            // It has been waiting since it queued up at its keys, and may have been served by now.
+            (When::Blocked(_) | When::Soon, Waiting::Blocked | Waiting::BlockedUntil) => {}
+            (_, waiting) if waiting.is_over() => pending.when = When::Soon,
+            (when, _) => client.waiting.set(when.waiting()),
+        }
         if matches!(pending.when, When::Postponed(_)) && self.node.pause.in_force(time.now).is_none() {
             // It was ended before it could be known that somebody waits.
             pending.when = When::Soon;
@@ -291,8 +293,8 @@ impl Turn<'_> {
                 self.time_brief(batch, untimed..index, input, time);
             }
             let before = (self.client.authenticated, self.client.protocol);
-            let unfinished = self.execute(row, args, keys, *time, None);
-            if let Some(Unfinished { resume, when, reply_bytes }) = unfinished {
+            let ended = self.execute(row, args, keys, *time, None);
+            if let Ended::Not(Unfinished { resume, when, reply_bytes }) = ended {
                 self.time_brief(batch, untimed..index, input, time);
                 let nanos = self.node.host.time().nanos.saturating_sub(time.nanos);
                 self.stats.longest_hold_nanos.note(nanos);
@@ -300,6 +302,11 @@ impl Turn<'_> {
                 let keys = keys.to_vec();
                 let pending = Pending { row, input, args, keys, when, resume, nanos, reply_bytes };
                 return Executed::Pending(Box::new(pending));
+            }
+            if matches!(ended, Ended::Queued) {
+                // Timed when it is executed; there is nothing brief before it, as MULTI is not.
+                untimed = index + 1;
+                continue;
             }
             if brief {
                 continue;
@@ -312,7 +319,7 @@ impl Turn<'_> {
                 self.note_slow(row, args, nanos, now);
             }
             (*time, untimed) = (now, index + 1);
-            self.attention = Attention::new(self.node, time.now);
+            self.attention = Attention::new(self.node, self.client, self.settings, *time);
             if self.client.closing
                 || self.settings.refresh(self.node)
                 || before != (self.client.authenticated, self.client.protocol)
@@ -322,135 +329,6 @@ impl Turn<'_> {
         }
         self.time_brief(batch, untimed..batch.requests.len(), input, time);
         Executed::All
-    }
-
-    /// Runs one request; returns what is left to do when it did not end.
-    #[inline]
-    fn execute(
-        &mut self,
-        row: Row,
-        args: Args<'_>,
-        keys: &[KeyAt],
-        time: Time,
-        rest: Option<Rest>,
-    ) -> Option<Unfinished> {
-        let counted = &self.stats.commands[row.index as usize];
-        let mark = self.output.mark();
-        if rest.is_none() {
-            if let Err(error) = self.admit(row, args) {
-                counted.rejected.add(1);
-                self.reply_error(&error, mark);
-                return None;
-            }
-            if self.attention.needed
-                && let Some(until) = self.postponed(row, time)
-            {
-                return Some(Unfinished { resume: None, when: When::Postponed(until), reply_bytes: 0 });
-            }
-        }
-        self.client.shared.row.store(row.index, Ordering::Relaxed);
-        let observed = if self.attention.needed { self.begin_observing(keys) } else { None };
-        let mut cx = Context {
-            node: self.node,
-            settings: self.settings,
-            moment: moment(time.now, self.settings),
-            args,
-            keys,
-            command: row.command,
-            row,
-            stats: self.stats,
-            running: self.running,
-            random: self.random,
-            reply: Reply { out: self.output, protocol: self.client.protocol },
-            client: self.client,
-        };
-        let before = rest.as_ref().map_or(0, |rest| rest.reply_bytes);
-        let (result, going_on) = match rest {
-            Some(Rest { mut resume, .. }) => (resume(&mut cx), Some(resume)),
-            None => ((row.command.run)(&mut cx), None),
-        };
-        let first_call = going_on.is_none();
-        match result {
-            Ok(Outcome::Reply) => self.after_reply(mark),
-            Ok(Outcome::Later(Later { resume, when })) => {
-                if first_call && self.attention.needed {
-                    // When it is called, not when it has ended, which may never be.
-                    self.tell_monitors(row, args);
-                }
-                let reply_bytes = self.after_part(mark);
-                return Some(Unfinished { resume: Some(resume), when, reply_bytes });
-            }
-            Err(CommandError::Contended) => {
-                self.stats.contended.add(1);
-                return Some(Unfinished { resume: going_on, when: When::Soon, reply_bytes: 0 });
-            }
-            Err(error) => {
-                counted.failed.add(1);
-                self.reply_error(&error, mark);
-            }
-        }
-        counted.calls.add(1);
-        self.executed += 1;
-        if (before + self.output.len()) as u64 >= self.settings.limits.reply_bytes {
-            self.note_large_reply(row, args, (before + self.output.len_since(mark)) as u64, time);
-        }
-        if self.attention.needed {
-            if let Some(begun) = observed {
-                let reply_bytes = before + self.output.len_since(mark);
-                self.count_keys(args, keys, begun, reply_bytes);
-            }
-            if first_call {
-                self.tell_monitors(row, args);
-            }
-        }
-        None
-    }
-
-    #[inline]
-    fn admit(&self, row: Row, args: Args<'_>) -> Result<(), CommandError> {
-        let (client, settings) = (&*self.client, &**self.settings);
-        let request = gates::Request { row, args_len: args.len(), client, settings };
-        gates::pass(&request)?;
-        if self.attention.needed { gates::pass_rare(&request) } else { Ok(()) }
-    }
-
-    /// Answers a request for which there is no row.
-    #[cold]
-    fn refuse(&mut self, args: Args<'_>) {
-        let mark = self.output.mark();
-        let error = if self.client.authenticated { unknown(self.node, args) } else { CommandError::NoAuth };
-        self.executed += 1;
-        self.reply_error(&error, mark);
-    }
-
-    #[cold]
-    fn reply_error(&mut self, error: &CommandError, mark: Mark) {
-        let line = error.to_string();
-        self.stats.count_error(line.split(' ').next().unwrap_or_default());
-        self.output.truncate(mark);
-        Reply { out: self.output, protocol: self.client.protocol }.error(&line);
-        self.after_reply(mark);
-    }
-
-    /// Takes the part of a reply that was written back when the client does not want it; returns how long it is.
-    fn after_part(&mut self, mark: Mark) -> usize {
-        if self.client.reply_mode != ReplyMode::On {
-            self.output.truncate(mark);
-        }
-        self.output.len_since(mark)
-    }
-
-    /// Takes the reply back when the client does not want it.
-    #[inline]
-    fn after_reply(&mut self, mark: Mark) {
-        if self.client.reply_mode != ReplyMode::On {
-            self.output.truncate(mark);
-            self.client.reply_mode = match self.client.reply_mode {
-                ReplyMode::SkipNext => ReplyMode::Skip,
-                ReplyMode::Skip => ReplyMode::On,
-                mode => mode,
-            };
-        }
     }
 
     /// Counts for each of these requests that is brief an equal part of the time since `time`, and moves that on.
@@ -479,7 +357,7 @@ impl Turn<'_> {
 
     /// Counts that so many requests took so long each.
     #[inline]
-    fn add_time(&self, row: Row, nanos_each: u64, count: u64) {
+    pub(crate) fn add_time(&self, row: Row, nanos_each: u64, count: u64) {
         let counted = &self.stats.commands[row.index as usize];
         counted.nanos.add(nanos_each * count);
         if self.settings.latency_tracking {
@@ -509,7 +387,7 @@ pub(crate) fn look_ahead(worker: &mut Worker, db: DbIndex, input: &mut [u8]) {
 
 /// The row of a request: its command, or the subcommand that a container's first argument names.
 #[inline]
-fn find_row(node: &Node, args: Args<'_>) -> Option<Row> {
+pub(crate) fn find_row(node: &Node, args: Args<'_>) -> Option<Row> {
     let row = node.table.find(args.at(0))?;
     match args.find(1) {
         Some(name) if !row.command.subcommands.is_empty() => node.table.find_subcommand(row, name).copied(),
@@ -518,7 +396,7 @@ fn find_row(node: &Node, args: Args<'_>) -> Option<Row> {
 }
 
 /// What is said of a request for which there is no row.
-fn unknown(node: &Node, args: Args<'_>) -> CommandError {
+pub(crate) fn unknown(node: &Node, args: Args<'_>) -> CommandError {
     match (node.table.find(args.at(0)), args.find(1)) {
         (Some(row), Some(name)) => unknown_subcommand(row, name),
         _ => unknown_command(args),
@@ -527,7 +405,7 @@ fn unknown(node: &Node, args: Args<'_>) -> CommandError {
 
 /// Pushes the keys of a request. One whose keys cannot be found gets none; its handler will say what is wrong.
 #[inline]
-fn extract_keys(node: &Node, row: Row, args: Args<'_>, keys: &mut Vec<KeyAt>) {
+pub(crate) fn extract_keys(node: &Node, row: Row, args: Args<'_>, keys: &mut Vec<KeyAt>) {
     let first = keys.len();
     for spec in row.command.keys {
         let Ok(indices) = spec.indices(args) else {

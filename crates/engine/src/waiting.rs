@@ -21,6 +21,24 @@ pub enum Waiting {
     TimedOut,
     /// In a blocking command that CLIENT UNBLOCK has ended with an error.
     Refused,
+    /// In a blocking command for which somebody has done what it waited for.
+    Served,
+    /// Its connection has ended while it waited.
+    Gone,
+}
+
+impl Waiting {
+    /// Whether it waits in a blocking command whose end nobody has decided.
+    #[must_use]
+    pub fn is_blocked(self) -> bool {
+        matches!(self, Waiting::Blocked | Waiting::BlockedUntil)
+    }
+
+    /// Whether somebody has decided how its waiting in a blocking command ends.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Waiting::TimedOut | Waiting::Refused | Waiting::Served | Waiting::Gone)
+    }
 }
 
 /// How a client waits, as others see it and may change it.
@@ -41,6 +59,8 @@ impl WaitState {
             Waiting::BlockedUntil,
             Waiting::TimedOut,
             Waiting::Refused,
+            Waiting::Served,
+            Waiting::Gone,
         ];
         all[number as usize]
     }

@@ -1,5 +1,6 @@
 //! A worker's own things: buffers, random numbers, its copy of the settings.
 
+use std::any::Any;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::command_log::LogKind;
 use crate::context::KeyAt;
 use crate::latency;
 use crate::node::Node;
+use crate::program::ProgramRun;
 use crate::table::Row;
 
 /// The state of one worker, used by the connection being served and by no other at the time.
@@ -26,6 +28,23 @@ pub struct Worker {
     pub(crate) batch: Batch,
     /// Keys that requests not yet served will ask for.
     pub(crate) ahead: Vec<(DbIndex, Position)>,
+    /// The program that is put aside, if it is one of this worker's clients'.
+    pub(crate) program: Option<Box<ProgramRun>>,
+    pub(crate) belongings: Belongings,
+}
+
+/// What a worker keeps for its commands: one thing of each type.
+#[derive(Default)]
+pub(crate) struct Belongings(Vec<Box<dyn Any>>);
+
+impl Belongings {
+    pub(crate) fn of<T: Default + 'static>(&mut self) -> &mut T {
+        let place = self.0.iter().position(|thing| thing.is::<T>()).unwrap_or_else(|| {
+            self.0.push(Box::new(T::default()));
+            self.0.len() - 1
+        });
+        self.0[place].downcast_mut().expect("a thing of this type was found or put here")
+    }
 }
 
 /// The settings in force when they were last looked for: reading them costs no lock and no counter.
@@ -147,6 +166,8 @@ impl Worker {
             settings,
             batch: Batch::default(),
             ahead: Vec::new(),
+            program: None,
+            belongings: Belongings::default(),
         }
     }
 

@@ -99,6 +99,20 @@ impl Output {
         self.blocks.is_empty().then(|| &self.copied[self.sent..])
     }
 
+    /// A copy of all that is to be sent.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut all = Vec::with_capacity(self.len());
+        let mut place = self.sent;
+        for block in &self.blocks {
+            all.extend_from_slice(&self.copied[place..block.place]);
+            all.extend_from_slice(&block.bytes);
+            place = block.place;
+        }
+        all.extend_from_slice(&self.copied[place..]);
+        all
+    }
+
     /// Fills `slices`, in order, with what is to be sent next, and returns how many are filled.
     pub fn fill_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;

@@ -209,6 +209,11 @@ impl Host for Process {
     fn log(&self, line: &str) {
         tracing::warn!("{line}");
     }
+
+    fn sleep_until(&self, until: UnixMillis) {
+        let millis = until.0.saturating_sub(self.time().now.0);
+        std::thread::sleep(Duration::from_millis(u64::try_from(millis).unwrap_or(0)));
+    }
 }
 
 /// What CONFIG SET says of a setting that the system does not permit.

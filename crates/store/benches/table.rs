@@ -20,7 +20,8 @@ const KEYS: usize = 200_000;
 const BATCH: usize = 256;
 const LENGTHS: [usize; 3] = [100, 300, 1000];
 const DB: DbIndex = DbIndex(0);
-const MOMENT: Moment = Moment { now: UnixMillis(1_700_000_000_000), policy: AccessPolicy::Lru };
+const MOMENT: Moment =
+    Moment { now: UnixMillis(1_700_000_000_000), policy: AccessPolicy::Lru, due: larder_store::Due::Removed };
 const SET: Event = Event::string("set");
 
 #[derive(Default)]
@@ -29,7 +30,8 @@ struct Nobody;
 impl SideState for Nobody {
     fn changed(&mut self, _: Change<'_>) {}
     fn fields_expired(&mut self, _: usize) {}
-    fn flushed(&mut self, _: DbIndex, _: usize) {}
+    fn flushed(&mut self, _: DbIndex, _: usize, _: &dyn Fn(&[u8]) -> bool) {}
+    fn swapped(&mut self, _: (DbIndex, DbIndex), _: &dyn Fn(DbIndex, &[u8]) -> bool) {}
 }
 
 type Keys = Keyspace<Nobody>;

@@ -122,6 +122,8 @@ pub trait SideState: Default + Send {
     fn changed(&mut self, change: Change<'_>);
     /// So many fields of a hash expired; the change of its key is told as any other.
     fn fields_expired(&mut self, fields: usize);
-    /// All keys of a database in this stripe (so many) were removed at once.
-    fn flushed(&mut self, db: DbIndex, keys: usize);
+    /// All keys of a database in this stripe (so many) were removed at once; `had` says whether a key was among them.
+    fn flushed(&mut self, db: DbIndex, keys: usize, had: &dyn Fn(&[u8]) -> bool);
+    /// Two databases were exchanged; `has` says whether one of them has a key now.
+    fn swapped(&mut self, dbs: (DbIndex, DbIndex), has: &dyn Fn(DbIndex, &[u8]) -> bool);
 }

@@ -71,7 +71,8 @@ impl Drop for Garbage {
 pub enum RandomKey {
     /// A key.
     Found(Vec<u8>),
-    /// One that is no longer there: its time had come, and it was removed; or somebody else was faster. Try again.
+    /// One that is no longer there: its time had come, and it was removed; or somebody else was faster, or has reserved its stripe. Try
+    /// again.
     Gone,
     /// The database has no keys.
     Empty,
@@ -147,19 +148,31 @@ impl<S: SideState> Keyspace<S> {
         Key { bytes, position: self.positioner.position(bytes) }
     }
 
-    /// Locks a stripe if it is free.
+    /// Locks a stripe if it is free, and not reserved.
     #[inline]
     #[must_use]
     pub fn try_lock(&self, index: usize, moment: Moment) -> Option<StripeGuard<'_, S>> {
         let stripe = self.stripes[index].stripe.try_lock()?;
+        if stripe.reserved {
+            return None;
+        }
         Some(StripeGuard { keyspace: self, index, stripe, moment })
     }
 
-    /// Locks a stripe. Only for a caller that holds no other: it may wait, for as long as a holder takes.
+    /// Locks a stripe, be it reserved or not. Only for a caller that holds no other: it may wait, for as long as a holder takes.
     #[must_use]
     pub fn lock(&self, index: usize, moment: Moment) -> StripeGuard<'_, S> {
         let stripe = self.stripes[index].stripe.lock();
         StripeGuard { keyspace: self, index, stripe, moment }
+    }
+
+    pub(crate) fn mutex(&self, index: usize) -> &Mutex<Stripe<S>> {
+        &self.stripes[index].stripe
+    }
+
+    /// Tells this keyspace from others. It stays the same when the keyspace is moved.
+    pub(crate) fn address(&self) -> usize {
+        self.stripes.as_ptr().addr()
     }
 
     /// Asks the processor for the lock and the root of a key's stripe.
@@ -219,8 +232,9 @@ impl<S: SideState> Keyspace<S> {
     }
 
     /// Visits keys in the order of their positions from a cursor on: at least `count` of them, then as many as share the last
-    /// one's place. Keys whose time has come are left out. Returns the cursor at which to go on, or nothing at the end. A key
-    /// that is there throughout is visited exactly once by a walk from the first cursor to the end.
+    /// one's place; fewer, perhaps none, before a stripe that is reserved. Keys whose time has come are left out. Returns the cursor
+    /// at which to go on, or nothing at the end. A key that is there throughout is visited exactly once by a walk from the first
+    /// cursor to the end.
     pub fn scan(
         &self,
         db: DbIndex,
@@ -241,6 +255,9 @@ impl<S: SideState> Keyspace<S> {
                 }
             }
             let guard = self.lock(index, moment);
+            if guard.is_reserved() {
+                return Some(Position::from_parts(index, within));
+            }
             if let Some(db) = guard.stripe.db(db) {
                 let next = db.table.scan(
                     within,
@@ -270,6 +287,9 @@ impl<S: SideState> Keyspace<S> {
     #[must_use]
     pub fn random_key(&self, db: DbIndex, moment: Moment, random: u64) -> RandomKey {
         let Some(mut guard) = self.random_stripe(db, moment, random) else { return RandomKey::Empty };
+        if guard.is_reserved() {
+            return RandomKey::Gone;
+        }
         guard.random_key(db).map_or(RandomKey::Gone, RandomKey::Found)
     }
 
@@ -300,7 +320,7 @@ impl<S: SideState> Keyspace<S> {
                 let old = guard.stripe.take_db(db);
                 if !old.table.is_empty() {
                     self.count(db, index, -(old.table.len() as i64), Some(false));
-                    guard.side().flushed(db, old.table.len());
+                    guard.side().flushed(db, old.table.len(), &|key| old.has(&self.positioner, key));
                     taken.push(old);
                 }
                 from = index + 1;
@@ -323,6 +343,12 @@ impl<S: SideState> Keyspace<S> {
             let (old_a, old_b) = (stripe.take_db(a), stripe.take_db(b));
             stripe.put_db(Db { index: b, ..old_a });
             stripe.put_db(Db { index: a, ..old_b });
+            let Stripe { zero, others, side, .. } = stripe;
+            let has = |db: DbIndex, key: &[u8]| {
+                let db = std::iter::once(&*zero).chain(&*others).find(|other| other.index == db);
+                db.is_some_and(|db| db.has(&self.positioner, key))
+            };
+            side.swapped((a, b), &has);
             from = index + 1;
         }
         if let (Some(a), Some(b)) = (self.counts.get(a.as_usize()), self.counts.get(b.as_usize())) {

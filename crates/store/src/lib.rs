@@ -13,6 +13,7 @@ mod entry;
 mod expire;
 pub mod hash;
 pub mod hashtable;
+mod held;
 pub mod intset;
 mod keyspace;
 mod large;
@@ -43,12 +44,13 @@ pub use entry::{
     Packing, Type, Value, decimal_len, parse_integer,
 };
 pub use expire::ExpireProgress;
+pub use held::HeldStripe;
 pub use keyspace::{Flushed, Garbage, Keyspace, RandomKey};
 pub use large::{Large, PackedLimits, empty};
 pub use position::{Key, POSITION_BITS, Position, Positioner, STRIPE_BITS, STRIPES};
 pub use size_class::size_class;
 pub use slab::slab_unused_bytes;
-pub use stripe::{Expiries, Missing, Moment, Stripe, StripeGuard, Touch, WrongType};
+pub use stripe::{Due, Expiries, Missing, Moment, Stripe, StripeGuard, Touch, WrongType};
 pub use texts::{Store, Text};
 pub use time::UnixMillis;
 

@@ -31,11 +31,11 @@ pub enum ListLimit {
 }
 
 impl ListLimit {
-    /// The limit that a value of the directive list-max-listpack-size stands for: a number of elements, or -1 to -5 for 4 to 64 KiB.
+    /// The limit that a value of the directive list-max-listpack-size stands for: a number of elements, 0 as 1, or -1 to -5 for 4 to 64 KiB.
     #[must_use]
     pub fn of(directive: i32) -> ListLimit {
         match usize::try_from(directive) {
-            Ok(elements) => ListLimit::Elements(elements),
+            Ok(elements) => ListLimit::Elements(elements.max(1)),
             Err(_) => ListLimit::Bytes(2048 << directive.unsigned_abs().min(5)),
         }
     }

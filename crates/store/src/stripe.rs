@@ -5,7 +5,7 @@ use crate::change::{Change, Effect, Event, SideState};
 use crate::entry::{Attributes, Entry, NewValue, Type, earlier};
 use crate::expire;
 use crate::keyspace::Keyspace;
-use crate::position::Key;
+use crate::position::{Key, Positioner};
 use crate::sync::MutexGuard;
 use crate::table::{Borrowed, BorrowedMut, Location, Table};
 use crate::wheel::Wheel;
@@ -23,6 +23,18 @@ pub struct Moment {
     pub now: UnixMillis,
     /// What the access bits hold.
     pub policy: AccessPolicy,
+    /// What becomes of a key whose time has come, when it is looked for.
+    pub due: Due,
+}
+
+/// What becomes of a key whose time has come, when it is looked for. It is not found either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Due {
+    /// It is removed.
+    #[default]
+    Removed,
+    /// It stays: for requests that change nothing while nothing is to change by itself.
+    Kept,
 }
 
 /// Whether looking at a key counts as using it.
@@ -60,6 +72,11 @@ pub(crate) struct Db {
 }
 
 impl Db {
+    /// Whether a key is there, be it that its time has come.
+    pub(crate) fn has(&self, positioner: &Positioner, key: &[u8]) -> bool {
+        self.table.find(positioner.position(key).within(), key).is_some()
+    }
+
     /// Takes an entry out of the table, and out of the counts.
     pub(crate) fn remove(&mut self, location: Location) -> Entry {
         let entry = self.table.remove(location);
@@ -74,22 +91,32 @@ impl Db {
 pub struct Expiries {
     /// How many keys have one.
     pub keys: usize,
-    /// The sum, in milliseconds since 1970.
-    pub sum_millis: i128,
+    /// The halves of the sum, the high one first: an `i128` would have the whole stripe aligned to 16 bytes.
+    sum: (i64, u64),
 }
 
 impl Expiries {
+    /// The sum, in milliseconds since 1970.
+    #[must_use]
+    pub fn sum_millis(self) -> i128 {
+        i128::from(self.sum.0) << 64 | i128::from(self.sum.1)
+    }
+
+    fn set_sum_millis(&mut self, sum: i128) {
+        self.sum = ((sum >> 64) as i64, sum as u64);
+    }
+
     pub(crate) fn add(&mut self, expires_at: Option<UnixMillis>) {
         if let Some(at) = expires_at {
             self.keys += 1;
-            self.sum_millis += i128::from(at.0);
+            self.set_sum_millis(self.sum_millis() + i128::from(at.0));
         }
     }
 
     pub(crate) fn remove(&mut self, expires_at: Option<UnixMillis>) {
         if let Some(at) = expires_at {
             self.keys -= 1;
-            self.sum_millis -= i128::from(at.0);
+            self.set_sum_millis(self.sum_millis() - i128::from(at.0));
         }
     }
 }
@@ -98,6 +125,8 @@ impl Expiries {
 #[derive(Default)]
 #[repr(C)]
 pub struct Stripe<S> {
+    /// Set while somebody who is not at work just now has it for itself; see [`StripeGuard::reserve`].
+    pub(crate) reserved: bool,
     /// Database 0, which nearly everybody uses, without a further step to reach it.
     pub(crate) zero: Db,
     /// The others that hold keys, in no order.
@@ -106,8 +135,10 @@ pub struct Stripe<S> {
     random: u32,
 }
 
-const _: () =
-    assert!(align_of::<Db>() + size_of::<Table<Entry>>() <= 64, "the table is not in the lock's cache line");
+const _: () = assert!(
+    2 * align_of::<Db>() + size_of::<Table<Entry>>() <= 64,
+    "the table is not in the lock's cache line"
+);
 
 impl<S: SideState> Stripe<S> {
     pub(crate) fn new(seed: u32) -> Stripe<S> {
@@ -188,6 +219,18 @@ impl<S: SideState> StripeGuard<'_, S> {
     #[must_use]
     pub fn index(&self) -> usize {
         self.index
+    }
+
+    /// Keeps the stripe from being locked by [`Keyspace::try_lock`], or no longer, also after the guard is gone: for who has begun to change
+    /// several keys as one, and goes on later. [`Keyspace::lock`] locks it all the same.
+    pub fn reserve(&mut self, reserved: bool) {
+        self.stripe.reserved = reserved;
+    }
+
+    /// Whether somebody who is not at work just now has it for itself: what is seen may be half done.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.stripe.reserved
     }
 
     /// The engine's side state of this stripe.
@@ -554,6 +597,9 @@ impl<S: SideState> StripeGuard<'_, S> {
 
     #[cold]
     fn expire(&mut self, db: DbIndex, location: Location) {
+        if self.moment.due == Due::Kept {
+            return;
+        }
         let entry = self.remove_at(db, location);
         self.changed(db, entry.key(), Effect::Removed, Event::EXPIRED);
         self.keyspace.discard(entry);
@@ -567,7 +613,7 @@ impl<S: SideState> StripeGuard<'_, S> {
     /// An entry whose access bits have just been moved on.
     #[inline]
     fn accessed(&mut self, db: DbIndex, location: Location) -> BorrowedMut<'_, Entry> {
-        let Moment { now, policy } = self.moment;
+        let Moment { now, policy, .. } = self.moment;
         let Stripe { zero, others, random, .. } = &mut *self.stripe;
         let db = named(zero, others, db).expect("a location was found in this database");
         let mut entry = db.table.entry_mut(location);

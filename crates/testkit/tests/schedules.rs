@@ -150,7 +150,11 @@ fn the_count_of_keys_is_right_in_the_end() {
             }
         });
         let keyspace = &node.engine.keyspace;
-        let moment = Moment { now: node.clock.now(), policy: larder_store::AccessPolicy::Lru };
+        let moment = Moment {
+            now: node.clock.now(),
+            policy: larder_store::AccessPolicy::Lru,
+            due: larder_store::Due::Removed,
+        };
         for db in [DbIndex(0), DbIndex(1)] {
             let there = [&b"a"[..], b"b"].into_iter().filter(|bytes| {
                 let key = keyspace.key(bytes);

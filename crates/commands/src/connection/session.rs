@@ -18,6 +18,9 @@ const FOR_STRANGERS: Flags = Flags::NO_SCRIPT
     .and(Flags::ALLOW_BUSY)
     .and(Flags::CHANGES_CLIENT);
 
+/// What ends the connection, or what it has been, at once.
+const ENDS: Flags = FOR_STRANGERS.and(Flags::UNQUEUED);
+
 const AUTH: Command = Command {
     name: "auth",
     syntax: "[username] password",
@@ -59,7 +62,7 @@ const QUIT: Command = Command {
     since: "1.0.0",
     complexity: "O(1)",
     arity: Arity::AtLeast(1),
-    flags: FOR_STRANGERS,
+    flags: ENDS,
     run: quit,
     ..Command::PLAIN
 };
@@ -72,7 +75,7 @@ const RESET: Command = Command {
     since: "6.2.0",
     complexity: "O(1)",
     arity: Arity::Exactly(1),
-    flags: FOR_STRANGERS,
+    flags: ENDS,
     run: reset,
     ..Command::PLAIN
 };

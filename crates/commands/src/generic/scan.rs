@@ -69,7 +69,8 @@ fn keys(cx: &mut Context<'_>) -> CommandResult {
     let pattern = cx.args.at(1);
     if is_literal(pattern) {
         let key = cx.node.keyspace.key(pattern);
-        let mut stripe = cx.node.keyspace.lock(key.position.stripe(), cx.moment);
+        let stripe = cx.node.keyspace.try_lock(key.position.stripe(), cx.moment);
+        let mut stripe = stripe.ok_or(CommandError::Contended)?;
         let found = stripe.contains(cx.client.db, key);
         cx.reply.array(usize::from(found));
         if found {

@@ -43,7 +43,7 @@ fn wait(cx: &mut Context<'_>) -> CommandResult {
         cx.reply.integer(0);
         Ok(Outcome::Reply)
     };
-    if replicas <= 0 { answer(cx) } else { Ok(Outcome::blocked(until, answer)) }
+    if replicas <= 0 || !cx.may_block() { answer(cx) } else { Ok(Outcome::blocked(until, answer)) }
 }
 
 fn waitaof(cx: &mut Context<'_>) -> CommandResult {
@@ -68,5 +68,5 @@ fn waitaof(cx: &mut Context<'_>) -> CommandResult {
         cx.reply.integer(0);
         Ok(Outcome::Reply)
     };
-    if replicas == 0 { answer(cx) } else { Ok(Outcome::blocked(until, answer)) }
+    if replicas == 0 || !cx.may_block() { answer(cx) } else { Ok(Outcome::blocked(until, answer)) }
 }

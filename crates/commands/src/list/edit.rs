@@ -55,6 +55,8 @@ fn lset(cx: &mut Context<'_>) -> CommandResult {
             Err(error) => return (Err(error.clone()), None),
         };
         let Some(rank) = rank else { return (Err(CommandError::line("ERR index out of range")), None) };
+        // As in Redis, as if it came in addition.
+        list.expect(1, cx.args.at(3).len());
         list.set(rank, element);
         (Ok(()), Some(Event::list("lset")))
     })?;

@@ -1,12 +1,14 @@
 //! Lists: elements in the order in which they were put.
 
 use larder_config::Settings;
+use larder_resp::Reply;
 use larder_store::list::{self, End, ListLimit, ListMut, ListRef};
 use larder_store::{Element, Entry, Missing, Type, WrongType};
 
 use crate::element::reply_element;
 use crate::prelude::*;
 
+mod block;
 mod edit;
 mod look;
 mod movement;
@@ -14,8 +16,15 @@ mod pop;
 mod push;
 mod range;
 
-pub(crate) const COMMANDS: &[&[Command]] =
-    &[edit::COMMANDS, look::COMMANDS, movement::COMMANDS, pop::COMMANDS, push::COMMANDS, range::COMMANDS];
+pub(crate) const COMMANDS: &[&[Command]] = &[
+    block::COMMANDS,
+    edit::COMMANDS,
+    look::COMMANDS,
+    movement::COMMANDS,
+    pop::COMMANDS,
+    push::COMMANDS,
+    range::COMMANDS,
+];
 
 /// Up to where a list is packed.
 pub(crate) fn limit(settings: &Settings) -> ListLimit {
@@ -74,16 +83,14 @@ fn new() -> Missing<'static> {
     Missing::Create(list::empty())
 }
 
-/// Pops `count` elements, which there are, from an end and writes them: the operation of LPOP and its kin, also of a client that
-/// has waited for it.
+/// Pops `count` elements, which there are, from an end and writes them.
 fn pop_into(
-    cx: &mut Context<'_>,
     db: &mut Locked<'_>,
     key: Key<'_>,
-    end: End,
+    (end, limit): (End, ListLimit),
     count: usize,
+    reply: &mut Reply<'_>,
 ) -> Result<(), WrongType> {
-    let (limit, reply) = (limit(cx.settings), &mut cx.reply);
     change(db, key, limit, |list| {
         for _ in 0..count {
             list.pop(end, |element| reply_element(reply, element));

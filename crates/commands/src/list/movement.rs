@@ -1,7 +1,8 @@
 //! LMOVE and RPOPLPUSH: an element goes from one list to another.
 
-use larder_store::Type;
-use larder_store::list::End;
+use larder_resp::Reply;
+use larder_store::list::{End, ListLimit};
+use larder_store::{Type, WrongType};
 
 use super::{change, len, limit, new, parse_end, popped, push};
 use crate::prelude::*;
@@ -34,31 +35,58 @@ const RPOPLPUSH: Command = Command {
 };
 
 fn lmove(cx: &mut Context<'_>) -> CommandResult {
-    let (from, to) = (parse_end(cx.args.at(3))?, parse_end(cx.args.at(4))?);
-    move_one(cx, from, to)
+    let ends = parse_ends(cx.args)?;
+    move_one(cx, ends)
 }
 
 fn rpoplpush(cx: &mut Context<'_>) -> CommandResult {
-    move_one(cx, End::Tail, End::Head)
+    move_one(cx, (End::Tail, End::Head))
 }
 
-fn move_one(cx: &mut Context<'_>, from: End, to: End) -> CommandResult {
+/// The ends between which LMOVE and its kin move.
+pub(super) fn parse_ends(args: Args<'_>) -> Result<(End, End), CommandError> {
+    Ok((parse_end(args.at(3))?, parse_end(args.at(4))?))
+}
+
+fn move_one(cx: &mut Context<'_>, ends: (End, End)) -> CommandResult {
     let mut db = cx.lock()?;
-    let (source, destination, limit) = (cx.key(0), cx.key(1), limit(cx.settings));
-    if len(&mut db, source)?.is_none() {
+    let movement = Movement { ends, limit: limit(cx.settings) };
+    if !movement.run(&mut db, cx.key(0), cx.key(1), &mut cx.reply)? {
         cx.reply.null();
-        return Ok(Outcome::Reply);
     }
-    db.find_type(destination, Type::List)?;
-    let element = change(&mut db, source, limit, |list| {
-        let element = list.pop(from, |element| element.to_vec());
-        list.settle();
-        (element, None)
-    })?;
-    let element = element.flatten().expect("a list that is there has an element");
-    push(&mut db, destination, (to, limit), new(), std::iter::once(&element[..]))?;
-    // Told of after the push, as in Redis; a list that lost its only element goes now.
-    change(&mut db, source, limit, |_| ((), Some(popped(from))))?;
-    cx.reply.bulk(&element);
     Ok(Outcome::Reply)
+}
+
+/// An element's way from the end of one list to the end of another.
+pub(super) struct Movement {
+    pub(super) ends: (End, End),
+    pub(super) limit: ListLimit,
+}
+
+impl Movement {
+    /// Moves an element if the source is there, and writes it; says whether it was.
+    pub(super) fn run(
+        &self,
+        db: &mut Locked<'_>,
+        source: Key<'_>,
+        destination: Key<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Result<bool, WrongType> {
+        let ((from, to), limit) = (self.ends, self.limit);
+        if len(db, source)?.is_none() {
+            return Ok(false);
+        }
+        db.find_type(destination, Type::List)?;
+        let element = change(db, source, limit, |list| {
+            let element = list.pop(from, |element| element.to_vec());
+            list.settle();
+            (element, None)
+        })?;
+        let element = element.flatten().expect("a list that is there has an element");
+        push(db, destination, (to, limit), new(), std::iter::once(&element[..]))?;
+        // Told of after the push, as in Redis; a list that lost its only element goes now.
+        change(db, source, limit, |_| ((), Some(popped(from))))?;
+        reply.bulk(&element);
+        Ok(true)
+    }
 }

@@ -1,6 +1,8 @@
 //! LPOP, RPOP and LMPOP: elements are taken from the ends.
 
-use larder_store::list::End;
+use larder_resp::Reply;
+use larder_store::WrongType;
+use larder_store::list::{End, ListLimit};
 
 use super::{change, len, limit, parse_end, pop_into, popped};
 use crate::element::reply_element;
@@ -86,20 +88,17 @@ fn pop_many(cx: &mut Context<'_>, end: End) -> CommandResult {
     let count = count.min(len);
     cx.reply.array(count);
     if count > 0 {
-        pop_into(cx, &mut db, key, end, count)?;
+        pop_into(&mut db, key, (end, limit(cx.settings)), count, &mut cx.reply)?;
     }
     Ok(Outcome::Reply)
 }
 
 fn lmpop(cx: &mut Context<'_>) -> CommandResult {
-    let (end, count) = parse(cx.args)?;
+    let (end, count) = parse_many(cx.args)?;
+    let pop = Pop { end, count: Some(count), limit: limit(cx.settings) };
     let mut db = cx.lock()?;
     for key in cx.keys() {
-        if let Some(len) = len(&mut db, key)? {
-            cx.reply.array(2);
-            cx.reply.bulk(key.bytes);
-            cx.reply.array(count.min(len));
-            pop_into(cx, &mut db, key, end, count.min(len))?;
+        if pop.pop(&mut db, key, &mut cx.reply)? {
             return Ok(Outcome::Reply);
         }
     }
@@ -107,8 +106,37 @@ fn lmpop(cx: &mut Context<'_>) -> CommandResult {
     Ok(Outcome::Reply)
 }
 
+/// What is popped from the first of several lists that has any.
+#[derive(Clone, Copy)]
+pub(super) struct Pop {
+    pub(super) end: End,
+    /// How many at most; a single one, without an array around it, if not given.
+    pub(super) count: Option<usize>,
+    pub(super) limit: ListLimit,
+}
+
+impl Pop {
+    /// Pops from a list if it is there, and writes its key and what was popped; says whether it was.
+    pub(super) fn pop(
+        self,
+        db: &mut Locked<'_>,
+        key: Key<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Result<bool, WrongType> {
+        let Some(len) = len(db, key)? else { return Ok(false) };
+        let count = self.count.unwrap_or(1).min(len);
+        reply.array(2);
+        reply.bulk(key.bytes);
+        if self.count.is_some() {
+            reply.array(count);
+        }
+        pop_into(db, key, (self.end, self.limit), count, reply)?;
+        Ok(true)
+    }
+}
+
 /// The end, and how many at most.
-fn parse(args: Args<'_>) -> Result<(End, usize), CommandError> {
+pub(super) fn parse_many(args: Args<'_>) -> Result<(End, usize), CommandError> {
     let (end, count) = parse_first_of_many(args)?;
     Ok((parse_end(end)?, count))
 }

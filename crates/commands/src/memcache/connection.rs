@@ -106,7 +106,7 @@ impl Connection {
         let node = Arc::clone(&worker.node);
         let Some(_running) = node.safepoint.enter(worker.index) else { return (0, Served::Again) };
         let moment = moment(node.host.time().now, worker.settings());
-        node.flush_when_due(moment);
+        node.flush_when_due(&node.stats[worker.index], moment);
         if let Some(until) = self.shared.postpone(&node.pause, moment.now) {
             return (0, Served::At(until));
         }

@@ -10,7 +10,7 @@ use memcache_parser::{ErrorReply, Other, OtherVerb, ReplyMode, Tokens};
 use super::dump::{Dump, Format};
 use super::item::Lifetime;
 use super::statistics::{CLASSES, ONLY_CLASS, number};
-use super::turn::{DB, Ended, Turn};
+use super::turn::{Ended, Turn};
 use super::watch::Watching;
 
 /// The memcached whose protocol this is: clients decide by it what they may send.
@@ -38,7 +38,7 @@ impl Turn<'_> {
         };
         self.node.flush_timer.set(at);
         if at.is_none() {
-            self.node.keyspace.flush(Some(DB), self.moment);
+            self.node.flush_zero(self.stats, self.moment);
         }
         Ok(())
     }

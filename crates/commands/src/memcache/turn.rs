@@ -30,7 +30,7 @@ pub(super) struct Turn<'t> {
     pub(super) client: &'t Arc<SharedClient>,
     /// Requests executed so far, each key of a request for several counted as one.
     pub(super) executed: u64,
-    stats: &'t WorkerStats,
+    pub(super) stats: &'t WorkerStats,
     /// Whether requests are counted by the beginnings of their keys.
     detailed: bool,
     /// What is to be logged.
@@ -130,7 +130,7 @@ impl<'t> Turn<'t> {
         't: 'k,
     {
         let keys = std::iter::once(position);
-        let locked = Locked::new(&self.node.keyspace, self.stats, keys, self.moment, Touch::Yes, DB)
+        let locked = Locked::new(self.node, self.stats, keys, self.moment, Touch::Yes, DB)
             .inspect_err(|_| self.stats.contended.add(1))?;
         let mut item = Item::new(locked, Key { bytes, position });
         if self.watched.meet(Topics::FETCHERS) {

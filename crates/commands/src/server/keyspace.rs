@@ -87,6 +87,7 @@ fn flush(cx: &mut Context<'_>, which: Option<DbIndex>) -> CommandResult {
     // Stripe by stripe, a request of several keys beside it could be half gone and half there.
     let all = cx.exclusive()?;
     let flushed = cx.node.keyspace.flush(which, cx.moment);
+    cx.serve_blocked();
     drop(all);
     drop(flushed);
 
@@ -101,6 +102,7 @@ fn swapdb(cx: &mut Context<'_>) -> CommandResult {
 
     let _all = cx.exclusive()?;
     cx.node.keyspace.swap(first, second, cx.moment);
+    cx.serve_blocked();
 
     cx.reply.ok();
     Ok(Outcome::Reply)

@@ -9,6 +9,7 @@ use crate::element::reply_element;
 use crate::prelude::*;
 
 pub(crate) mod add;
+mod block;
 mod bounds;
 mod combine;
 mod look;
@@ -23,6 +24,7 @@ pub(crate) use score::{general, parse as parse_score, parse_weight};
 
 pub(crate) const COMMANDS: &[&[Command]] = &[
     add::COMMANDS,
+    block::COMMANDS,
     combine::COMMANDS,
     look::COMMANDS,
     pop::COMMANDS,

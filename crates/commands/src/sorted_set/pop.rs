@@ -1,8 +1,8 @@
 //! ZPOPMIN, ZPOPMAX and ZMPOP: the lowest or highest members are taken.
 
-use larder_resp::Protocol;
+use larder_resp::{Protocol, Reply};
 use larder_store::zset::Direction;
-use larder_store::{Missing, WrongType};
+use larder_store::{Missing, PackedLimits, WrongType};
 
 use super::{Scores, change, len, limits};
 use crate::element::reply_element;
@@ -63,15 +63,15 @@ fn pop(cx: &mut Context<'_>, from: Direction) -> CommandResult {
         _ => return Err(CommandError::Syntax),
     };
     let mut db = cx.lock()?;
-    let key = cx.key(0);
+    let (key, limits) = (cx.key(0), limits(cx.settings));
     let taken = count.unwrap_or(1).min(len(&mut db, key)?.unwrap_or(0));
     // Without a count there is no need for a pair of its own.
     if count.is_none() && cx.reply.protocol == Protocol::Resp3 {
         cx.reply.array(2 * taken);
-        pop_into(cx, &mut db, key, from, taken, Pairs::Flat)?;
+        pop_into(&mut db, key, (from, limits), taken, (&mut cx.reply, Pairs::Flat))?;
     } else {
         Scores::With.header(&mut cx.reply, taken);
-        pop_into(cx, &mut db, key, from, taken, Pairs::AsUsual)?;
+        pop_into(&mut db, key, (from, limits), taken, (&mut cx.reply, Pairs::AsUsual))?;
     }
     Ok(Outcome::Reply)
 }
@@ -87,20 +87,17 @@ enum Pairs {
     AsUsual,
 }
 
-/// Pops `count` members, which there are, and writes them: the operation of ZPOPMIN and its kin, also of a client that has
-/// waited for it.
+/// Pops `count` members, which there are, and writes them.
 fn pop_into(
-    cx: &mut Context<'_>,
     db: &mut Locked<'_>,
     key: Key<'_>,
-    from: Direction,
+    (from, limits): (Direction, PackedLimits),
     count: usize,
-    pairs: Pairs,
+    (reply, pairs): (&mut Reply<'_>, Pairs),
 ) -> Result<(), WrongType> {
     if count == 0 {
         return Ok(());
     }
-    let (limits, reply) = (limits(cx.settings), &mut cx.reply);
     let event = match from {
         Direction::Ascending => Event::sorted_set("zpopmin"),
         Direction::Descending => Event::sorted_set("zpopmax"),
@@ -124,14 +121,11 @@ fn pop_into(
 }
 
 fn zmpop(cx: &mut Context<'_>) -> CommandResult {
-    let (from, count) = parse(cx.args)?;
+    let (from, count) = parse_many(cx.args)?;
+    let pop = Pop { from, count: Some(count), limits: limits(cx.settings) };
     let mut db = cx.lock()?;
     for key in cx.keys() {
-        if let Some(len) = len(&mut db, key)? {
-            cx.reply.array(2);
-            cx.reply.bulk(key.bytes);
-            cx.reply.array(count.min(len));
-            pop_into(cx, &mut db, key, from, count.min(len), Pairs::Nested)?;
+        if pop.pop(&mut db, key, &mut cx.reply)? {
             return Ok(Outcome::Reply);
         }
     }
@@ -139,7 +133,38 @@ fn zmpop(cx: &mut Context<'_>) -> CommandResult {
     Ok(Outcome::Reply)
 }
 
-fn parse(args: Args<'_>) -> Result<(Direction, usize), CommandError> {
+/// What is popped from the first of several sorted sets that has any.
+#[derive(Clone, Copy)]
+pub(super) struct Pop {
+    pub(super) from: Direction,
+    /// How many at most; a single one, without an array around it, if not given.
+    pub(super) count: Option<usize>,
+    pub(super) limits: PackedLimits,
+}
+
+impl Pop {
+    /// Pops from a sorted set if it is there, and writes its key and what was popped; says whether it was.
+    pub(super) fn pop(
+        self,
+        db: &mut Locked<'_>,
+        key: Key<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Result<bool, WrongType> {
+        let Some(len) = len(db, key)? else { return Ok(false) };
+        let count = self.count.unwrap_or(1).min(len);
+        reply.array(if self.count.is_some() { 2 } else { 3 });
+        reply.bulk(key.bytes);
+        let pairs = if self.count.is_some() { Pairs::Nested } else { Pairs::Flat };
+        if self.count.is_some() {
+            reply.array(count);
+        }
+        pop_into(db, key, (self.from, self.limits), count, (reply, pairs))?;
+        Ok(true)
+    }
+}
+
+/// Which end, and how many at most.
+pub(super) fn parse_many(args: Args<'_>) -> Result<(Direction, usize), CommandError> {
     let (word, count) = parse_first_of_many(args)?;
     match word {
         word if is_word(word, "min") => Ok((Direction::Ascending, count)),

@@ -6,7 +6,6 @@ use larder_resp::{Protocol, Reply};
 use larder_store::Type;
 use larder_store::stream::{Stream, StreamId};
 
-use super::read_syntax::ReadSyntax;
 use super::reply::{Entries, STEP, reply_entry, reply_id};
 use crate::parts::{AT_ONCE_MAX, reply_in_parts};
 use crate::prelude::*;
@@ -27,24 +26,13 @@ struct Later {
     view: Stream,
 }
 
-/// What a request is answered that would have to wait.
-const CANNOT_WAIT: CommandError =
-    CommandError::line("ERR waiting for entries (BLOCK) is not supported by this version");
-
 /// Replies what the streams of some keys have, and lets go of the keys; the keys are given by their numbers.
-///
-/// # Errors
-/// They have nothing, and the client would wait for it.
 pub(super) fn deliver(
     cx: &mut Context<'_>,
     mut db: Locked<'_>,
-    syntax: &ReadSyntax<'_>,
     deliveries: Vec<(usize, Delivery)>,
 ) -> CommandResult {
     if deliveries.is_empty() {
-        if syntax.block.is_some() {
-            return Err(CANNOT_WAIT);
-        }
         cx.reply.null_array();
         return Ok(Outcome::Reply);
     }
@@ -81,6 +69,19 @@ pub(super) fn deliver(
     })
 }
 
+/// Writes what one stream has for a client that has waited for it.
+pub(super) fn deliver_one(reply: &mut Reply<'_>, key: &[u8], mut delivery: Delivery, stream: &Stream) {
+    match reply.protocol {
+        Protocol::Resp2 => reply.array(1),
+        Protocol::Resp3 => reply.map(1),
+    }
+    reply_key(reply, key);
+    if let Err(many) = delivery.reply_if_few(reply, stream) {
+        reply.array(many);
+        while delivery.reply_some(reply, stream).is_continue() {}
+    }
+}
+
 fn reply_key(reply: &mut Reply<'_>, key: &[u8]) {
     if reply.protocol == Protocol::Resp2 {
         reply.array(2);
@@ -94,15 +95,7 @@ impl Later {
             reply_key(reply, &key);
             reply.array(self.delivery.len(&self.view));
         }
-        match &mut self.delivery {
-            Delivery::Entries(entries) => entries.reply_some(reply, &self.view),
-            Delivery::Pending(ids) => {
-                let rest = ids.split_off(STEP.min(ids.len()));
-                ids.iter().for_each(|id| reply_pending(reply, &self.view, *id));
-                *ids = rest;
-                if ids.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            }
-        }
+        self.delivery.reply_some(reply, &self.view)
     }
 }
 
@@ -111,6 +104,19 @@ impl Delivery {
         match self {
             Delivery::Entries(entries) => entries.len(stream),
             Delivery::Pending(ids) => ids.len(),
+        }
+    }
+
+    /// Writes some of it; says whether there is more.
+    fn reply_some(&mut self, reply: &mut Reply<'_>, stream: &Stream) -> ControlFlow<()> {
+        match self {
+            Delivery::Entries(entries) => entries.reply_some(reply, stream),
+            Delivery::Pending(ids) => {
+                let rest = ids.split_off(STEP.min(ids.len()));
+                ids.iter().for_each(|id| reply_pending(reply, stream, *id));
+                *ids = rest;
+                if ids.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }
         }
     }
 

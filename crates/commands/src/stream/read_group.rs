@@ -1,9 +1,11 @@
 //! XREADGROUP: what a consumer of a group is given, or was given and has not acknowledged.
 
+use larder_engine::{Readiness, Wait};
+use larder_resp::Reply;
 use larder_store::Type;
 use larder_store::stream::{ConsumerNumber, Direction, Pending, Stream, StreamId};
 
-use super::delivery::{Delivery, deliver};
+use super::delivery::{Delivery, deliver, deliver_one};
 use super::read_syntax::{ReadSyntax, keys};
 use super::reply::Entries;
 use super::{CONSUMER_CREATED, change, consumer, group, id, no_group};
@@ -22,6 +24,8 @@ const XREADGROUP: Command = Command {
     run: xreadgroup,
     ..super::PLAIN
 };
+
+const IN_XREADGROUP: &str = " in XREADGROUP with GROUP option";
 
 /// What is wanted of a stream.
 #[derive(Clone, Copy)]
@@ -56,38 +60,114 @@ fn parse_wanted(word: &[u8]) -> Result<Wanted, CommandError> {
 
 fn xreadgroup(cx: &mut Context<'_>) -> CommandResult {
     let syntax = ReadSyntax::parse(cx)?;
-    let (group_name, _) = syntax.group.unwrap_or_default();
+    let (group_name, consumer_name) = syntax.group.unwrap_or_default();
+    let reading =
+        Reading { group: group_name, consumer: consumer_name, count: syntax.count, no_ack: syntax.no_ack };
     let mut db = cx.lock()?;
     let mut wanted = Vec::with_capacity(syntax.streams);
     for number in 0..syntax.streams {
         let key = cx.key(number);
         let entry = db.find_type(key, Type::Stream)?;
         let stream = entry.as_deref().map(Stream::of);
-        group(stream, group_name, || no_group(key.bytes, group_name, " in XREADGROUP with GROUP option"))?;
+        group(stream, group_name, || no_group(key.bytes, group_name, IN_XREADGROUP))?;
         wanted.push(parse_wanted(syntax.id(number))?);
     }
     let mut deliveries = Vec::new();
     for (number, wanted) in wanted.into_iter().enumerate() {
-        let found = change(&mut db, cx.key(number), |stream| serve(stream, &syntax, wanted, cx.now()))?;
+        let found = change(&mut db, cx.key(number), |stream| serve(stream, reading, wanted, cx.now()))?;
         deliveries.extend(found.flatten().map(|delivery| (number, delivery)));
     }
-    deliver(cx, db, &syntax, deliveries)
+    match syntax.block {
+        Some(until) if deliveries.is_empty() => {
+            let all: Vec<usize> = (0..syntax.streams).collect();
+            cx.block(db, &all, until, WaitingConsumer::new(reading))
+        }
+        _ => deliver(cx, db, deliveries),
+    }
+}
+
+/// Who reads, and how.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    group: &'a [u8],
+    consumer: &'a [u8],
+    /// Most entries of each stream.
+    count: usize,
+    /// Whether what is delivered counts as acknowledged.
+    no_ack: bool,
+}
+
+/// A consumer that waits for entries that nobody of its group was given.
+struct WaitingConsumer {
+    group: Box<[u8]>,
+    consumer: Box<[u8]>,
+    count: usize,
+    no_ack: bool,
+}
+
+impl WaitingConsumer {
+    fn new(reading: Reading<'_>) -> WaitingConsumer {
+        let Reading { group, consumer, count, no_ack } = reading;
+        WaitingConsumer { group: group.into(), consumer: consumer.into(), count, no_ack }
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading { group: &self.group, consumer: &self.consumer, count: self.count, no_ack: self.no_ack }
+    }
+}
+
+impl Wait for WaitingConsumer {
+    fn readiness(&self, db: &mut Locked<'_>, key: Key<'_>) -> Readiness {
+        // What cannot come any more is told at once.
+        let Ok(Some(entry)) = db.find_type(key, Type::Stream) else { return Readiness::Ready };
+        let stream = Stream::of(&entry);
+        let Some(group) = stream.group(&self.group) else { return Readiness::Ready };
+        let has_any = group.last_id.next().is_some_and(|from| {
+            stream.last_id >= from && stream.each((from, StreamId::MAX), Direction::Ascending, 1, |_| ()) > 0
+        });
+        if has_any { Readiness::Ready } else { Readiness::NotYet }
+    }
+
+    fn serve(
+        &mut self,
+        db: &mut Locked<'_>,
+        key: Key<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), CommandError> {
+        let (reading, now) = (self.reading(), db.now());
+        let missing = || no_group(key.bytes, &self.group, IN_XREADGROUP);
+        group(db.find_type(key, Type::Stream)?.as_deref().map(Stream::of), &self.group, missing)?;
+        let delivery = change(db, key, |stream| serve(stream, reading, Wanted::New, now))?.flatten();
+        if let Some(delivery) = delivery
+            && let Some(entry) = db.find_type(key, Type::Stream)?
+        {
+            deliver_one(reply, key.bytes, delivery, Stream::of(&entry));
+        }
+        Ok(())
+    }
+
+    fn give_up(&self, reply: &mut Reply<'_>) {
+        reply.null_array();
+    }
+
+    fn minds_removal(&self) -> bool {
+        true
+    }
 }
 
 /// Gives a consumer what it wants of a stream.
 fn serve(
     stream: &mut Stream,
-    syntax: &ReadSyntax<'_>,
+    reading: Reading<'_>,
     wanted: Wanted,
     now: UnixMillis,
 ) -> (Option<Delivery>, Option<Event>) {
-    let (group_name, consumer_name) = syntax.group.unwrap_or_default();
-    let Some(group) = stream.group_mut(group_name) else { return (None, None) };
-    let (consumer, created) = consumer(group, consumer_name, now);
+    let Some(group) = stream.group_mut(reading.group) else { return (None, None) };
+    let (consumer, created) = consumer(group, reading.consumer, now);
     let delivery = match wanted {
-        Wanted::New => serve_new(stream, syntax, consumer, now).map(Delivery::Entries),
+        Wanted::New => serve_new(stream, reading, consumer, now).map(Delivery::Entries),
         Wanted::PendingAfter(after) => {
-            serve_pending(stream, syntax, (consumer, after), now).map(Delivery::Pending)
+            serve_pending(stream, reading, (consumer, after), now).map(Delivery::Pending)
         }
     };
     let event = match (created, &delivery) {
@@ -100,22 +180,21 @@ fn serve(
 
 fn serve_new(
     stream: &mut Stream,
-    syntax: &ReadSyntax<'_>,
+    reading: Reading<'_>,
     consumer: ConsumerNumber,
     now: UnixMillis,
 ) -> Option<Entries> {
-    let (group_name, _) = syntax.group?;
-    let group = stream.group(group_name)?;
+    let group = stream.group(reading.group)?;
     let (from, mut entries_read) = (group.last_id.next()?, group.entries_read);
     let mut ids = Vec::new();
-    stream.each((from, StreamId::MAX), Direction::Ascending, syntax.count, |entry| ids.push(entry.id));
+    stream.each((from, StreamId::MAX), Direction::Ascending, reading.count, |entry| ids.push(entry.id));
     let range = (*ids.first()?, *ids.last()?);
     for id in &ids {
         entries_read = stream.read_count_after(entries_read, *id);
     }
-    let group = stream.group_mut(group_name)?;
+    let group = stream.group_mut(reading.group)?;
     (group.last_id, group.entries_read) = (range.1, entries_read);
-    if !syntax.no_ack {
+    if !reading.no_ack {
         for id in &ids {
             group.put_pending(Pending { id: *id, consumer, delivered_at: now, deliveries: 1 });
         }
@@ -126,14 +205,13 @@ fn serve_new(
 
 fn serve_pending(
     stream: &mut Stream,
-    syntax: &ReadSyntax<'_>,
+    reading: Reading<'_>,
     (consumer, after): (ConsumerNumber, StreamId),
     now: UnixMillis,
 ) -> Option<Vec<StreamId>> {
-    let (group_name, _) = syntax.group?;
-    let (group, entries) = stream.group_beside_entries(group_name)?;
+    let (group, entries) = stream.group_beside_entries(reading.group)?;
     let Some(from) = after.next() else { return Some(Vec::new()) };
-    let pending: Vec<Pending> = group.pending_of(consumer, from).take(syntax.count).collect();
+    let pending: Vec<Pending> = group.pending_of(consumer, from).take(reading.count).collect();
     for pending in pending.iter().filter(|pending| entries.contains(pending.id)) {
         group.put_pending(Pending { delivered_at: now, deliveries: pending.deliveries + 1, ..*pending });
     }

@@ -32,7 +32,8 @@ impl SideState for Told {
         self.fields += fields;
     }
 
-    fn flushed(&mut self, _db: DbIndex, _keys: usize) {}
+    fn flushed(&mut self, _: DbIndex, _: usize, _: &dyn Fn(&[u8]) -> bool) {}
+    fn swapped(&mut self, _: (DbIndex, DbIndex), _: &dyn Fn(DbIndex, &[u8]) -> bool) {}
 }
 
 /// Keys of one stripe.
@@ -42,7 +43,7 @@ fn names(keyspace: &Keyspace<Told>, count: usize) -> Vec<Vec<u8>> {
 }
 
 fn at(now: i64) -> Moment {
-    Moment { now: UnixMillis(now), policy: AccessPolicy::Lru }
+    Moment { now: UnixMillis(now), policy: AccessPolicy::Lru, due: crate::Due::Removed }
 }
 
 fn put_field(

@@ -10,7 +10,8 @@ use crate::hash::{self, HashMut};
 use crate::large::PackedLimits;
 use crate::stripe::{Missing, Touch};
 
-const MOMENT: Moment = Moment { now: UnixMillis(1_700_000_000_000), policy: AccessPolicy::Lru };
+const MOMENT: Moment =
+    Moment { now: UnixMillis(1_700_000_000_000), policy: AccessPolicy::Lru, due: crate::Due::Removed };
 const SET: Event = Event::string("set");
 const ZERO: DbIndex = DbIndex(0);
 const ONE: DbIndex = DbIndex(1);
@@ -26,8 +27,13 @@ impl SideState for Told {
 
     fn fields_expired(&mut self, _fields: usize) {}
 
-    fn flushed(&mut self, db: DbIndex, keys: usize) {
+    fn flushed(&mut self, db: DbIndex, keys: usize, had: &dyn Fn(&[u8]) -> bool) {
+        assert!(!had(b"never put"), "a key that was not there is not among those flushed");
         self.0.push((db.0, keys.to_string().into_bytes(), Effect::Removed, "flush"));
+    }
+
+    fn swapped(&mut self, dbs: (DbIndex, DbIndex), has: &dyn Fn(DbIndex, &[u8]) -> bool) {
+        assert!(!has(dbs.0, b"never put") && !has(dbs.1, b"never put"));
     }
 }
 
@@ -333,7 +339,7 @@ proptest! {
             let expected: Vec<i128> = model.values().flatten().map(|at| i128::from(at.0)).collect();
             let found = stripe.expiries(ZERO);
             prop_assert_eq!(found.keys, expected.len());
-            prop_assert_eq!(found.sum_millis, expected.iter().sum::<i128>());
+            prop_assert_eq!(found.sum_millis(), expected.iter().sum::<i128>());
         }
     }
 }

@@ -24,10 +24,20 @@ pub(super) enum Treatment {
 
 /// The treatment of single commands, and why; others are compared exactly.
 const TREATMENTS: &[(&str, Treatment, &str)] = &[
+    ("blmove", Treatment::Unsent, "waits"),
+    ("blmpop", Treatment::Unsent, "waits"),
+    ("blpop", Treatment::Unsent, "waits"),
+    ("brpop", Treatment::Unsent, "waits"),
+    ("brpoplpush", Treatment::Unsent, "waits"),
+    ("bzmpop", Treatment::Unsent, "waits"),
+    ("bzpopmax", Treatment::Unsent, "waits"),
+    ("bzpopmin", Treatment::Unsent, "waits"),
     ("dbsize", Treatment::Exact, "a fact about the keyspace"),
     ("debug", Treatment::Unsent, "acts on the process"),
+    ("discard", Treatment::Unsent, "changes what becomes of the requests that follow"),
     ("dump", Treatment::Unsent, "packs long strings, and follows the order of the hash"),
     ("echo", Treatment::Exact, "a reply by itself"),
+    ("exec", Treatment::Unsent, "changes what becomes of the requests that follow"),
     ("expiretime", Treatment::Within(2), "the clocks are read at different moments"),
     ("flushall", Treatment::Exact, "acts on the keyspace"),
     ("flushdb", Treatment::Exact, "acts on the keyspace"),
@@ -37,6 +47,7 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("hscan", Treatment::Loose, "cursors are places in the hash"),
     ("hvals", Treatment::AnyOrder, "the order is that of the hash"),
     ("keys", Treatment::AnyOrder, "the order is that of the hash"),
+    ("multi", Treatment::Unsent, "changes what becomes of the requests that follow"),
     ("object|freq", Treatment::Loose, "counted by chance"),
     ("object|help", Treatment::Unsent, "a text for people"),
     ("object|idletime", Treatment::Loose, "small integers that all keys share in Redis also age together"),
@@ -56,7 +67,9 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("sunion", Treatment::AnyOrder, "the order is that of the hash"),
     ("swapdb", Treatment::Exact, "acts on the keyspace"),
     ("ttl", Treatment::Within(2), "the clocks are read at different moments"),
+    ("unwatch", Treatment::Unsent, "changes what becomes of the requests that follow"),
     ("wait", Treatment::Unsent, "waits for replicas that are not there, for ever when told so"),
+    ("watch", Treatment::Unsent, "changes what becomes of the requests that follow"),
     ("xgroup|help", Treatment::Unsent, "a text for people"),
     ("xinfo|consumers", Treatment::Loose, "idle times, and one more since 7.2"),
     ("xinfo|help", Treatment::Unsent, "a text for people"),
@@ -180,6 +193,8 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         versions: Version(0, 0, 0)..Version(8, 0, 0),
         applies: |_, _, ours| is_error(ours, "ERR unknown type name") || is_error(ours, "ERR invalid cursor"),
     },
+    Difference { command: "sort", reason: UNSORTED, versions: ALWAYS, applies: unsorted },
+    Difference { command: "sort_ro", reason: UNSORTED, versions: ALWAYS, applies: unsorted },
     Difference { command: "sscan", reason: CURSOR, versions: BEFORE_CURSORS, applies: no_cursor },
     Difference {
         command: "xinfo|groups",
@@ -198,6 +213,14 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     Difference { command: "zrevrank", reason: WITH_SCORE, versions: BEFORE_WITH_SCORE, applies: fourth_word },
     Difference { command: "zscan", reason: CURSOR, versions: BEFORE_CURSORS, applies: no_cursor },
 ];
+
+const UNSORTED: &str =
+    "what is sorted by a pattern without an asterisk is not sorted: the order is that of the hash";
+
+fn unsorted(request: &[Vec<u8>], theirs: &Value, ours: &Value) -> bool {
+    let by = request.windows(2).find(|words| words[0].eq_ignore_ascii_case(b"by"));
+    by.is_some_and(|words| !words[1].contains(&b'*')) && sorted(theirs) == sorted(ours)
+}
 
 const CURSOR: &str = "cursors that are no unsigned number are errors since Valkey 8.0";
 const BEFORE_CURSORS: Range<Version> = Version(0, 0, 0)..Version(8, 0, 0);

@@ -16,13 +16,14 @@ pub(super) fn append(text: &mut String, cx: &Context<'_>, client: &SharedClient)
         (client.query_bytes.load(Ordering::Relaxed), client.output_bytes.load(Ordering::Relaxed));
     let (inbox_bytes, messages) = (client.inbox_bytes(), client.inbox_len());
     let (output_bytes, output_blocks) = (unsent + inbox_bytes, usize::from(unsent > 0) + messages);
+    let queued_bytes = client.queued_bytes.load(Ordering::Relaxed);
     let argument_bytes = if own { cx.args.iter().map(<[u8]>::len).sum() } else { 0 };
     let command = cx.node.table.rows().get(client.row.load(Ordering::Relaxed) as usize);
     // Appending to memory does not fail.
     let _ = write!(
         text,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 watch=0 \
-         qbuf={query_bytes} qbuf-free=0 argv-mem={argument_bytes} multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={output_bytes} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} watch={} \
+         qbuf={query_bytes} qbuf-free=0 argv-mem={argument_bytes} multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output_bytes} \
          tot-mem={} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} \
          tot-cmds={}",
         client.id,
@@ -34,8 +35,10 @@ pub(super) fn append(text: &mut String, cx: &Context<'_>, client: &SharedClient)
         if own { 0 } else { idle_seconds(client, cx.now()) },
         flags(client),
         database(cx, client),
+        client.queued.load(Ordering::Relaxed),
+        client.watched.load(Ordering::Relaxed),
         output_blocks,
-        memory_bytes(&names) as u64 + query_bytes + output_bytes + argument_bytes as u64,
+        memory_bytes(&names) as u64 + query_bytes + output_bytes + argument_bytes as u64 + queued_bytes,
         if output_bytes > 0 { "rw" } else { "r" },
         command.map_or_else(|| "NULL".to_owned(), larder_engine::Row::full_name),
         client.protocol.load(Ordering::Relaxed),
@@ -61,7 +64,9 @@ pub(super) fn idle_seconds(client: &SharedClient, now: UnixMillis) -> i64 {
 pub(super) fn flags(client: &SharedClient) -> String {
     let letters = [
         (client.is_monitor(), 'O'),
+        (client.queued.load(Ordering::Relaxed) >= 0, 'x'),
         (client.waiting() != Waiting::No, 'b'),
+        (client.doomed.load(Ordering::Relaxed), 'd'),
         (client.is_unix_socket(), 'U'),
         (client.no_evict.load(Ordering::Relaxed), 'e'),
         (client.no_touch.load(Ordering::Relaxed), 'T'),

@@ -132,7 +132,8 @@ pub(super) fn digest_value(cx: &mut Context<'_>) -> CommandResult {
     let mut signatures = Vec::new();
     for bytes in cx.args.from(2) {
         let key = cx.node.keyspace.key(bytes);
-        let mut stripe = cx.node.keyspace.lock(key.position.stripe(), cx.moment);
+        let stripe = cx.node.keyspace.try_lock(key.position.stripe(), cx.moment);
+        let mut stripe = stripe.ok_or(CommandError::Contended)?;
         let mut signature = Signature::default();
         if let Some(entry) = stripe.find(cx.client.db, key, Touch::No) {
             signature.add_value(&entry, cx.now());

@@ -18,7 +18,7 @@ pub(super) fn keyspace(report: &mut Report, cx: &Context<'_>) {
             let stripe = keyspace.lock(index, cx.moment);
             let expiries = stripe.expiries(db);
             expiring += expiries.keys;
-            sum_millis += expiries.sum_millis;
+            sum_millis += expiries.sum_millis();
             expiring_hashes += stripe.expiring_hashes(db);
             drop(stripe);
             next = (index + 1 < STRIPES).then(|| keyspace.next_occupied(db, index + 1)).flatten();

@@ -71,6 +71,7 @@ fn listeners(cx: &Context<'_>) -> Vec<String> {
 
 pub(super) fn clients(report: &mut Report, cx: &Context<'_>) {
     let (mut connected, mut blocked, mut with_deadline) = (0, 0, 0);
+    let (mut watching, mut watched) = (0, 0);
     let (mut most_input, mut most_output) = cx.node.recent_peaks();
     for client in cx.node.clients.iter().filter(|client| !client.is_ended()) {
         connected += 1;
@@ -79,6 +80,8 @@ pub(super) fn clients(report: &mut Report, cx: &Context<'_>) {
             Waiting::BlockedUntil => (blocked, with_deadline) = (blocked + 1, with_deadline + 1),
             _ => blocked += 1,
         }
+        let keys = client.watched.load(Ordering::Relaxed);
+        (watching, watched) = (watching + u64::from(keys > 0), watched + keys);
         most_input = client.query_bytes.load(Ordering::Relaxed).max(most_input);
         most_output = client.output_bytes.load(Ordering::Relaxed).max(most_output);
     }
@@ -88,10 +91,13 @@ pub(super) fn clients(report: &mut Report, cx: &Context<'_>) {
     report.field("client_recent_max_input_buffer", most_input);
     report.field("client_recent_max_output_buffer", most_output);
     report.field("blocked_clients", blocked);
-    let none = ["tracking_clients", "pubsub_clients", "watching_clients"];
-    report.fields(&none, 0);
+    report.fields(&["tracking_clients", "pubsub_clients"], 0);
+    report.field("watching_clients", watching);
     report.field("clients_in_timeout_table", with_deadline);
-    report.fields(&["total_watched_keys", "total_blocking_keys", "total_blocking_keys_on_nokey"], 0);
+    report.field("total_watched_keys", watched);
+    let (blocking, blocking_on_no_key) = cx.node.blocking.keys();
+    report.field("total_blocking_keys", blocking);
+    report.field("total_blocking_keys_on_nokey", blocking_on_no_key);
 }
 
 pub(super) fn replication(report: &mut Report, cx: &Context<'_>) {

@@ -1,0 +1,37 @@
+//! Who waits for news of single keys of a stripe: clients that watch keys, and clients that are blocked for them.
+
+use larder_store::{Change, DbIndex, Effect};
+
+use crate::blocking::BlockedKeys;
+use crate::watch::WatchedKeys;
+
+/// See the module's documentation. A stripe has one only while somebody waits.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    pub(crate) watched: WatchedKeys,
+    pub(crate) blocked: BlockedKeys,
+}
+
+impl Listeners {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.watched.is_empty() && self.blocked.is_empty()
+    }
+
+    pub(crate) fn changed(&mut self, change: &Change<'_>) {
+        if change.effect != Effect::Noted {
+            self.watched.touch(change.db, change.key);
+            self.blocked.changed(change);
+        }
+    }
+
+    pub(crate) fn flushed(&mut self, db: DbIndex, had: &dyn Fn(&[u8]) -> bool) {
+        self.watched.touch_all(|of, key| of == db && had(key));
+        self.blocked.flushed(db, had);
+    }
+
+    pub(crate) fn swapped(&mut self, (one, other): (DbIndex, DbIndex), has: &dyn Fn(DbIndex, &[u8]) -> bool) {
+        let is_either = |db| db == one || db == other;
+        self.watched.touch_all(|of, key| is_either(of) && (has(one, key) || has(other, key)));
+        self.blocked.note_all(|of, _| is_either(of));
+    }
+}
