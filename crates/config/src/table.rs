@@ -243,7 +243,7 @@ settings! {
 
         /// Milliseconds after which a script lets other clients be told that it is busy; 0 never does.
         busy_reply_threshold: u64 =
-            "5000", "busy-reply-threshold" | "lua-time-limit", milliseconds(0, i64::MAX), Live, Kept;
+            "5000", "busy-reply-threshold" | "lua-time-limit", milliseconds(0, i64::MAX), Live, Works;
     }
 
     "Memory" {

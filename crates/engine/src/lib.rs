@@ -37,6 +37,7 @@ mod programs;
 mod rates;
 mod recent;
 mod safepoint;
+mod scripts;
 mod stats;
 mod sync;
 pub mod syntax;
@@ -78,6 +79,7 @@ pub use programs::{Kill, ProgramToken, Programs, Running as RunningProgram, Unki
 pub use rates::{Rate, Rates};
 pub use recent::Peak;
 pub use safepoint::{Exclusive, Running, Safepoint};
+pub use scripts::{Libraries, Library, LibraryFunction, Script, ScriptOrigin, Scripts};
 pub use stats::{CommandStats, Counter, Largest, StripeStats, WorkerStats};
 pub use table::{CommandTable, RenameError, Row};
 pub use transaction::Queue;

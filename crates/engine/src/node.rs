@@ -19,6 +19,7 @@ use crate::programs::Programs;
 use crate::rates::Rates;
 use crate::recent::{Peak, RecentPeaks};
 use crate::safepoint::Safepoint;
+use crate::scripts::Scripts;
 use crate::stats::{StripeStats, WorkerStats};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
 use crate::table::CommandTable;
@@ -58,6 +59,8 @@ pub struct Node {
     pub monitors: Monitors,
     /// Who runs a script or a function.
     pub programs: Programs,
+    /// Scripts and functions that can be run.
+    pub scripts: Scripts,
     /// For how many keys clients are blocked.
     pub blocking: Arc<Blocking>,
     /// Which keys take the most time and the most bytes.
@@ -206,6 +209,7 @@ impl Node {
             pause: Pause::default(),
             monitors: Monitors::default(),
             programs: Programs::default(),
+            scripts: Scripts::default(),
             blocking: Arc::default(),
             hot_keys: HotKeys::new(workers),
             memcache,

@@ -124,9 +124,14 @@ fn collect_arguments(stack: &Stack<'_>) -> Result<(), &'static str> {
     if count == 0 {
         return Err("Please specify at least one argument for this redis lib call");
     }
-    let mut arguments = stack.port().exchange.arguments.borrow_mut();
+    let port = stack.port();
+    let mut arguments = port.exchange.arguments.borrow_mut();
     arguments.clear();
     for index in 1..=count {
+        // The same long string may be given many times.
+        if arguments.parts().0.len() > port.memory_limit {
+            return Err("not enough memory");
+        }
         match stack.kind(index) {
             Kind::String => arguments.push(stack.bytes(index).unwrap_or_default()),
             Kind::Number => {

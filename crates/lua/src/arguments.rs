@@ -32,6 +32,12 @@ impl Arguments {
         Some(&self.bytes[start..end])
     }
 
+    /// The bytes in which they lie one after the other, and where each ends.
+    #[must_use]
+    pub fn parts(&self) -> (&[u8], &[usize]) {
+        (&self.bytes, &self.ends)
+    }
+
     /// All of them in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         let mut start = 0;

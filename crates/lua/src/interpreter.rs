@@ -195,6 +195,18 @@ impl Interpreter {
         }
     }
 
+    /// How many scripts have been compiled.
+    #[must_use]
+    pub fn script_count(&self) -> usize {
+        self.state.scripts.len()
+    }
+
+    /// Forgets those scripts that are not to stay.
+    pub fn retain_scripts(&mut self, stays: impl Fn(ScriptDigest) -> bool) {
+        let going: Vec<_> = self.state.scripts.keys().copied().filter(|digest| !stays(*digest)).collect();
+        going.into_iter().for_each(|digest| self.forget_script(digest));
+    }
+
     /// Forgets all scripts.
     pub fn forget_scripts(&mut self) {
         for (_, reference) in std::mem::take(&mut self.state.scripts) {
@@ -206,6 +218,12 @@ impl Interpreter {
     #[must_use]
     pub fn functions(&self, library: &[u8]) -> Option<&[Registration]> {
         self.state.libraries.get(library).map(Vec::as_slice)
+    }
+
+    /// Forgets those libraries that are not to stay.
+    pub fn retain_libraries(&mut self, stays: impl Fn(&[u8]) -> bool) {
+        let going: Vec<_> = self.state.libraries.keys().filter(|name| !stays(name)).cloned().collect();
+        going.iter().for_each(|name| self.forget_library(name));
     }
 
     /// Forgets a library with its functions.
@@ -384,6 +402,11 @@ impl Run {
     #[must_use]
     pub fn arguments(&self) -> Ref<'_, Arguments> {
         self.exchange().arguments.borrow()
+    }
+
+    /// Exchanges that command's arguments for a list that is no longer needed, without copying them.
+    pub fn swap_arguments(&mut self, arguments: &mut Arguments) {
+        std::mem::swap(&mut *self.exchange().arguments.borrow_mut(), arguments);
     }
 
     /// In which protocol the script wants its replies.
