@@ -18,8 +18,10 @@ if ok then
 end
 local results = {pcall(cmsgpack.unpack, ARGV[2])}
 if results[1] and #results > 1 then
+  -- What is nested deeper than it packs becomes nil, which is no key.
   local packed = cmsgpack.pack(unpack(results, 2))
-  assert(select('#', cmsgpack.unpack(packed)) == #results - 1)
+  local back = {pcall(cmsgpack.unpack, packed)}
+  assert(#back == #results or back[2]:find('table index is nil'))
 end
 pcall(cmsgpack.unpack_one, ARGV[2], #ARGV[1])
 results = {pcall(struct.unpack, ARGV[1], ARGV[2])}

@@ -62,6 +62,19 @@ fn a_long_script_lets_others_know_and_is_killed() {
 }
 
 #[test]
+fn what_follows_a_long_script_is_not_told_of_it() {
+    let node = node(1);
+    let mut worker = node.worker(0);
+    let (mut client, mut other) = (node.connect(Protocol::Resp2), node.connect(Protocol::Resp2));
+    let requests = [encoded(&["EVAL", "while true do end", "0"]), encoded(&["PING"])].concat();
+    client.turn(&mut worker, &requests, &mut Vec::new());
+    client.turn(&mut worker, b"", &mut Vec::new());
+    assert!(ask(&mut other, &mut worker, &["SCRIPT", "KILL"]).contains("OK"));
+    let reply = String::from_utf8_lossy(&client.send(&mut worker, b"")).into_owned();
+    assert!(reply.contains("killed by user") && reply.ends_with("\r\n+PONG\r\n"), "{reply}");
+}
+
+#[test]
 fn who_has_written_is_not_killed() {
     let node = node(1);
     let mut worker = node.worker(0);
