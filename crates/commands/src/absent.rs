@@ -2,9 +2,9 @@
 
 /// The names, of Redis 7.2 and Valkey 8.
 const NAMES: &str = "\
-    acl asking bgrewriteaof bgsave cluster eval eval_ro evalsha evalsha_ro failover fcall \
-    fcall_ro function migrate module psubscribe psync publish pubsub punsubscribe readonly readwrite replconf save \
-    script spublish ssubscribe subscribe sunsubscribe sync unsubscribe";
+    acl asking bgrewriteaof bgsave cluster failover migrate module psubscribe psync publish pubsub \
+    punsubscribe readonly readwrite replconf save spublish ssubscribe subscribe sunsubscribe sync \
+    unsubscribe";
 
 /// Whether a command of this name is only missing, and no mistake.
 #[must_use]

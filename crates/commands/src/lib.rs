@@ -19,6 +19,7 @@ mod members;
 pub mod memcache;
 mod parts;
 mod prelude;
+mod scripting;
 mod server;
 mod set;
 mod sorted_set;
@@ -46,6 +47,7 @@ pub fn command_table() -> CommandTable {
         hash::COMMANDS,
         hyperloglog::COMMANDS,
         list::COMMANDS,
+        scripting::COMMANDS,
         server::COMMANDS,
         set::COMMANDS,
         sorted_set::COMMANDS,

@@ -172,6 +172,8 @@ pub enum Group {
     Stream,
     /// Several requests as one.
     Transactions,
+    /// Scripts and functions.
+    Scripting,
     /// The connection itself.
     Connection,
     /// The server.
@@ -194,6 +196,7 @@ impl Group {
             Group::Hash => "hash",
             Group::Stream => "stream",
             Group::Transactions => "transactions",
+            Group::Scripting => "scripting",
             Group::Connection => "connection",
             Group::Server => "server",
         }
@@ -214,6 +217,7 @@ impl Group {
             Group::Hash => Some("hash"),
             Group::Stream => Some("stream"),
             Group::Transactions => Some("transaction"),
+            Group::Scripting => Some("scripting"),
             Group::Connection => Some("connection"),
             Group::Server => None,
         }
@@ -226,7 +230,7 @@ impl Group {
     }
 
     fn is_data(self) -> bool {
-        !matches!(self, Group::Transactions | Group::Connection | Group::Server)
+        !matches!(self, Group::Transactions | Group::Scripting | Group::Connection | Group::Server)
     }
 }
 

@@ -177,6 +177,12 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The node, for what outlives the request.
+    #[must_use]
+    pub fn share_node(&self) -> Arc<Node> {
+        Arc::clone(self.shared_node)
+    }
+
     /// What this worker keeps for its commands, of which there is one of each type.
     pub fn belongings<T: Default + 'static>(&mut self) -> &mut T {
         self.belongings.of()

@@ -9,6 +9,7 @@ use crate::context::{Context, KeyAt};
 use crate::error::CommandError;
 use crate::gates;
 use crate::node::Time;
+use crate::observe::Attention;
 use crate::outcome::{CommandResult, Later, Outcome, Resume, When};
 use crate::program::{Launch, Program, ProgramRun, Run};
 use crate::sync::Ordering;
@@ -224,7 +225,11 @@ impl Turn<'_> {
         };
         self.client.shared.row.store(row.index, Ordering::Relaxed);
         match finished {
-            Some(result) => Ok(result?),
+            Some(result) => {
+                // What others were refused for is over: this client's next requests are not.
+                self.attention = Attention::new(self.node, self.client, self.settings, time);
+                Ok(result?)
+            }
             None => Err(Others::Ended(Ended::Not(Unfinished::program()))),
         }
     }

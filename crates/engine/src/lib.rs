@@ -38,6 +38,7 @@ mod programs;
 mod rates;
 mod recent;
 mod safepoint;
+mod scripts;
 mod stats;
 mod sync;
 pub mod syntax;
@@ -80,6 +81,7 @@ pub use programs::{Kill, ProgramToken, Programs, Running as RunningProgram, Unki
 pub use rates::{Rate, Rates};
 pub use recent::Peak;
 pub use safepoint::{Exclusive, Running, Safepoint};
+pub use scripts::{Libraries, Library, LibraryFunction, Script, ScriptOrigin, Scripts};
 pub use stats::{CommandStats, Counter, Largest, StripeStats, WorkerStats};
 pub use table::{CommandTable, RenameError, Row};
 pub use transaction::Queue;

@@ -20,6 +20,7 @@ use crate::programs::Programs;
 use crate::rates::Rates;
 use crate::recent::{Peak, RecentPeaks};
 use crate::safepoint::Safepoint;
+use crate::scripts::Scripts;
 use crate::stats::{StripeStats, WorkerStats};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
 use crate::table::CommandTable;
@@ -61,6 +62,8 @@ pub struct Node {
     pub programs: Programs,
     /// Clients that cache what they read.
     pub caching: Arc<Caching>,
+    /// Scripts and functions that can be run.
+    pub scripts: Scripts,
     /// For how many keys clients are blocked.
     pub blocking: Arc<Blocking>,
     /// Which keys take the most time and the most bytes.
@@ -210,6 +213,7 @@ impl Node {
             monitors: Monitors::default(),
             programs: Programs::default(),
             caching: Arc::default(),
+            scripts: Scripts::default(),
             blocking: Arc::default(),
             hot_keys: HotKeys::new(workers),
             memcache,

@@ -29,9 +29,14 @@ pub fn dump(entry: &Entry) -> Vec<u8> {
 /// A content with the lowest version that has it, and the checksum, which make a payload of it.
 #[must_use]
 pub fn sealed(content: &[u8]) -> Vec<u8> {
+    sealed_as(content, version_of(content))
+}
+
+/// As [`sealed`], with this version.
+pub(crate) fn sealed_as(content: &[u8], version: u16) -> Vec<u8> {
     let mut payload = Vec::with_capacity(content.len() + FOOTER_BYTES);
     payload.extend_from_slice(content);
-    payload.extend_from_slice(&version_of(content).to_le_bytes());
+    payload.extend_from_slice(&version.to_le_bytes());
     let checksum = CHECKSUM.checksum(&payload);
     payload.extend_from_slice(&checksum.to_le_bytes());
     payload
@@ -49,6 +54,14 @@ pub fn serialized_len(entry: &Entry) -> usize {
 /// # Errors
 /// The payload is damaged.
 pub fn restore(payload: &[u8], key: &[u8], limits: &Limits) -> Result<Entry, Damaged> {
+    let (content, version) = opened(payload)?;
+    let mut reader = Reader::new(content);
+    let entry = decode(&mut reader, version, key, limits).ok_or(Damaged::Content)?;
+    if reader.is_empty() { Ok(entry) } else { Err(Damaged::Content) }
+}
+
+/// The content of a payload whose footer is right, and the version of its format.
+pub(crate) fn opened(payload: &[u8]) -> Result<(&[u8], u16), Damaged> {
     let (content, footer) =
         payload.split_at_checked(payload.len().wrapping_sub(FOOTER_BYTES)).ok_or(Damaged::Footer)?;
     let (version, checksum) = footer.split_at(2);
@@ -57,9 +70,7 @@ pub fn restore(payload: &[u8], key: &[u8], limits: &Limits) -> Result<Entry, Dam
     if version > VERSION_READ_MAX || checksum != expected {
         return Err(Damaged::Footer);
     }
-    let mut reader = Reader::new(content);
-    let entry = decode(&mut reader, version, key, limits).ok_or(Damaged::Content)?;
-    if reader.is_empty() { Ok(entry) } else { Err(Damaged::Content) }
+    Ok((content, version))
 }
 
 #[cfg(test)]

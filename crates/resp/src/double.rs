@@ -14,7 +14,7 @@ const WHOLE_MAX: f64 = (i64::MAX / 2) as f64;
 /// written without it. The peers find their digits by an algorithm that for about one number in a thousand
 /// ends in one digit more than needed, or in another last digit that reads back the same; these are always
 /// the fewest and the nearest.
-pub(crate) fn append(out: &mut Vec<u8>, value: f64) {
+pub fn append(out: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         out.extend_from_slice(b"nan");
     } else if value.is_infinite() {

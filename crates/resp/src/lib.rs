@@ -14,6 +14,7 @@ mod output;
 mod reply;
 mod request;
 
+pub use double::append as append_double;
 pub use error::ProtocolError;
 pub use limits::{Client, Limits};
 pub use output::{Mark, Output};

@@ -21,20 +21,19 @@ pub(super) fn memory(report: &mut Report, cx: &Context<'_>) {
     report.fields(&["allocator_active", "allocator_resident"], resident);
     report.field("allocator_muzzy", 0);
     report.bytes("total_system_memory", cx.node.host.machine_memory());
-    // There are neither scripts nor functions.
+    // What interpreters take is counted as used memory, but not told apart: each worker has its own.
     report.fields(&["used_memory_lua", "used_memory_vm_eval"], 0);
     report.field("used_memory_lua_human", human(0));
-    let none = [
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-        "used_memory_vm_functions",
-    ];
-    report.fields(&none, 0);
+    let libraries = cx.node.scripts.libraries();
+    let (scripts, script_bytes) = cx.node.scripts.script_totals();
+    report.field("used_memory_scripts_eval", script_bytes);
+    report.field("number_of_cached_scripts", scripts);
+    report.field("number_of_functions", libraries.function_count());
+    report.field("number_of_libraries", libraries.iter().len());
+    report.field("used_memory_vm_functions", 0);
     report.bytes("used_memory_vm_total", 0);
-    report.field("used_memory_functions", 0);
-    report.bytes("used_memory_scripts", 0);
+    report.field("used_memory_functions", libraries.bytes());
+    report.bytes("used_memory_scripts", (script_bytes + libraries.bytes()) as u64);
     report.bytes("maxmemory", cx.settings.maxmemory);
     report.field("maxmemory_policy", cx.settings.maxmemory_policy.name());
     // The allocator keeps what it has from the system, and the process has next to nothing beside it.

@@ -32,13 +32,9 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     report.field("expired_time_cap_reached_count", 0);
     let expire_nanos = node.sum(|worker| worker.expire_nanos.value());
     report.field("expire_cycle_cpu_milliseconds", expire_nanos / 1_000_000);
-    let none = [
-        "evicted_keys",
-        "evicted_clients",
-        "evicted_scripts",
-        "total_eviction_exceeded_time",
-        "current_eviction_exceeded_time",
-    ];
+    report.fields(&["evicted_keys", "evicted_clients"], 0);
+    report.field("evicted_scripts", node.scripts.evicted_scripts());
+    let none = ["total_eviction_exceeded_time", "current_eviction_exceeded_time"];
     report.fields(&none, 0);
     report.field("keyspace_hits", node.sum(|worker| worker.hits.value()));
     report.field("keyspace_misses", node.sum(|worker| worker.misses.value()));
