@@ -263,7 +263,9 @@ impl Turn<'_> {
     #[cold]
     pub(crate) fn reply_error(&mut self, error: &CommandError, mark: Mark) {
         let line = error.to_string();
-        self.stats.count_error(line.split(' ').next().unwrap_or_default());
+        if !matches!(error, CommandError::PassedOn(_)) {
+            self.stats.count_error(line.split(' ').next().unwrap_or_default());
+        }
         self.output.truncate(mark);
         Reply { out: self.output, protocol: self.client.protocol }.error(&line);
         self.after_reply(mark);

@@ -148,7 +148,7 @@ impl ProgramRun {
     pub(crate) fn new(launch: Launch, client: &Client) -> ProgramRun {
         let Launch { program, token, reserved } = launch;
         let mut own = Client::new(client.shared.clone(), client.authenticated);
-        (own.db, own.no_touch) = (client.db, client.no_touch);
+        (own.db, own.no_touch, own.script) = (client.db, client.no_touch, true);
         ProgramRun {
             stack: vec![program],
             client: own,
@@ -186,7 +186,12 @@ impl ProgramRun {
                         Ok(Called::Answered) => step = self.resume_top(Some(Ok(())), &mut output),
                         Ok(Called::Begun) => step = self.resume_top(None, &mut output),
                         Ok(Called::Contended) => return self.put_aside(held),
-                        Err(error) => step = self.resume_top(Some(Err(error)), &mut output),
+                        Err(error) => {
+                            if !self.top().is_transaction() {
+                                turn.stats.count_error(&error.code());
+                            }
+                            step = self.resume_top(Some(Err(error)), &mut output);
+                        }
                     }
                 }
                 ProgramStep::Pause => {
@@ -263,7 +268,9 @@ impl ProgramRun {
         let args = Args::new(input, spans);
         let row = find_row(turn.node, args)
             .ok_or_else(|| if program.is_transaction() { unknown(turn.node, args) } else { UNKNOWN })?;
-        check(row, args, program)?;
+        check(row, args, program).inspect_err(|_| {
+            turn.stats.commands[row.index as usize].rejected.add(1);
+        })?;
         keys.clear();
         extract_keys(turn.node, row, args, keys);
         if row.command.flags.has(Flags::WRITE) {
