@@ -239,7 +239,7 @@ settings! {
         maxmemory_clients: MemoryOrPercent = "0", "maxmemory-clients", Kind::MemoryOrPercent, Live, Kept;
 
         /// Keys that are remembered for clients that cache; 0 is no limit.
-        tracking_table_max_keys: u64 = "1000000", "tracking-table-max-keys", integer(0, i64::MAX), Live, Kept;
+        tracking_table_max_keys: u64 = "1000000", "tracking-table-max-keys", integer(0, i64::MAX), Live, Works;
 
         /// Milliseconds after which a script lets other clients be told that it is busy; 0 never does.
         busy_reply_threshold: u64 =

@@ -8,6 +8,7 @@ use larder_resp::{Output, Protocol};
 use larder_store::{DbIndex, UnixMillis};
 use std::sync::Arc;
 
+use crate::caching::{CachingState, ClientCaching};
 use crate::inbox::Inbox;
 use crate::pause::Pause;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
@@ -52,6 +53,10 @@ pub struct Client {
     pub(crate) queue: Option<Box<Queue>>,
     /// The keys that must not change until then.
     pub(crate) watch: Option<Box<Watch>>,
+    /// How it caches, if it does.
+    pub(crate) caching: Option<Box<ClientCaching>>,
+    /// Whether the keys that it reads are to be remembered now.
+    pub(crate) remembers: bool,
 }
 
 /// The part of a client that CLIENT LIST, INFO and KILL of other clients need.
@@ -102,6 +107,8 @@ pub struct SharedClient {
     pub watched: AtomicU64,
     /// Whether EXEC will execute nothing, because of a request that was refused or a watched key that has changed.
     pub doomed: AtomicBool,
+    /// How it caches what it reads.
+    pub caching: CachingState,
     /// Whether it waits within a request.
     pub(crate) waiting: WaitState,
     /// Whether it is to look at the keys that it is blocked for.
@@ -170,6 +177,7 @@ impl SharedClient {
             queued_bytes: AtomicU64::new(0),
             watched: AtomicU64::new(0),
             doomed: AtomicBool::new(false),
+            caching: CachingState::default(),
             waiting: WaitState::new(),
             nudged: AtomicBool::new(false),
             inbox: Inbox::default(),
@@ -260,6 +268,16 @@ impl SharedClient {
     #[must_use]
     pub fn inbox_len(&self) -> usize {
         self.inbox.len()
+    }
+
+    /// The version of RESP in which it is told something.
+    pub(crate) fn speaks(&self) -> Protocol {
+        if self.protocol.load(Ordering::Relaxed) == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
+    }
+
+    /// Whether it subscribes to channels.
+    pub(crate) fn is_subscriber(&self) -> bool {
+        true
     }
 
     /// Whether it is sent a line for each command.
@@ -417,6 +435,8 @@ impl Client {
             closing: false,
             queue: None,
             watch: None,
+            caching: None,
+            remembers: false,
         }
     }
 
@@ -437,6 +457,47 @@ impl Client {
         self.queue.is_some()
     }
 
+    /// How it caches, if it does.
+    #[must_use]
+    pub fn caching(&self) -> Option<&ClientCaching> {
+        self.caching.as_deref()
+    }
+
+    /// Has it cache as this says, or no longer.
+    pub fn set_caching(&mut self, caching: Option<Box<ClientCaching>>) {
+        self.caching = caching;
+        self.remembers = self.caching().is_some_and(ClientCaching::remembers);
+    }
+
+    /// Takes out how it caches, to be changed and set again.
+    #[must_use]
+    pub fn take_caching(&mut self) -> Option<Box<ClientCaching>> {
+        self.caching.take()
+    }
+
+    /// Whether CLIENT CACHING was given for the next request.
+    pub(crate) fn has_given_caching(&self) -> bool {
+        self.caching().is_some_and(|caching| caching.given)
+    }
+
+    /// Says that the reads of the next request are remembered, or not, other than usual.
+    pub fn give_caching(&mut self) {
+        self.set_given_caching(true);
+    }
+
+    /// The request for which CLIENT CACHING was given has been executed.
+    #[cold]
+    pub(crate) fn forget_given_caching(&mut self) {
+        self.set_given_caching(false);
+    }
+
+    fn set_given_caching(&mut self, given: bool) {
+        if let Some(mut caching) = self.take_caching() {
+            caching.given = given;
+            self.set_caching(Some(caching));
+        }
+    }
+
     /// Forgets what was queued, and what was watched.
     pub fn discard_transaction(&mut self) {
         self.queue = None;
@@ -451,6 +512,7 @@ impl Client {
     /// Makes it as if it had just connected; the addresses, the id and what was counted stay.
     pub fn reset(&mut self, authenticated: bool) {
         self.discard_transaction();
+        self.set_caching(None);
         self.speak(Protocol::Resp2);
         self.db = DbIndex(0);
         self.authenticated = authenticated;

@@ -339,6 +339,9 @@ impl Flags {
     /// Runs a program: a script or a function.
     pub const RUNS_PROGRAM: Flags = Flags(1 << 25);
 
+    /// Leaves it to the request that follows to be the one for which CLIENT CACHING was given.
+    pub const KEEPS_CACHING: Flags = Flags(1 << 26);
+
     /// Reads, and may leave something for replicas all the same.
     pub const MAY_REPLICATE: Flags = Flags(1 << 22);
 

@@ -116,6 +116,7 @@ impl Connection {
         };
         let executed = turn.executed;
         batch.clear();
+        node.caching.tell_pending();
         self.take_inbox(output);
         self.client.shared.note_batch(&self.client, time.now, executed);
         if self.client.closing && self.pending.is_none() {

@@ -7,8 +7,9 @@ use larder_resp::Reply;
 use larder_store::{Key, Moment, Position, Touch, UnixMillis};
 
 use crate::args::Args;
+use crate::caching::{CachingOptions, ClientCaching};
 use crate::client::Client;
-use crate::command::Command;
+use crate::command::{Command, Flags};
 use crate::error::CommandError;
 use crate::locked::Locked;
 use crate::node::Node;
@@ -107,13 +108,37 @@ impl<'a> Context<'a> {
     pub fn lock_touching(&self, touch: Touch) -> Result<Locked<'a>, CommandError> {
         let keys = self.keys.iter().map(|key| key.position);
         let (node, stats, moment, db) = (self.node, self.stats, self.moment, self.client.db);
-        match self.nesting {
-            Nesting::Holding(held) => Ok(Locked::within(node, stats, held, keys, moment, touch, db)),
-            Nesting::None => Locked::new(node, stats, keys, moment, touch, db),
-            Nesting::Exclusive => {
-                Locked::new(node, stats, keys, moment, touch, db).map(Locked::without_serving)
+        let mut locked = match self.nesting {
+            Nesting::Holding(held) => Locked::within(node, stats, held, keys, moment, touch, db),
+            Nesting::None => Locked::new(node, stats, keys, moment, touch, db)?,
+            Nesting::Exclusive => Locked::new(node, stats, keys, moment, touch, db)?.without_serving(),
+        };
+        if node.caching.is_any() {
+            self.note_for_caching(&mut locked);
+        }
+        Ok(locked)
+    }
+
+    /// Says who is at work, and remembers what he reads if he caches it.
+    #[cold]
+    fn note_for_caching(&self, locked: &mut Locked<'a>) {
+        locked.act_for(self.client.id());
+        if self.client.remembers && self.command.flags.has(Flags::READONLY) {
+            let keys_max = self.settings.tracking_table_max_keys;
+            for key in self.keys() {
+                let cached = &mut locked.side(key).listeners().cached;
+                cached.remember(&self.node.caching, key.bytes, &self.client.shared, keys_max);
             }
         }
+    }
+
+    /// Has the client cache: what it asks for is added to what it had asked for before.
+    pub fn cache(&mut self, options: CachingOptions) {
+        let before = self.client.take_caching();
+        let mut caching =
+            before.unwrap_or_else(|| Box::new(ClientCaching::new(self.shared_node, &self.client.shared)));
+        caching.set(options);
+        self.client.set_caching(Some(caching));
     }
 
     /// Watches the request's keys until the client's next EXEC.

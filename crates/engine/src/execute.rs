@@ -142,6 +142,12 @@ impl Turn<'_> {
             if first_call {
                 self.tell_monitors(row, args);
             }
+            let keeps_caching = row.command.flags.has(Flags::KEEPS_CACHING)
+                || self.client.is_in_transaction()
+                || !self.nesting.is_none();
+            if self.attention.caching_given && !keeps_caching {
+                self.client.forget_given_caching();
+            }
         }
         Ended::Done
     }

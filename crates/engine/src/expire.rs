@@ -40,6 +40,7 @@ impl ExpireTurn {
             return false;
         }
         let (left, more) = self.expire(worker, moment);
+        node.caching.tell_pending();
         if left < TURN_NODES {
             let nanos = node.host.time().nanos.saturating_sub(begun.nanos);
             node.stats[worker.index].expire_nanos.add(nanos);

@@ -61,5 +61,6 @@ impl Node {
         }
         self.keyspace.flush(Some(DbIndex(0)), moment);
         serve_everywhere(self, stats, moment);
+        self.invalidate_all();
     }
 }

@@ -5,6 +5,7 @@
 
 mod args;
 mod blocking;
+mod caching;
 mod client;
 mod command;
 mod command_log;
@@ -50,6 +51,7 @@ mod worker;
 
 pub use args::{Args, ArgsFrom, is_word};
 pub use blocking::{Blocking, Readiness, Wait};
+pub use caching::{Caching, CachingOptions, CachingState, ClientCaching, Remembered};
 pub use client::{Client, ClientNames, Link, ReplyMode, SharedClient, is_local};
 pub use command::{
     Access, Arity, CATEGORIES, Command, FindKeys, Flags, Group, Handler, InvalidKeys, KeySpec, Scope,

@@ -1,8 +1,9 @@
-//! Who waits for news of single keys of a stripe: clients that watch keys, and clients that are blocked for them.
+//! Who waits for news of single keys of a stripe: clients that watch keys, that are blocked for them, or that cache them.
 
 use larder_store::{Change, DbIndex, Effect};
 
 use crate::blocking::BlockedKeys;
+use crate::caching::CachedKeys;
 use crate::watch::WatchedKeys;
 
 /// See the module's documentation. A stripe has one only while somebody waits.
@@ -10,17 +11,19 @@ use crate::watch::WatchedKeys;
 pub struct Listeners {
     pub(crate) watched: WatchedKeys,
     pub(crate) blocked: BlockedKeys,
+    pub(crate) cached: CachedKeys,
 }
 
 impl Listeners {
     pub(crate) fn is_empty(&self) -> bool {
-        self.watched.is_empty() && self.blocked.is_empty()
+        self.watched.is_empty() && self.blocked.is_empty() && self.cached.is_empty()
     }
 
     pub(crate) fn changed(&mut self, change: &Change<'_>) {
         if change.effect != Effect::Noted {
             self.watched.touch(change.db, change.key);
             self.blocked.changed(change);
+            self.cached.changed(change.key);
         }
     }
 

@@ -27,6 +27,8 @@ pub(crate) type Stripes<'a> = SmallVec<[StripeGuard<'a, StripeStats>; 1]>;
 pub struct Locked<'a> {
     stripes: Stripes<'a>,
     then: Then<'a>,
+    /// Whether the stripes have been told who is at work.
+    acting: bool,
     node: &'a Node,
     stats: &'a WorkerStats,
     touch: Touch,
@@ -66,7 +68,7 @@ impl<'a> Locked<'a> {
                 .ok_or(CommandError::Contended)?,
             None => Locked::lock_all(node, keys, moment)?,
         };
-        Ok(Locked { stripes, then: Then::Serve, node, stats, touch, db, moment })
+        Ok(Locked { stripes, then: Then::Serve, acting: false, node, stats, touch, db, moment })
     }
 
     /// Serves nobody when the stripes are unlocked: that is done later.
@@ -87,7 +89,7 @@ impl<'a> Locked<'a> {
         db: DbIndex,
     ) -> Locked<'a> {
         let stripes = held.take_up(keys.map(Position::stripe), moment);
-        Locked { stripes, then: Then::Keep(held), node, stats, touch, db, moment }
+        Locked { stripes, then: Then::Keep(held), acting: false, node, stats, touch, db, moment }
     }
 
     /// What these guards, in ascending order, have locked.
@@ -98,7 +100,7 @@ impl<'a> Locked<'a> {
         moment: Moment,
         touch: Touch,
     ) -> Locked<'a> {
-        Locked { stripes, then: Then::Serve, node, stats, touch, db: DbIndex(0), moment }
+        Locked { stripes, then: Then::Serve, acting: false, node, stats, touch, db: DbIndex(0), moment }
     }
 
     /// The guards of the stripes of these positions, in ascending order.
@@ -156,6 +158,12 @@ impl<'a> Locked<'a> {
 
     pub(crate) fn side(&mut self, key: Key<'_>) -> &mut StripeStats {
         self.stripe(key).side()
+    }
+
+    /// Tells the stripes who is at work, where that matters.
+    pub(crate) fn act_for(&mut self, client: u64) {
+        self.acting = true;
+        self.stripes.iter_mut().for_each(|stripe| stripe.side().set_actor(client));
     }
 
     /// The first key that has changed and that clients are blocked for.
@@ -357,6 +365,9 @@ impl<'a> Locked<'a> {
 impl Drop for Locked<'_> {
     #[inline]
     fn drop(&mut self) {
+        if self.acting {
+            self.act_for(0);
+        }
         match self.then {
             Then::Serve if self.node.blocking.is_any() => self.serve_blocked(),
             Then::Serve | Then::Unlock => {}

@@ -7,6 +7,7 @@ use larder_config::{Rewrite, Settings};
 use larder_store::{AccessPolicy, Due, Keyspace, Moment, STRIPES, UnixMillis};
 
 use crate::blocking::Blocking;
+use crate::caching::Caching;
 use crate::client::SharedClient;
 use crate::command_log::CommandLogs;
 use crate::flush_timer::FlushTimer;
@@ -61,6 +62,8 @@ pub struct Node {
     pub programs: Programs,
     /// Scripts and functions that can be run.
     pub scripts: Scripts,
+    /// Clients that cache what they read.
+    pub caching: Arc<Caching>,
     /// For how many keys clients are blocked.
     pub blocking: Arc<Blocking>,
     /// Which keys take the most time and the most bytes.
@@ -210,6 +213,7 @@ impl Node {
             monitors: Monitors::default(),
             programs: Programs::default(),
             scripts: Scripts::default(),
+            caching: Arc::default(),
             blocking: Arc::default(),
             hot_keys: HotKeys::new(workers),
             memcache,

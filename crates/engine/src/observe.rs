@@ -36,6 +36,8 @@ pub(crate) struct Attention {
     pub(crate) queued: bool,
     /// A program has been running for too long.
     pub(crate) busy: bool,
+    /// The client has said whether the reads of its next request are remembered.
+    pub(crate) caching_given: bool,
     /// Any of this.
     pub(crate) needed: bool,
 }
@@ -51,8 +53,9 @@ impl Attention {
             let threshold = settings.busy_reply_threshold.saturating_mul(1_000_000);
             threshold > 0 && nanos >= threshold
         });
-        let needed = paused || monitored || hot_keys || queued || busy;
-        Attention { paused, monitored, hot_keys, queued, busy, needed }
+        let caching_given = client.has_given_caching();
+        let needed = paused || monitored || hot_keys || queued || busy || caching_given;
+        Attention { paused, monitored, hot_keys, queued, busy, caching_given, needed }
     }
 }
 

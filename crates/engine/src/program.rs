@@ -148,7 +148,8 @@ impl ProgramRun {
     pub(crate) fn new(launch: Launch, client: &Client) -> ProgramRun {
         let Launch { program, token, reserved } = launch;
         let mut own = Client::new(client.shared.clone(), client.authenticated);
-        (own.db, own.no_touch, own.script) = (client.db, client.no_touch, true);
+        (own.db, own.no_touch, own.remembers) = (client.db, client.no_touch, client.remembers);
+        own.script = true;
         ProgramRun {
             stack: vec![program],
             client: own,

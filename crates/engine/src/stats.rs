@@ -198,6 +198,13 @@ impl StripeStats {
         self.listeners.take_if(|listeners| listeners.is_empty());
     }
 
+    /// Notes who is at work, where somebody is not to be told of his own changes; 0 for nobody.
+    pub(crate) fn set_actor(&mut self, client: u64) {
+        if let Some(listeners) = &mut self.listeners {
+            listeners.cached.set_actor(client);
+        }
+    }
+
     /// A key that has changed and that clients are blocked for.
     #[inline]
     pub(crate) fn take_ready(&mut self) -> Option<Ready> {

@@ -3,16 +3,14 @@
 //! More of them: `LINEAR_HISTORIES=100000 cargo test --profile fast -p larder-testkit --test linearizability`.
 
 use larder_engine::Worker;
-use larder_testkit::linear::{
-    Execute, Recorder, Request, Strings, check, execute_whole, overlapping, record,
-};
+use larder_testkit::linear::{Execute, Recorder, Request, Values, check, execute_whole, overlapping, record};
 use larder_testkit::{Client, Value, number};
 
 /// Checks histories up to the first that no order explains, which is the error; otherwise says how many operations overlapped.
 fn check_all(commands: &[&str], histories: usize, execute: Execute) -> Result<usize, String> {
     let mut result = Ok(0);
     record(Recorder { commands, histories, seed: 1, execute }, |number, history| {
-        match (check(Strings::default(), &history), &mut result) {
+        match (check(Values::default(), &history), &mut result) {
             (Ok(()), Ok(overlapped)) => *overlapped += overlapping(&history),
             (Ok(()), Err(_)) => {}
             (Err(error), result) => *result = Err(format!("history {number}: {}", error.describe(&history))),

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use larder_config::Settings;
 use larder_resp::Protocol;
 use larder_store::{DbIndex, Moment};
-use larder_testkit::linear::{History, Operation, Request, Strings, check, execute_whole};
+use larder_testkit::linear::{History, Operation, Request, Values, check, execute_whole};
 use larder_testkit::{Chance, Node, Value, number};
 use shuttle::rand::RngCore as _;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
@@ -73,7 +73,7 @@ fn requests_of_several_keys_take_effect_one_at_a_time() {
             };
             requests.map(operation).collect()
         });
-        if let Err(error) = check(Strings::default(), &history) {
+        if let Err(error) = check(Values::default(), &history) {
             panic!("{}", error.describe(&history));
         }
     });

@@ -88,6 +88,7 @@ fn flush(cx: &mut Context<'_>, which: Option<DbIndex>) -> CommandResult {
     let all = cx.exclusive()?;
     let flushed = cx.node.keyspace.flush(which, cx.moment);
     cx.serve_blocked();
+    cx.node.invalidate_all();
     drop(all);
     drop(flushed);
 

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use larder_config::OutputBufferLimit;
-use larder_engine::{Served, Waiting};
+use larder_engine::{CachingState, Served, Waiting};
 use larder_resp::Output;
 use larder_store::UnixMillis;
 
@@ -79,7 +79,8 @@ impl Session {
 
     /// Whether others send it something from time to time.
     pub(super) fn listens(&self) -> bool {
-        self.conversation.shared().is_monitor()
+        let shared = self.conversation.shared();
+        shared.is_monitor() || shared.caching.has(CachingState::ON)
     }
 
     /// Whether a request of it waits for others.

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::hash::Hash;
 
-pub use model::{Request, Strings};
+pub use model::{Request, Values};
 pub use record::{Execute, Recorder, execute_whole, record};
 
 use crate::script::reply_lines;
@@ -155,7 +155,7 @@ mod tests {
 
     #[track_caller]
     fn assert_linearizable(history: History<Request>, expected: bool) {
-        assert_eq!(check(Strings::default(), &history).is_ok(), expected, "{history:?}");
+        assert_eq!(check(Values::default(), &history).is_ok(), expected, "{history:?}");
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn what_cannot_be_explained_is_shown() {
         let history = vec![vec![set(0, 1, "a")], vec![get(2, 3, None)]];
-        let error = check(Strings::default(), &history).expect_err("the read is stale");
+        let error = check(Values::default(), &history).expect_err("the read is stale");
         let text = error.describe(&history);
         assert!(text.contains("\n*    2    3  client 1: GET k0 -> nil"), "{text}");
         assert!(text.contains("\n     0    1  client 0: SET k0 a -> +OK"), "{text}");

@@ -36,7 +36,7 @@ pub struct Recorder<'a> {
     pub execute: Execute,
 }
 
-/// Sends requests together and returns their replies.
+/// Sends requests together and returns their replies, one for each.
 ///
 /// # Panics
 /// What comes back are no replies.
@@ -46,8 +46,15 @@ pub fn execute_whole(
     requests: &[Request],
     prefix: &str,
 ) -> Vec<Value> {
-    let bytes: Vec<u8> = requests.iter().flat_map(|request| encode_request(&request.words(prefix))).collect();
-    Value::decode_all(&client.send(worker, &bytes)).expect("a node answers in RESP")
+    let sent: Vec<Vec<Vec<Vec<u8>>>> = requests.iter().map(|request| request.sent(prefix)).collect();
+    let bytes: Vec<u8> = sent.iter().flatten().flat_map(|words| encode_request(words)).collect();
+    let mut replies =
+        Value::decode_all(&client.send(worker, &bytes)).expect("a node answers in RESP").into_iter();
+    let lasts = requests.iter().zip(sent).filter_map(|(request, sent)| {
+        let reply = replies.nth(sent.len() - 1)?;
+        Some(request.normalised(reply, prefix))
+    });
+    lasts.collect()
 }
 
 /// Makes histories and hands each to `take` with its number, until that answers `false`.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
-use larder_engine::{Client, ClientNames, SharedClient, Waiting};
+use larder_engine::{CachingState, Client, ClientNames, SharedClient, Waiting};
 use larder_store::UnixMillis;
 
 use crate::prelude::*;
@@ -24,7 +24,7 @@ pub(super) fn append(text: &mut String, cx: &Context<'_>, client: &SharedClient)
         text,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} watch={} \
          qbuf={query_bytes} qbuf-free=0 argv-mem={argument_bytes} multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output_bytes} \
-         tot-mem={} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} \
+         tot-mem={} events={} cmd={} user=default redir={} resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} \
          tot-cmds={}",
         client.id,
         client.address,
@@ -41,6 +41,7 @@ pub(super) fn append(text: &mut String, cx: &Context<'_>, client: &SharedClient)
         memory_bytes(&names) as u64 + query_bytes + output_bytes + argument_bytes as u64 + queued_bytes,
         if output_bytes > 0 { "rw" } else { "r" },
         command.map_or_else(|| "NULL".to_owned(), larder_engine::Row::full_name),
+        client.caching.redirect_id(),
         client.protocol.load(Ordering::Relaxed),
         names.library,
         names.library_version,
@@ -66,6 +67,9 @@ pub(super) fn flags(client: &SharedClient) -> String {
         (client.is_monitor(), 'O'),
         (client.queued.load(Ordering::Relaxed) >= 0, 'x'),
         (client.waiting() != Waiting::No, 'b'),
+        (client.caching.has(CachingState::ON), 't'),
+        (client.caching.has(CachingState::BROKEN), 'R'),
+        (client.caching.has(CachingState::BY_PREFIX), 'B'),
         (client.doomed.load(Ordering::Relaxed), 'd'),
         (client.is_unix_socket(), 'U'),
         (client.no_evict.load(Ordering::Relaxed), 'e'),

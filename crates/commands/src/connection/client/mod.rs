@@ -38,6 +38,7 @@ const CLIENT: Command = Command {
         modes::REPLY,
         names::SETINFO,
         names::SETNAME,
+        tracking::TRACKING,
         tracking::TRACKINGINFO,
         pause::UNBLOCK,
         pause::UNPAUSE,
@@ -46,4 +47,4 @@ const CLIENT: Command = Command {
 };
 
 /// What most subcommands have in common.
-const FLAGS: Flags = Flags::NO_SCRIPT.and(Flags::LOADING).and(Flags::STALE);
+const FLAGS: Flags = Flags::NO_SCRIPT.and(Flags::LOADING).and(Flags::STALE).and(Flags::KEEPS_CACHING);

@@ -52,11 +52,12 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
     ];
     report.fields(&none, 0);
+    let (keys, items, prefixes) = node.caching.counts();
+    report.field("tracking_total_keys", keys);
+    report.field("tracking_total_items", items);
+    report.field("tracking_total_prefixes", prefixes);
     let errors = error_counts(cx);
     report.field("acl_access_denied_auth", errors.get("WRONGPASS").copied().unwrap_or(0));
     // The one user that there is may do everything.
