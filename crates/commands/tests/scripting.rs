@@ -180,3 +180,18 @@ fn workers_share_scripts_and_libraries() {
     ask(&mut client, &mut second, &["FUNCTION", "FLUSH"]);
     assert!(client.send(&mut worker, &encoded(&["FCALL", "f", "0"])).starts_with(b"-ERR Function not found"));
 }
+
+/// A script is told before its commands, whose client is `lua`.
+#[test]
+fn monitors_see_scripts_and_their_commands() {
+    let node = Node::new(Settings::default(), 1, 1);
+    let mut worker = node.worker(0);
+    let (mut client, mut monitor) = (node.connect(Protocol::Resp2), node.connect(Protocol::Resp2));
+    monitor.send(&mut worker, &encoded(&["MONITOR"]));
+    ask(&mut client, &mut worker, &["EVAL", "redis.call('SET', KEYS[1], ARGV[1])", "1", "k", "v"]);
+    let lines = String::from_utf8_lossy(&monitor.send(&mut worker, b"")).into_owned();
+    let lines: Vec<&str> = lines.lines().collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].contains("\"EVAL\"") && !lines[0].contains("lua]"), "{lines:?}");
+    assert!(lines[1].contains("[0 lua] \"SET\" \"k\" \"v\""), "{lines:?}");
+}

@@ -46,6 +46,8 @@ pub struct Client {
     pub reply_mode: ReplyMode,
     /// Whether its reads leave the access bits alone (CLIENT NO-TOUCH).
     pub no_touch: bool,
+    /// Whether its requests are those of a script.
+    pub script: bool,
     /// Whether the connection ends once the replies are written.
     pub closing: bool,
     /// The requests that EXEC will execute, between MULTI and then.
@@ -441,6 +443,7 @@ impl Client {
             authenticated,
             reply_mode: ReplyMode::On,
             no_touch: false,
+            script: false,
             closing: false,
             queue: None,
             watch: None,

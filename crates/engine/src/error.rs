@@ -40,6 +40,8 @@ pub enum CommandError {
     NotPermitted(Box<str>),
     /// Any other: the whole line, with its code.
     Line(Cow<'static, str>),
+    /// One that has been counted where it arose: a script passes on what one of its commands was told. The whole line.
+    PassedOn(Box<str>),
 }
 
 impl CommandError {
@@ -106,6 +108,7 @@ impl fmt::Display for CommandError {
                 name,
             ),
             CommandError::Line(line) => f.write_str(line),
+            CommandError::PassedOn(line) => f.write_str(line),
         }
     }
 }

@@ -120,14 +120,19 @@ impl Turn<'_> {
                 self.stats.commands[row.index as usize].failed.add(1);
                 self.reply_error(&error, mark);
             }
-            Ok(outcome) => match self.execute_others(outcome, row, time) {
-                Ok(()) => self.after_reply(mark),
-                Err(Others::Ended(ended)) => return ended,
-                Err(Others::Failed(error)) => {
-                    self.stats.commands[row.index as usize].failed.add(1);
-                    self.reply_error(&error, mark);
+            Ok(outcome) => {
+                if self.attention.needed && matches!(outcome, Outcome::Program(_)) {
+                    self.announce(row, args);
                 }
-            },
+                match self.execute_others(outcome, row, time) {
+                    Ok(()) => self.after_reply(mark),
+                    Err(Others::Ended(ended)) => return ended,
+                    Err(Others::Failed(error)) => {
+                        self.stats.commands[row.index as usize].failed.add(1);
+                        self.reply_error(&error, mark);
+                    }
+                }
+            }
         }
         self.stats.commands[row.index as usize].calls.add(1);
         self.executed += 1;
@@ -269,7 +274,9 @@ impl Turn<'_> {
     #[cold]
     pub(crate) fn reply_error(&mut self, error: &CommandError, mark: Mark) {
         let line = error.to_string();
-        self.stats.count_error(line.split(' ').next().unwrap_or_default());
+        if !matches!(error, CommandError::PassedOn(_)) {
+            self.stats.count_error(line.split(' ').next().unwrap_or_default());
+        }
         self.output.truncate(mark);
         Reply { out: self.output, protocol: self.client.protocol }.error(&line);
         self.after_reply(mark);

@@ -59,6 +59,7 @@ pub(crate) fn line(micros: i64, client: &Client, row: Row, args: Args<'_>) -> Ve
     let mut line = Vec::with_capacity(64 + args.iter().map(|argument| argument.len() + 3).sum::<usize>());
     let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
     let address = client.shared.shown_address();
+    let address: &dyn std::fmt::Display = if client.script { &"lua" } else { &address };
     // Appending to memory does not fail.
     let _ = write!(line, "+{seconds}.{micros:06} [{} {address}]", client.db.0);
     for index in 0..args.len() {

@@ -93,7 +93,16 @@ impl Turn<'_> {
     /// Tells monitors of a request that was executed.
     #[cold]
     pub(crate) fn tell_monitors(&mut self, row: Row, args: Args<'_>) {
-        if !self.attention.monitored || row.command.flags.has_any(Flags::SKIP_MONITOR.and(Flags::ADMIN)) {
+        if row.command.flags.has_any(Flags::SKIP_MONITOR.and(Flags::ADMIN)) {
+            return;
+        }
+        self.announce(row, args);
+    }
+
+    /// The same of a request whose own requests are told behind it.
+    #[cold]
+    pub(crate) fn announce(&mut self, row: Row, args: Args<'_>) {
+        if !self.attention.monitored {
             return;
         }
         let line = monitor::line(self.node.host.unix_micros(), &*self.client, row, args);

@@ -149,6 +149,7 @@ impl ProgramRun {
         let Launch { program, token, reserved } = launch;
         let mut own = Client::new(client.shared.clone(), client.authenticated);
         (own.db, own.no_touch, own.remembers) = (client.db, client.no_touch, client.remembers);
+        own.script = true;
         ProgramRun {
             stack: vec![program],
             client: own,
@@ -186,7 +187,12 @@ impl ProgramRun {
                         Ok(Called::Answered) => step = self.resume_top(Some(Ok(())), &mut output),
                         Ok(Called::Begun) => step = self.resume_top(None, &mut output),
                         Ok(Called::Contended) => return self.put_aside(held),
-                        Err(error) => step = self.resume_top(Some(Err(error)), &mut output),
+                        Err(error) => {
+                            if !self.top().is_transaction() {
+                                turn.stats.count_error(&error.code());
+                            }
+                            step = self.resume_top(Some(Err(error)), &mut output);
+                        }
                     }
                 }
                 ProgramStep::Pause => {
@@ -263,7 +269,9 @@ impl ProgramRun {
         let args = Args::new(input, spans);
         let row = find_row(turn.node, args)
             .ok_or_else(|| if program.is_transaction() { unknown(turn.node, args) } else { UNKNOWN })?;
-        check(row, args, program)?;
+        check(row, args, program).inspect_err(|_| {
+            turn.stats.commands[row.index as usize].rejected.add(1);
+        })?;
         keys.clear();
         extract_keys(turn.node, row, args, keys);
         if row.command.flags.has(Flags::WRITE) {

@@ -63,6 +63,7 @@ pub struct LibraryFunction {
 #[derive(Clone, Debug, Default)]
 pub struct Libraries {
     by_name: BTreeMap<Vec<u8>, Arc<Library>>,
+    /// By names in lower case: whoever calls a function need not write it as its author did.
     by_function: HashMap<Vec<u8>, (Arc<Library>, usize), RandomState>,
 }
 
@@ -218,7 +219,7 @@ impl Libraries {
     /// The function of this name, and its library.
     #[must_use]
     pub fn function(&self, name: &[u8]) -> Option<(&Arc<Library>, &LibraryFunction)> {
-        let (library, index) = self.by_function.get(name)?;
+        let (library, index) = self.by_function.get(name.to_ascii_lowercase().as_slice())?;
         Some((library, &library.functions[*index]))
     }
 
@@ -261,14 +262,15 @@ impl Libraries {
     /// A function of it is another library's already: its name.
     pub fn insert_shared(&mut self, library: Arc<Library>) -> Result<(), Vec<u8>> {
         let other = |function: &&LibraryFunction| {
-            self.by_function.get(&function.name).is_some_and(|(owner, _)| owner.name != library.name)
+            let owner = self.by_function.get(&function.name.to_ascii_lowercase());
+            owner.is_some_and(|(owner, _)| owner.name != library.name)
         };
         if let Some(function) = library.functions.iter().find(other) {
             return Err(function.name.clone());
         }
         self.remove(&library.name);
         for (index, function) in library.functions.iter().enumerate() {
-            self.by_function.insert(function.name.clone(), (Arc::clone(&library), index));
+            self.by_function.insert(function.name.to_ascii_lowercase(), (Arc::clone(&library), index));
         }
         self.by_name.insert(library.name.clone(), library);
         Ok(())
@@ -278,7 +280,7 @@ impl Libraries {
     pub fn remove(&mut self, name: &[u8]) -> bool {
         let Some(library) = self.by_name.remove(name) else { return false };
         for function in &library.functions {
-            self.by_function.remove(&function.name);
+            self.by_function.remove(&function.name.to_ascii_lowercase());
         }
         true
     }

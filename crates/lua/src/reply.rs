@@ -179,8 +179,27 @@ fn push_aggregate(stack: &mut Stack<'_>, first: u8, at: usize, depth: usize) -> 
 
 /// Writes the value on the top as the reply to the client.
 pub(crate) fn write_reply(stack: &mut Stack<'_>) -> Result<Event, Raise> {
+    if let Some(failed) = returned_error(stack) {
+        return Ok(failed);
+    }
     write(stack, 0)?;
     Ok(Event::Replied)
+}
+
+/// A script that returns an error table fails as if it had raised it, but that nobody is told where.
+fn returned_error(stack: &mut Stack<'_>) -> Option<Event> {
+    if stack.kind(-1) != Kind::Table {
+        return None;
+    }
+    stack.raw_field(-1, c"err");
+    let failed = stack.kind(-1) == Kind::String;
+    if failed {
+        let mut text = stack.port().exchange.text.borrow_mut();
+        text.clear();
+        text.extend_from_slice(trim_line_ends(stack.bytes(-1).unwrap_or_default()));
+    }
+    stack.pop(1);
+    failed.then(|| Event::Failed { counted: is_counted(stack, -1) })
 }
 
 /// Writes with the reply's writer, which is borrowed only meanwhile.

@@ -105,6 +105,8 @@ impl Peer for RedisServer {
         for (name, value) in std::mem::take(&mut self.changed).into_iter().rev() {
             self.setup(&["CONFIG", "SET", &name, &String::from_utf8_lossy(&value)])?;
         }
+        self.setup(&["FUNCTION", "FLUSH"])?;
+        self.setup(&["SCRIPT", "FLUSH"])?;
         self.setup(&["FLUSHALL"]).map(drop)
     }
 

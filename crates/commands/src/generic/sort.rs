@@ -145,8 +145,8 @@ fn run(cx: &mut Context<'_>, mut options: Options<'_>) -> CommandResult {
     let (mut elements, of) = read(&mut db, cx.key(0), &options)?;
     drop(db);
     let mut sorts = options.sorts();
-    if !sorts && of == Some(Type::Set) && options.stores {
-        // A set has no order of its own that could be stored.
+    if !sorts && of == Some(Type::Set) && (options.stores || cx.client.script) {
+        // A set has no order of its own that could be stored, or that a script could rely on.
         (sorts, options.alpha, options.by) = (true, true, None);
     }
     if sorts {

@@ -52,13 +52,13 @@ fn call(cx: &mut Context<'_>, mode: Mode) -> CommandResult {
         keys: (3..3 + keys).map(|index| args.at(index)),
         arguments: (3 + keys..args.len()).map(|index| args.at(index)),
         protocol: cx.reply.protocol,
-        name,
+        name: &function.name,
     };
     let program = ScriptProgram::new(node, cx.settings.loglevel, writes);
     let program = interpreter.start_function(library, start, program)?;
     token.tell(|| RunningProgram {
         ended_by: Kill::Function,
-        name: name.to_vec(),
+        name: function.name.clone(),
         request: args.iter().map(<[u8]>::to_vec).collect(),
     });
     Ok(Outcome::Program(Launch::new(program, token)))

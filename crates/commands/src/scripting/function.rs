@@ -166,12 +166,13 @@ fn load(cx: &mut Context<'_>) -> CommandResult {
         }
         replace = true;
     }
-    let library = library::read(cx, cx.args.at(last))?;
+    let present = cx.node.scripts.libraries();
+    let library = library::read(cx, cx.args.at(last), |name| !replace && present.library(name).is_some())?;
     let name = library.name.clone();
     cx.node.scripts.change_libraries(|libraries| {
+        // Another worker may have loaded one meanwhile.
         if !replace && libraries.library(&library.name).is_some() {
-            let name = String::from_utf8_lossy(&library.name);
-            return Err(CommandError::Line(format!("ERR Library '{name}' already exists").into()));
+            return Err(library::exists(&library.name));
         }
         let mut libraries = libraries.clone();
         libraries.insert(library).map_err(|function| function_exists(&function))?;

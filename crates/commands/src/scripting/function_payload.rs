@@ -49,21 +49,18 @@ pub(super) fn restore(cx: &mut Context<'_>) -> CommandResult {
         })
     })?;
     let mut restored = Libraries::default();
-    let mut added = Vec::new();
     for source in &sources {
-        let library = library::read(cx, source)?;
-        if restored.library(&library.name).is_some() {
-            return Err(library_exists(&library.name, "'"));
-        }
+        let library = library::read(cx, source, |name| restored.library(name).is_some())?;
         restored.insert(library).map_err(|function| function_exists(&function))?;
     }
-    added.extend(restored.iter().cloned());
+    let added: Vec<_> = restored.iter().cloned().collect();
     cx.node.scripts.change_libraries(|present| {
         let mut libraries = if policy == Policy::Flush { Libraries::default() } else { present.clone() };
         for library in &added {
             if libraries.library(&library.name).is_some() {
                 if policy == Policy::Append {
-                    return Err(library_exists(&library.name, ""));
+                    let name = String::from_utf8_lossy(&library.name);
+                    return Err(CommandError::Line(format!("ERR Library {name} already exists").into()));
                 }
                 libraries.remove(&library.name);
             }
@@ -75,9 +72,4 @@ pub(super) fn restore(cx: &mut Context<'_>) -> CommandResult {
     })?;
     cx.reply.ok();
     Ok(Outcome::Reply)
-}
-
-fn library_exists(name: &[u8], quote: &str) -> CommandError {
-    let name = String::from_utf8_lossy(name);
-    CommandError::Line(format!("ERR Library {quote}{name}{quote} already exists").into())
 }

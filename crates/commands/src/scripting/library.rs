@@ -10,9 +10,16 @@ use crate::prelude::*;
 /// How long a library may take to register its functions.
 const LOAD_NANOS_MAX: u64 = 500_000_000;
 
-/// Reads a library and runs it, so that it is known which functions it has.
-pub(super) fn read(cx: &mut Context<'_>, source: &[u8]) -> Result<Library, CommandError> {
+/// Reads a library, whose name must not be taken, and runs it, so that it is known which functions it has.
+pub(super) fn read(
+    cx: &mut Context<'_>,
+    source: &[u8],
+    is_taken: impl FnOnce(&[u8]) -> bool,
+) -> Result<Library, CommandError> {
     let header = library_header(source).map_err(|fault| CommandError::Line(format!("ERR {fault}").into()))?;
+    if is_taken(&header.name) {
+        return Err(exists(&header.name));
+    }
     let body_at = source.len() - header.body.len();
     let node = cx.share_node();
     let id = node.scripts.next_library_id();
@@ -29,6 +36,11 @@ pub(super) fn read(cx: &mut Context<'_>, source: &[u8]) -> Result<Library, Comma
     cx.belongings::<Interpreters>().put_back(workbench);
     result?;
     Ok(Library { id, name: header.name, source: source.to_vec(), body_at, functions })
+}
+
+/// What is said of a library whose name is taken.
+pub(super) fn exists(name: &[u8]) -> CommandError {
+    CommandError::Line(format!("ERR Library '{}' already exists", String::from_utf8_lossy(name)).into())
 }
 
 /// Sees to it that an interpreter has a library.

@@ -113,7 +113,11 @@ impl Program for ScriptProgram {
             run.reply(reply.out);
             return Ok(());
         }
-        Err(CommandError::Line(String::from_utf8_lossy(&run.text()).into_owned().into()))
+        let text = String::from_utf8_lossy(&run.text()).into_owned();
+        Err(match self.ending {
+            Ending::Failed { counted: true } => CommandError::PassedOn(text.into()),
+            _ => CommandError::Line(text.into()),
+        })
     }
 
     fn protocol(&self) -> Protocol {

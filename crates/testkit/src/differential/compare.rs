@@ -39,6 +39,9 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("expiretime", Treatment::Within(2), "the clocks are read at different moments"),
     ("flushall", Treatment::Exact, "acts on the keyspace"),
     ("flushdb", Treatment::Exact, "acts on the keyspace"),
+    ("function|dump", Treatment::Unsent, "packs long strings"),
+    ("function|help", Treatment::Unsent, "a text for people"),
+    ("function|list", Treatment::AnyOrder, "the order is that of the hash"),
     ("hgetall", Treatment::AnyOrder, "the order is that of the hash"),
     ("hkeys", Treatment::AnyOrder, "the order is that of the hash"),
     ("hrandfield", Treatment::Loose, "chosen by chance"),
@@ -54,6 +57,8 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("pttl", Treatment::Within(2000), "the clocks are read at different moments"),
     ("randomkey", Treatment::Loose, "chosen by chance"),
     ("scan", Treatment::Loose, "cursors are places in the hash"),
+    ("script|debug", Treatment::Unsent, "changes what becomes of the requests that follow"),
+    ("script|help", Treatment::Unsent, "a text for people"),
     ("sdiff", Treatment::AnyOrder, "the order is that of the hash"),
     ("select", Treatment::Exact, "decides which keys the others see"),
     ("sinter", Treatment::AnyOrder, "the order is that of the hash"),
@@ -104,7 +109,7 @@ pub(super) fn treatment(full_name: &str, group: Group) -> Treatment {
         // They tell of the process and the connection, which no two servers have in common.
         None if matches!(group, Group::Connection | Group::Server) => Treatment::Unsent,
         // They change what becomes of the requests that follow, or are known by other means than keys.
-        None if matches!(group, Group::Transactions | Group::Scripting) => Treatment::Unsent,
+        None if matches!(group, Group::Transactions | Group::Scripting | Group::PubSub) => Treatment::Unsent,
         None => Treatment::Exact,
     }
 }

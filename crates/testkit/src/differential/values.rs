@@ -66,6 +66,68 @@ const FLOATS: &[&str] = &[
 ];
 const PATTERNS: &[&str] =
     &["*", "?", "a*", "[a-c]", "[^a]", "key:?", "\\a", "[", "", "*e*", "{tag}*", "[c-a]"];
+/// Scripts over what keys and arguments happen to be.
+const SCRIPTS: &[&str] = &[
+    "return 1",
+    "return {#KEYS, #ARGV, KEYS[1], ARGV[1]}",
+    "return redis.call('GET', KEYS[1])",
+    "return redis.pcall('GET', KEYS[1])",
+    "return redis.call('SET', KEYS[1], ARGV[1] or 'x')",
+    "return redis.call('INCRBY', KEYS[1], ARGV[1])",
+    "return {redis.call('EXISTS', unpack(KEYS)), redis.call('TYPE', KEYS[1])}",
+    "local v = redis.pcall('RPUSH', KEYS[1], unpack(ARGV)) if type(v) == 'table' then return v.err end return v",
+    "redis.setresp(3) local t = redis.pcall('HGETALL', KEYS[1]) if t.map then local n = 0 for _ in pairs(t.map) do n = n + 1 end \
+     return n end return t",
+    "return redis.call(ARGV[1], KEYS[1])",
+    "return redis.call()",
+    "return cjson.encode(ARGV)",
+    "return {pcall(cjson.decode, ARGV[1])}",
+    "local ok, v = pcall(cjson.decode, ARGV[1]) return ok and cjson.encode(v)",
+    "return cmsgpack.pack(KEYS, ARGV, #ARGV, 1.5, -300)",
+    "return {pcall(cmsgpack.unpack, ARGV[1])}",
+    "return {pcall(struct.pack, ARGV[1], ARGV[2], 1, 2)}",
+    "return {pcall(struct.unpack, ARGV[1], ARGV[2])}",
+    "return {pcall(struct.size, ARGV[1])}",
+    "return {pcall(string.find, ARGV[1], ARGV[2])}",
+    "return {pcall(string.match, ARGV[1], ARGV[2])}",
+    "return {pcall(string.gsub, ARGV[1], ARGV[2], '<%0>')}",
+    "return {pcall(string.gsub, ARGV[1], '.', ARGV[2])}",
+    "return {pcall(string.rep, ARGV[1], #ARGV)}",
+    "return tostring(tonumber(ARGV[1])) .. bit.tohex(tonumber(ARGV[1]) or 0, tonumber(ARGV[2]) or 8)",
+    "return {bit.bor(#KEYS, 64), bit.lshift(1, #ARGV), bit.bnot(#KEYS), bit.bswap(#ARGV)}",
+    "table.sort(ARGV) return ARGV",
+    "return loadstring(ARGV[1])",
+    "return select(2, loadstring('return ' .. (ARGV[1] or '')))",
+    "return {err = ARGV[1]}",
+    "return {ok = ARGV[1]}",
+    "error(ARGV[1] or {err = 'A b'})",
+    "return nosuch",
+    "KEYS[1] = nil ARGV = nil",
+    "return redis.sha1hex(ARGV[1] or '')",
+    "return redis.error_reply(ARGV[1])",
+    "#!lua flags=no-writes\nreturn redis.call('DEL', KEYS[1])",
+    "#!lua flags=allow-oom\nreturn redis.call('STRLEN', KEYS[1])",
+];
+
+/// The SHA-1 of some of them, and of none.
+const DIGESTS: &[&str] = &[
+    "e0e1f9fabfc9d4800c877a703b823ac0578ff8db",
+    "E0E1F9FABFC9D4800C877A703B823AC0578FF8DB",
+    "d3c21d0c2b9ca22f82737626a27bcaf5d288f99f",
+    "ffffffffffffffffffffffffffffffffffffffff",
+    "x",
+];
+
+const LIBRARIES: &[&str] = &[
+    "#!lua name=one\nredis.register_function('f', function(keys, args) return {#keys, args[1]} end)",
+    "#!lua name=one\nredis.register_function{function_name='g', callback=function(keys) return redis.call('GET', keys[1]) end, \
+     description='reads', flags={'no-writes'}}",
+    "#!lua name=two\nredis.register_function('h', function(keys, args) return redis.call('SET', keys[1], args[1]) end)",
+    "#!lua name=two\nredis.register_function('f', function() return redis.status_reply('two') end)",
+    "#!lua name=two\nredis.register_function('f', 1)",
+    "#!lua name=bad name\n",
+];
+
 const BIT_TYPES: &[&str] =
     &["u1", "u8", "i8", "u16", "i5", "u63", "i64", "i1", "u64", "i65", "u0", "x8", "u"];
 
@@ -94,6 +156,11 @@ pub(super) fn argument(argument: &Argument, group: Group, chance: &mut Chance) -
         (_, "bit") => word(&["0", "1", "1", "0", "2"], chance),
         (_, "offset") => offset(chance),
         (_, "cursor") => b"0".to_vec(),
+        (_, "script") => word(SCRIPTS, chance),
+        (_, "sha1") => word(DIGESTS, chance),
+        (_, "function-code") => word(LIBRARIES, chance),
+        (_, "function") => word(&["f", "g", "h", "F", "none"], chance),
+        (_, "library-name") => word(&["one", "two", "ONE", "none"], chance),
         (Kind::Integer, name) if name.contains("db") || name.starts_with("index") => {
             word(&["0", "0", "1", "2", "15", "16", "-1", "x"], chance)
         }
