@@ -1,10 +1,7 @@
 //! Commands that the peers have and this server has not yet. A configuration may rename them or take them away all the same.
 
 /// The names, of Redis 7.2 and Valkey 8.
-const NAMES: &str = "\
-    acl asking bgrewriteaof bgsave cluster failover migrate module psubscribe psync publish pubsub \
-    punsubscribe readonly readwrite replconf save spublish ssubscribe subscribe sunsubscribe sync \
-    unsubscribe";
+const NAMES: &str = "acl asking bgrewriteaof bgsave cluster failover migrate module psync readonly readwrite replconf save sync";
 
 /// Whether a command of this name is only missing, and no mistake.
 #[must_use]

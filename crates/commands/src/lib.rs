@@ -19,6 +19,7 @@ mod members;
 pub mod memcache;
 mod parts;
 mod prelude;
+mod pubsub;
 mod scripting;
 mod server;
 mod set;
@@ -48,6 +49,7 @@ pub fn command_table() -> CommandTable {
         hyperloglog::COMMANDS,
         list::COMMANDS,
         scripting::COMMANDS,
+        pubsub::COMMANDS,
         server::COMMANDS,
         set::COMMANDS,
         sorted_set::COMMANDS,

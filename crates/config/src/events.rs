@@ -53,6 +53,11 @@ impl Events {
         self.0 & classes.0 == classes.0
     }
 
+    /// The classes of both sets.
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether any of these classes is in the set.
     pub const fn intersects(self, classes: Self) -> bool {
         self.0 & classes.0 != 0
@@ -70,7 +75,7 @@ impl BitOr for Events {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        self.union(other)
     }
 }
 

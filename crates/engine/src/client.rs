@@ -11,7 +11,8 @@ use std::sync::Arc;
 use crate::caching::{CachingState, ClientCaching};
 use crate::inbox::Inbox;
 use crate::pause::Pause;
-use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::pubsub::{Subscriptions, Topic};
+use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::transaction::Queue;
 use crate::waiting::{WaitState, Waiting};
 use crate::watch::Watch;
@@ -55,6 +56,8 @@ pub struct Client {
     pub(crate) watch: Option<Box<Watch>>,
     /// How it caches, if it does.
     pub(crate) caching: Option<Box<ClientCaching>>,
+    /// What it subscribes to, if anything.
+    pub(crate) subscriptions: Option<Box<Subscriptions>>,
     /// Whether the keys that it reads are to be remembered now.
     pub(crate) remembers: bool,
 }
@@ -109,6 +112,8 @@ pub struct SharedClient {
     pub doomed: AtomicBool,
     /// How it caches what it reads.
     pub caching: CachingState,
+    /// To how many channels, patterns and shard channels it subscribes.
+    pub subscriptions: [AtomicUsize; 3],
     /// Whether it waits within a request.
     pub(crate) waiting: WaitState,
     /// Whether it is to look at the keys that it is blocked for.
@@ -178,6 +183,7 @@ impl SharedClient {
             watched: AtomicU64::new(0),
             doomed: AtomicBool::new(false),
             caching: CachingState::default(),
+            subscriptions: Default::default(),
             waiting: WaitState::new(),
             nudged: AtomicBool::new(false),
             inbox: Inbox::default(),
@@ -244,6 +250,11 @@ impl SharedClient {
         too_much
     }
 
+    /// Sends it bytes, which are whole pushes, from its own request.
+    pub fn send(&self, bytes: Bytes) {
+        self.deliver(bytes, u64::MAX);
+    }
+
     /// Bytes of output that it has yet to read, as far as is known.
     #[must_use]
     pub(crate) fn unread_bytes(&self) -> u64 {
@@ -275,9 +286,10 @@ impl SharedClient {
         if self.protocol.load(Ordering::Relaxed) == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
     }
 
-    /// Whether it subscribes to channels.
-    pub(crate) fn is_subscriber(&self) -> bool {
-        true
+    /// Whether it subscribes to anything.
+    #[must_use]
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Ordering::Relaxed) > 0)
     }
 
     /// Whether it is sent a line for each command.
@@ -436,6 +448,7 @@ impl Client {
             queue: None,
             watch: None,
             caching: None,
+            subscriptions: None,
             remembers: false,
         }
     }
@@ -498,6 +511,28 @@ impl Client {
         }
     }
 
+    /// What it subscribes to, if anything.
+    #[must_use]
+    pub fn subscriptions(&self) -> Option<&Subscriptions> {
+        self.subscriptions.as_deref()
+    }
+
+    /// Ends a subscription, if there is one.
+    pub fn unsubscribe(&mut self, topic: Topic, name: &[u8]) {
+        if let Some(subscriptions) = &mut self.subscriptions {
+            subscriptions.remove(topic, name);
+            if subscriptions.is_empty() {
+                self.subscriptions = None;
+            }
+        }
+    }
+
+    /// Whether it may only change its subscriptions: RESP2 cannot tell messages from replies.
+    #[must_use]
+    pub fn is_only_listening(&self) -> bool {
+        self.subscriptions.is_some() && self.protocol == Protocol::Resp2
+    }
+
     /// Forgets what was queued, and what was watched.
     pub fn discard_transaction(&mut self) {
         self.queue = None;
@@ -513,6 +548,7 @@ impl Client {
     pub fn reset(&mut self, authenticated: bool) {
         self.discard_transaction();
         self.set_caching(None);
+        self.subscriptions = None;
         self.speak(Protocol::Resp2);
         self.db = DbIndex(0);
         self.authenticated = authenticated;

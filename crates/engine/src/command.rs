@@ -29,6 +29,8 @@ pub struct Command {
     pub arity: Arity,
     /// Where its keys are.
     pub keys: &'static [KeySpec],
+    /// Where the shard channels are that it is about, which decide about nodes as keys do.
+    pub channels: &'static [KeySpec],
     /// Which part of the keyspace it may touch.
     pub scope: Scope,
     /// Facts that gates and clients decide by.
@@ -60,6 +62,7 @@ impl Command {
         complexity: "",
         arity: Arity::Exactly(1),
         keys: &[],
+        channels: &[],
         scope: Scope::Keys,
         flags: Flags::NONE,
         acl: &[],
@@ -174,6 +177,8 @@ pub enum Group {
     Transactions,
     /// Scripts and functions.
     Scripting,
+    /// Publish and subscribe.
+    PubSub,
     /// The connection itself.
     Connection,
     /// The server.
@@ -197,6 +202,7 @@ impl Group {
             Group::Stream => "stream",
             Group::Transactions => "transactions",
             Group::Scripting => "scripting",
+            Group::PubSub => "pubsub",
             Group::Connection => "connection",
             Group::Server => "server",
         }
@@ -218,6 +224,8 @@ impl Group {
             Group::Stream => Some("stream"),
             Group::Transactions => Some("transaction"),
             Group::Scripting => Some("scripting"),
+            // Those that publish or subscribe have a flag.
+            Group::PubSub => None,
             Group::Connection => Some("connection"),
             Group::Server => None,
         }
@@ -230,7 +238,10 @@ impl Group {
     }
 
     fn is_data(self) -> bool {
-        !matches!(self, Group::Transactions | Group::Scripting | Group::Connection | Group::Server)
+        !matches!(
+            self,
+            Group::Transactions | Group::Scripting | Group::PubSub | Group::Connection | Group::Server
+        )
     }
 }
 
@@ -342,6 +353,9 @@ impl Flags {
     /// Leaves it to the request that follows to be the one for which CLIENT CACHING was given.
     pub const KEEPS_CACHING: Flags = Flags(1 << 26);
 
+    /// Allowed to a client of RESP2 that subscribes to something.
+    pub const FOR_LISTENERS: Flags = Flags(1 << 27);
+
     /// Reads, and may leave something for replicas all the same.
     pub const MAY_REPLICATE: Flags = Flags(1 << 22);
 
@@ -405,6 +419,8 @@ impl Access {
     const UPDATE: Access = Access(1 << 5);
     const INSERT: Access = Access(1 << 6);
     const DELETE: Access = Access(1 << 7);
+    /// Is no key, but a channel of a shard.
+    pub const CHANNEL: Access = Access(1 << 8);
 
     /// Looks at the value and returns it or something derived from it.
     pub const READ: Access = Access::RO.and(Access::ACCESS);
@@ -431,7 +447,7 @@ impl Access {
     /// Returns the value and removes the key.
     pub const READ_AND_DELETE: Access = Access::RW.and(Access::ACCESS).and(Access::DELETE);
 
-    const NAMES: [(Access, &'static str); 8] = [
+    const NAMES: [(Access, &'static str); 9] = [
         (Access::RO, "RO"),
         (Access::RW, "RW"),
         (Access::OW, "OW"),
@@ -440,6 +456,7 @@ impl Access {
         (Access::UPDATE, "update"),
         (Access::INSERT, "insert"),
         (Access::DELETE, "delete"),
+        (Access::CHANNEL, "not_key"),
     ];
 
     /// Both sets together.

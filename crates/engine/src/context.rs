@@ -14,6 +14,7 @@ use crate::error::CommandError;
 use crate::locked::Locked;
 use crate::node::Node;
 use crate::programs::ProgramToken;
+use crate::pubsub::{Subscriptions, Topic};
 use crate::safepoint::{Exclusive, Running};
 use crate::stats::WorkerStats;
 use crate::table::Row;
@@ -139,6 +140,18 @@ impl<'a> Context<'a> {
             before.unwrap_or_else(|| Box::new(ClientCaching::new(self.shared_node, &self.client.shared)));
         caching.set(options);
         self.client.set_caching(Some(caching));
+    }
+
+    /// Subscribes the client to a channel or pattern.
+    pub fn subscribe(&mut self, topic: Topic, name: &[u8]) {
+        let (node, client) = (self.shared_node, &mut *self.client);
+        let new = || Box::new(Subscriptions::new(node, &client.shared));
+        client.subscriptions.get_or_insert_with(new).add(topic, name);
+    }
+
+    /// Counts subscribers who had left too much unread and were sent away.
+    pub fn count_sent_away(&self, clients: u64) {
+        self.stats.output_limit_exceeded.add(clients);
     }
 
     /// Watches the request's keys until the client's next EXEC.

@@ -30,6 +30,7 @@ const GATES: &[Gate] = &[
 /// Those behind them that refuse nobody unless requests need attention at all, and so cost nothing otherwise.
 const RARE_GATES: &[Gate] = &[
     no_monitor,     // keys are not for who monitors
+    no_listener,    // whose replies would be taken for messages
     no_transaction, // before what would be queued
     not_busy,       // before anything that might wait for the program's end
 ];
@@ -65,6 +66,17 @@ fn arity(request: &Request<'_>) -> Result<(), CommandError> {
 fn no_monitor(request: &Request<'_>) -> Result<(), CommandError> {
     if request.client.is_kept_from_keys(request.row.command.flags) {
         return Err(CommandError::line("ERR Replica can't interact with the keyspace"));
+    }
+    Ok(())
+}
+
+fn no_listener(request: &Request<'_>) -> Result<(), CommandError> {
+    if request.client.is_only_listening() && !request.row.command.flags.has(Flags::FOR_LISTENERS) {
+        let line = format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+            request.row.full_name()
+        );
+        return Err(CommandError::Line(line.into()));
     }
     Ok(())
 }

@@ -1,9 +1,13 @@
-//! Who waits for news of single keys of a stripe: clients that watch keys, that are blocked for them, or that cache them.
+//! Who waits for news of keys of a stripe: clients that watch some, that are blocked for some, or that cache some; and subscribers to
+//! events.
+
+use std::sync::Arc;
 
 use larder_store::{Change, DbIndex, Effect};
 
 use crate::blocking::BlockedKeys;
 use crate::caching::CachedKeys;
+use crate::notifications::Notifier;
 use crate::watch::WatchedKeys;
 
 /// See the module's documentation. A stripe has one only while somebody waits.
@@ -12,11 +16,15 @@ pub struct Listeners {
     pub(crate) watched: WatchedKeys,
     pub(crate) blocked: BlockedKeys,
     pub(crate) cached: CachedKeys,
+    pub(crate) notifier: Option<Arc<Notifier>>,
 }
 
 impl Listeners {
     pub(crate) fn is_empty(&self) -> bool {
-        self.watched.is_empty() && self.blocked.is_empty() && self.cached.is_empty()
+        self.watched.is_empty()
+            && self.blocked.is_empty()
+            && self.cached.is_empty()
+            && self.notifier.is_none()
     }
 
     pub(crate) fn changed(&mut self, change: &Change<'_>) {
@@ -24,6 +32,9 @@ impl Listeners {
             self.watched.touch(change.db, change.key);
             self.blocked.changed(change);
             self.cached.changed(change.key);
+        }
+        if let Some(notifier) = &self.notifier {
+            notifier.changed(change);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::error::CommandError;
 use crate::held::Held;
 use crate::node::Node;
 use crate::stats::{StripeStats, WorkerStats};
-use crate::sync::spin_loop;
+use crate::sync::{Ordering, spin_loop};
 
 /// How often a stripe in use is tried before the whole request backs off: a few hundred nanoseconds, about what a command
 /// holds one for.
@@ -178,6 +178,9 @@ impl<'a> Locked<'a> {
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<Borrowed<'_, Entry>> {
         let (db, touch, stats) = (self.db, self.touch, self.stats);
+        if self.node.tells_misses.load(Ordering::Relaxed) {
+            self.tell_miss(key);
+        }
         let found = self.stripe(key).find(db, key, touch);
         if found.is_some() {
             stats.hits.add(1)
@@ -185,6 +188,16 @@ impl<'a> Locked<'a> {
             stats.misses.add(1)
         }
         found
+    }
+
+    /// Tells subscribers if a key is not there.
+    #[cold]
+    fn tell_miss(&mut self, key: Key<'_>) {
+        let db = self.db;
+        let stripe = self.stripe(key);
+        if !stripe.contains(db, key) {
+            stripe.side().missed(db, key.bytes);
+        }
     }
 
     /// Reads a string on behalf of a client, as [`Locked::read`].

@@ -17,6 +17,7 @@ use crate::memcache_shared::MemcacheShared;
 use crate::monitor::Monitors;
 use crate::pause::Pause;
 use crate::programs::Programs;
+use crate::pubsub::PubSub;
 use crate::rates::Rates;
 use crate::recent::{Peak, RecentPeaks};
 use crate::safepoint::Safepoint;
@@ -60,10 +61,14 @@ pub struct Node {
     pub monitors: Monitors,
     /// Who runs a script or a function.
     pub programs: Programs,
-    /// Scripts and functions that can be run.
-    pub scripts: Scripts,
+    /// Who subscribes to which channels.
+    pub pubsub: Arc<PubSub>,
+    /// Whether subscribers are told of keys that are asked for and are not there.
+    pub(crate) tells_misses: AtomicBool,
     /// Clients that cache what they read.
     pub caching: Arc<Caching>,
+    /// Scripts and functions that can be run.
+    pub scripts: Scripts,
     /// For how many keys clients are blocked.
     pub blocking: Arc<Blocking>,
     /// Which keys take the most time and the most bytes.
@@ -192,7 +197,7 @@ impl Node {
         // The run id is random, and this is to be another one.
         let seed = identity.run_id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
         let memcache = MemcacheShared::new(&settings);
-        Node {
+        let node = Node {
             keyspace,
             replication_id: Mutex::new(Random::new(seed).hexadecimal_id()),
             stats: (0..workers).map(|_| WorkerStats::new(table.rows().len())).collect(),
@@ -212,8 +217,10 @@ impl Node {
             pause: Pause::default(),
             monitors: Monitors::default(),
             programs: Programs::default(),
-            scripts: Scripts::default(),
+            pubsub: Arc::default(),
+            tells_misses: AtomicBool::new(false),
             caching: Arc::default(),
+            scripts: Scripts::default(),
             blocking: Arc::default(),
             hot_keys: HotKeys::new(workers),
             memcache,
@@ -223,7 +230,9 @@ impl Node {
             cpu_nanos_at_reset: AtomicU64::new(0),
             idle_kicks: AtomicU64::new(0),
             changing: Mutex::new(()),
-        }
+        };
+        node.follow_events();
+        node
     }
 
     /// The settings in force. Workers keep a copy that [`Node::settings_version`] tells them to renew.
@@ -250,8 +259,12 @@ impl Node {
         let _one_at_a_time = self.changing.lock();
         let mut new = change(&self.settings())?;
         self.host.apply(&mut new).map_err(E::from)?;
+        let before = self.settings();
         *self.settings.write() = Arc::new(new);
         self.settings_version.fetch_add(1, Ordering::Release);
+        if self.settings().notify_keyspace_events != before.notify_keyspace_events {
+            self.follow_events();
+        }
         Ok(())
     }
 
@@ -295,6 +308,7 @@ impl Node {
                     && !client.is_ended()
                     && client.waiting() == Waiting::No
                     && !client.is_monitor()
+                    && !client.is_subscriber()
             };
             for client in self.clients.iter().filter(|client| is_due(client)) {
                 client.disconnect();

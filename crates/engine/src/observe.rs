@@ -54,7 +54,8 @@ impl Attention {
             threshold > 0 && nanos >= threshold
         });
         let caching_given = client.has_given_caching();
-        let needed = paused || monitored || hot_keys || queued || busy || caching_given;
+        let listening = client.is_only_listening();
+        let needed = paused || monitored || hot_keys || queued || busy || listening || caching_given;
         Attention { paused, monitored, hot_keys, queued, busy, caching_given, needed }
     }
 }

@@ -210,6 +210,14 @@ impl StripeStats {
         self.listeners.take_if(|listeners| listeners.is_empty());
     }
 
+    /// Tells that a key was asked for that is not there.
+    #[inline]
+    pub(crate) fn missed(&self, db: DbIndex, key: &[u8]) {
+        if let Some(notifier) = self.listeners.as_ref().and_then(|listeners| listeners.notifier.as_ref()) {
+            notifier.missed(db, key);
+        }
+    }
+
     /// Notes who is at work, where somebody is not to be told of his own changes; 0 for nobody.
     pub(crate) fn set_actor(&mut self, client: u64) {
         if let Some(listeners) = &mut self.listeners {

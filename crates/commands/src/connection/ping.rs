@@ -25,7 +25,7 @@ const PING: Command = Command {
     since: "1.0.0",
     complexity: "O(1)",
     arity: Arity::AtLeast(1),
-    flags: Flags::FAST,
+    flags: Flags::FAST.and(Flags::FOR_LISTENERS),
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     run: ping,
     ..Command::PLAIN
@@ -37,6 +37,13 @@ fn echo(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn ping(cx: &mut Context<'_>) -> CommandResult {
+    if cx.client.is_only_listening() && cx.args.len() <= 2 {
+        // In the form of a message, which is all that such a client expects.
+        cx.reply.array(2);
+        cx.reply.bulk(b"pong");
+        cx.reply.bulk(cx.args.find(1).unwrap_or_default());
+        return Ok(Outcome::Reply);
+    }
     match cx.args.len() {
         1 => cx.reply.simple("PONG"),
         2 => cx.reply.bulk(cx.args.at(1)),

@@ -19,7 +19,7 @@ const FOR_STRANGERS: Flags = Flags::NO_SCRIPT
     .and(Flags::CHANGES_CLIENT);
 
 /// What ends the connection, or what it has been, at once.
-const ENDS: Flags = FOR_STRANGERS.and(Flags::UNQUEUED);
+const ENDS: Flags = FOR_STRANGERS.and(Flags::UNQUEUED).and(Flags::FOR_LISTENERS);
 
 const AUTH: Command = Command {
     name: "auth",

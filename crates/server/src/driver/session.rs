@@ -56,7 +56,8 @@ impl Session {
     ) -> io::Result<Option<Instant>> {
         self.conversation.shared().note_output(unsent);
         local.stats().output_peak.raise(unsent);
-        let limit = local.worker.borrow().settings().client_output_buffer_limit.normal;
+        let limits = local.worker.borrow().settings().client_output_buffer_limit;
+        let limit = if self.conversation.shared().is_subscriber() { limits.pubsub } else { limits.normal };
         grace.judge(unsent, &limit).inspect_err(|_| local.stats().output_limit_exceeded.add(1))
     }
 
@@ -80,7 +81,7 @@ impl Session {
     /// Whether others send it something from time to time.
     pub(super) fn listens(&self) -> bool {
         let shared = self.conversation.shared();
-        shared.is_monitor() || shared.caching.has(CachingState::ON)
+        shared.is_monitor() || shared.is_subscriber() || shared.caching.has(CachingState::ON)
     }
 
     /// Whether a request of it waits for others.

@@ -34,10 +34,8 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("bzpopmin", Treatment::Unsent, "waits"),
     ("dbsize", Treatment::Exact, "a fact about the keyspace"),
     ("debug", Treatment::Unsent, "acts on the process"),
-    ("discard", Treatment::Unsent, "changes what becomes of the requests that follow"),
     ("dump", Treatment::Unsent, "packs long strings, and follows the order of the hash"),
     ("echo", Treatment::Exact, "a reply by itself"),
-    ("exec", Treatment::Unsent, "changes what becomes of the requests that follow"),
     ("expiretime", Treatment::Within(2), "the clocks are read at different moments"),
     ("flushall", Treatment::Exact, "acts on the keyspace"),
     ("flushdb", Treatment::Exact, "acts on the keyspace"),
@@ -50,7 +48,6 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("hscan", Treatment::Loose, "cursors are places in the hash"),
     ("hvals", Treatment::AnyOrder, "the order is that of the hash"),
     ("keys", Treatment::AnyOrder, "the order is that of the hash"),
-    ("multi", Treatment::Unsent, "changes what becomes of the requests that follow"),
     ("object|freq", Treatment::Loose, "counted by chance"),
     ("object|help", Treatment::Unsent, "a text for people"),
     ("object|idletime", Treatment::Loose, "small integers that all keys share in Redis also age together"),
@@ -72,9 +69,7 @@ const TREATMENTS: &[(&str, Treatment, &str)] = &[
     ("sunion", Treatment::AnyOrder, "the order is that of the hash"),
     ("swapdb", Treatment::Exact, "acts on the keyspace"),
     ("ttl", Treatment::Within(2), "the clocks are read at different moments"),
-    ("unwatch", Treatment::Unsent, "changes what becomes of the requests that follow"),
     ("wait", Treatment::Unsent, "waits for replicas that are not there, for ever when told so"),
-    ("watch", Treatment::Unsent, "changes what becomes of the requests that follow"),
     ("xgroup|help", Treatment::Unsent, "a text for people"),
     ("xinfo|consumers", Treatment::Loose, "idle times, and one more since 7.2"),
     ("xinfo|help", Treatment::Unsent, "a text for people"),
@@ -113,6 +108,8 @@ pub(super) fn treatment(full_name: &str, group: Group) -> Treatment {
         Some((_, treatment, _)) => *treatment,
         // They tell of the process and the connection, which no two servers have in common.
         None if matches!(group, Group::Connection | Group::Server) => Treatment::Unsent,
+        // They change what becomes of the requests that follow.
+        None if group == Group::Transactions => Treatment::Unsent,
         None => Treatment::Exact,
     }
 }

@@ -23,8 +23,8 @@ struct Condition<'a> {
 #[derive(Debug)]
 enum Test<'a> {
     Ids(Vec<i64>),
-    /// Of the type named, which at present is normal for all clients.
-    Normal(bool),
+    /// Of the type named; none is a replica.
+    Type(Type),
     /// Of the user named; there is but one.
     DefaultUser,
     Address(&'a [u8]),
@@ -109,7 +109,7 @@ impl<'a> Test<'a> {
             return Ok(test(value));
         }
         if is_word(name, "type") {
-            is_normal(value).map(Test::Normal)
+            client_type(value).map(Test::Type)
         } else if is_word(name, "user") {
             if value == b"default" { Ok(Test::DefaultUser) } else { Err(unknown("No such user", value)) }
         } else if is_word(name, "flags") {
@@ -138,7 +138,9 @@ impl<'a> Test<'a> {
         let has = |all: &str, letters: &[u8]| letters.iter().all(|letter| all.as_bytes().contains(letter));
         match self {
             Test::Ids(ids) => ids.iter().any(|id| u64::try_from(*id) == Ok(client.id)),
-            Test::Normal(normal) => *normal,
+            Test::Type(Type::Normal) => !client.is_subscriber(),
+            Test::Type(Type::PubSub) => client.is_subscriber(),
+            Test::Type(Type::Replica) => false,
             Test::DefaultUser => true,
             Test::Address(address) => client.address.as_bytes() == *address,
             Test::LocalAddress(address) => client.local_address.as_bytes() == *address,
@@ -171,12 +173,24 @@ fn ids(words: &mut ArgsFrom<'_>, invalid: &'static str) -> Result<Vec<i64>, Comm
     if ids.is_empty() { Err(CommandError::line(invalid)) } else { Ok(ids) }
 }
 
-fn is_normal(name: &[u8]) -> Result<bool, CommandError> {
-    const OTHERS: [&str; 5] = ["master", "primary", "replica", "slave", "pubsub"];
+/// Kinds of clients, by which their output is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    Normal,
+    /// It subscribes to something.
+    PubSub,
+    /// It is another node.
+    Replica,
+}
+
+fn client_type(name: &[u8]) -> Result<Type, CommandError> {
+    const NODES: [&str; 4] = ["master", "primary", "replica", "slave"];
     if is_word(name, "normal") {
-        Ok(true)
-    } else if OTHERS.iter().any(|other| is_word(name, other)) {
-        Ok(false)
+        Ok(Type::Normal)
+    } else if is_word(name, "pubsub") {
+        Ok(Type::PubSub)
+    } else if NODES.iter().any(|node| is_word(name, node)) {
+        Ok(Type::Replica)
     } else {
         Err(unknown("Unknown client type", name))
     }

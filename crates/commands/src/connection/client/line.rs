@@ -16,13 +16,14 @@ pub(super) fn append(text: &mut String, cx: &Context<'_>, client: &SharedClient)
         (client.query_bytes.load(Ordering::Relaxed), client.output_bytes.load(Ordering::Relaxed));
     let (inbox_bytes, messages) = (client.inbox_bytes(), client.inbox_len());
     let (output_bytes, output_blocks) = (unsent + inbox_bytes, usize::from(unsent > 0) + messages);
+    let subscriptions = client.subscriptions.each_ref().map(|count| count.load(Ordering::Relaxed));
     let queued_bytes = client.queued_bytes.load(Ordering::Relaxed);
     let argument_bytes = if own { cx.args.iter().map(<[u8]>::len).sum() } else { 0 };
     let command = cx.node.table.rows().get(client.row.load(Ordering::Relaxed) as usize);
     // Appending to memory does not fail.
     let _ = write!(
         text,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} watch={} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} \
          qbuf={query_bytes} qbuf-free=0 argv-mem={argument_bytes} multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output_bytes} \
          tot-mem={} events={} cmd={} user=default redir={} resp={} lib-name={} lib-ver={} tot-net-in={} tot-net-out={} \
          tot-cmds={}",
@@ -35,6 +36,9 @@ pub(super) fn append(text: &mut String, cx: &Context<'_>, client: &SharedClient)
         if own { 0 } else { idle_seconds(client, cx.now()) },
         flags(client),
         database(cx, client),
+        subscriptions[0],
+        subscriptions[1],
+        subscriptions[2],
         client.queued.load(Ordering::Relaxed),
         client.watched.load(Ordering::Relaxed),
         output_blocks,
@@ -65,6 +69,7 @@ pub(super) fn idle_seconds(client: &SharedClient, now: UnixMillis) -> i64 {
 pub(super) fn flags(client: &SharedClient) -> String {
     let letters = [
         (client.is_monitor(), 'O'),
+        (client.is_subscriber(), 'P'),
         (client.queued.load(Ordering::Relaxed) >= 0, 'x'),
         (client.waiting() != Waiting::No, 'b'),
         (client.caching.has(CachingState::ON), 't'),

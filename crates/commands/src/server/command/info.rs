@@ -65,8 +65,8 @@ fn write(cx: &mut Context<'_>, row: &Row) {
     for tip in command.tips {
         reply.bulk(tip.as_bytes());
     }
-    reply.set(command.keys.len());
-    for spec in command.keys {
+    reply.set(command.keys.len() + command.channels.len());
+    for spec in command.keys.iter().chain(command.channels) {
         key_spec(reply, spec);
     }
     reply.array(subcommands.len());
@@ -149,7 +149,7 @@ fn is_movable(command: &Command) -> bool {
 /// First key, last key and step, as clients older than key specs want them: the ranges that follow each other, as one.
 fn range(command: &Command) -> (i64, i64, i64) {
     let mut whole: Option<(i64, i64, i64)> = None;
-    for spec in command.keys {
+    for spec in command.keys.iter().chain(command.channels) {
         let FindKeys::Range { last, step } = spec.find else { continue };
         let (first, step) = (spec.begin as i64, step as i64);
         let last = if last < 0 { i64::from(last) } else { first + i64::from(last) };

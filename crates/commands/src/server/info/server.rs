@@ -71,7 +71,7 @@ fn listeners(cx: &Context<'_>) -> Vec<String> {
 
 pub(super) fn clients(report: &mut Report, cx: &Context<'_>) {
     let (mut connected, mut blocked, mut with_deadline) = (0, 0, 0);
-    let (mut watching, mut watched, mut caching) = (0, 0, 0);
+    let (mut watching, mut watched, mut caching, mut subscribers) = (0, 0, 0, 0);
     let (mut most_input, mut most_output) = cx.node.recent_peaks();
     for client in cx.node.clients.iter().filter(|client| !client.is_ended()) {
         connected += 1;
@@ -82,6 +82,7 @@ pub(super) fn clients(report: &mut Report, cx: &Context<'_>) {
         }
         let keys = client.watched.load(Ordering::Relaxed);
         (watching, watched) = (watching + u64::from(keys > 0), watched + keys);
+        subscribers += usize::from(client.is_subscriber());
         caching += usize::from(client.caching.has(CachingState::ON));
         most_input = client.query_bytes.load(Ordering::Relaxed).max(most_input);
         most_output = client.output_bytes.load(Ordering::Relaxed).max(most_output);
@@ -93,7 +94,7 @@ pub(super) fn clients(report: &mut Report, cx: &Context<'_>) {
     report.field("client_recent_max_output_buffer", most_output);
     report.field("blocked_clients", blocked);
     report.field("tracking_clients", caching);
-    report.field("pubsub_clients", 0);
+    report.field("pubsub_clients", subscribers);
     report.field("watching_clients", watching);
     report.field("clients_in_timeout_table", with_deadline);
     report.field("total_watched_keys", watched);

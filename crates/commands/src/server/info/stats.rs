@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use larder_engine::{CommandStats, Latencies, Rate, Row};
+use larder_engine::{CommandStats, Latencies, Rate, Row, Topic};
 use larder_store::STRIPES;
 
 use super::{Report, ratio};
@@ -38,10 +38,10 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     report.fields(&none, 0);
     report.field("keyspace_hits", node.sum(|worker| worker.hits.value()));
     report.field("keyspace_misses", node.sum(|worker| worker.misses.value()));
+    report.field("pubsub_channels", node.pubsub.count(Topic::Channel));
+    report.field("pubsub_patterns", node.pubsub.count(Topic::Pattern));
+    report.field("pubsubshard_channels", node.pubsub.count(Topic::ShardChannel));
     let none = [
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
