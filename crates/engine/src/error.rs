@@ -40,6 +40,8 @@ pub enum CommandError {
     NotPermitted(Box<str>),
     /// Any other: the whole line, with its code.
     Line(Cow<'static, str>),
+    /// One that a script has made up: the whole line. It may have any code, so only so many of them are counted by their codes.
+    MadeUp(Box<str>),
     /// One that has been counted where it arose: a script passes on what one of its commands was told. The whole line.
     PassedOn(Box<str>),
 }
@@ -108,7 +110,7 @@ impl fmt::Display for CommandError {
                 name,
             ),
             CommandError::Line(line) => f.write_str(line),
-            CommandError::PassedOn(line) => f.write_str(line),
+            CommandError::MadeUp(line) | CommandError::PassedOn(line) => f.write_str(line),
         }
     }
 }

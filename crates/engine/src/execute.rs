@@ -274,8 +274,11 @@ impl Turn<'_> {
     #[cold]
     pub(crate) fn reply_error(&mut self, error: &CommandError, mark: Mark) {
         let line = error.to_string();
-        if !matches!(error, CommandError::PassedOn(_)) {
-            self.stats.count_error(line.split(' ').next().unwrap_or_default());
+        let code = line.split(' ').next().unwrap_or_default();
+        match error {
+            CommandError::PassedOn(_) => {}
+            CommandError::MadeUp(_) => self.stats.count_made_up_error(code),
+            _ => self.stats.count_error(code),
         }
         self.output.truncate(mark);
         Reply { out: self.output, protocol: self.client.protocol }.error(&line);

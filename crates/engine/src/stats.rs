@@ -11,8 +11,11 @@ use crate::memcache_stats::MemcacheStats;
 use crate::recent::Peak;
 use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering};
 
-/// Beyond this many different first words, as in Redis, somebody makes them up, and they are not counted.
-const ERROR_CODES_MAX: usize = 128;
+/// Beyond this many different first words somebody makes them up, and they are not counted.
+const ERROR_CODES_MAX: usize = 256;
+
+/// Beyond so many, as in Valkey, those that scripts make up are counted together.
+const MADE_UP_CODES_MAX: usize = 128;
 
 /// A number that one worker adds to and everybody may read. Adding costs a load and a store, no locked instruction.
 #[derive(Debug, Default)]
@@ -139,6 +142,15 @@ impl WorkerStats {
         } else if errors.len() < ERROR_CODES_MAX {
             errors.insert(code.to_owned(), 1);
         }
+    }
+
+    /// The same of an error that a script has made up: one of a new code counts with others, once there are many.
+    pub fn count_made_up_error(&self, code: &str) {
+        let is_one_of_many = {
+            let errors = self.errors.lock();
+            errors.len() >= MADE_UP_CODES_MAX && !errors.contains_key(code)
+        };
+        self.count_error(if is_one_of_many { "ERRORSTATS_OVERFLOW" } else { code });
     }
 
     /// Back to zero (CONFIG RESETSTAT). A worker adding at this moment may undo it for one counter.

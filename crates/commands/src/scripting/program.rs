@@ -116,7 +116,7 @@ impl Program for ScriptProgram {
         let text = String::from_utf8_lossy(&run.text()).into_owned();
         Err(match self.ending {
             Ending::Failed { counted: true } => CommandError::PassedOn(text.into()),
-            _ => CommandError::Line(text.into()),
+            _ => CommandError::MadeUp(text.into()),
         })
     }
 
