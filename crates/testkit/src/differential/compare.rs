@@ -108,8 +108,8 @@ pub(super) fn treatment(full_name: &str, group: Group) -> Treatment {
         Some((_, treatment, _)) => *treatment,
         // They tell of the process and the connection, which no two servers have in common.
         None if matches!(group, Group::Connection | Group::Server) => Treatment::Unsent,
-        // They change what becomes of the requests that follow, or are known by other means than keys.
-        None if matches!(group, Group::Transactions | Group::Scripting | Group::PubSub) => Treatment::Unsent,
+        // They change what becomes of the requests that follow, or are answered more than once.
+        None if matches!(group, Group::Transactions | Group::PubSub) => Treatment::Unsent,
         None => Treatment::Exact,
     }
 }
