@@ -99,8 +99,8 @@ pub(crate) fn bars() -> impl Iterator<Item = Bar> {
 
 /// The bars of a row on collections. Those on memory are the same for all rows of a family and a size: the first has them.
 fn family_bars(work: FamilyWork) -> impl Iterator<Item = Bar> {
-    let at_most = if work.pipeline == 1 { 0.90 } else { 0.60 };
-    let is_first = work.pipeline == 1 && work.commands == work.family.rows[0].1;
+    let at_most = if work.pipeline == 1 || !work.family.weighed { 0.90 } else { 0.60 };
+    let is_first = work.family.weighed && work.pipeline == 1 && work.commands == work.family.rows[0].commands;
     let memory = is_first.then(|| Bar {
         work: work.memory_name(),
         measure: Measure::Memory,
@@ -165,9 +165,10 @@ mod tests {
         let families = families::works(|_, _| true, 1.0);
         for work in &families {
             assert_eq!(bars().filter(|bar| bar.work == work.name).count(), 2, "{}", work.name);
-            assert_eq!(bars().filter(|bar| bar.work == work.memory_name()).count(), 1, "{}", work.name);
+            let weighed = usize::from(work.family.weighed);
+            assert_eq!(bars().filter(|bar| bar.work == work.memory_name()).count(), weighed, "{}", work.name);
         }
-        let weighed = FAMILIES.len() * SIZES.len();
+        let weighed = FAMILIES.iter().filter(|family| family.weighed).count() * SIZES.len();
         assert_eq!(bars().count(), 4 * works.len() + 2 * families.len() + weighed);
     }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use hdrhistogram::Histogram;
 
 use crate::client::{self, Ask, Draw, Each, Pass, Plan, Shape, Uniform};
-use crate::families::{Commands, FamilyWork, Filling, Order, Turns};
+use crate::families::{Commands, FamilyWork, Filling, Order, Size, Turns};
 use crate::measure::{self, CpuTime, Memory};
 use crate::peers::Server;
 use crate::results::{CpuCell, Latency};
@@ -60,7 +60,12 @@ pub(crate) fn load_family(server: &Server, work: &FamilyWork) -> Result<()> {
     let commands = Commands::new(&[family.fill], family.name, *size, Order::Filling, 0);
     let shape =
         Shape { address: server.address, wire: server.peer.kind.wire(), connections: 4, pipeline: 64 };
-    client::drive(shape, &commands, &mut Each(Filling::new(*size)))
+    client::drive(shape, &commands, &mut Each(Filling::new(*size)))?;
+    for text in family.prepare {
+        let once = Commands::new(&[text], family.name, *size, Order::Filling, 0);
+        client::drive(shape, &once, &mut Each(Filling::new(Size { elements: 1, collections: 1, ..*size })))?;
+    }
+    Ok(())
 }
 
 /// Drives `server` with a work on collections and measures.

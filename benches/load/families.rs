@@ -55,27 +55,75 @@ pub(crate) struct Family {
     pub(crate) fill: &'static str,
     /// Bytes of an element with its value, score or id.
     pub(crate) member_bytes: u64,
-    /// What is measured: a name, and the commands that take turns.
-    pub(crate) rows: &'static [(&'static str, &'static [&'static str])],
+    /// What is sent once before all else.
+    pub(crate) prepare: &'static [&'static str],
+    /// Whether the memory that it takes is measured, and large collections are.
+    pub(crate) weighed: bool,
+    /// What is measured.
+    pub(crate) rows: &'static [Row],
+}
+
+/// Commands that take turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// What they are called together.
+    pub(crate) name: &'static str,
+    /// The commands.
+    pub(crate) commands: &'static [&'static str],
+    /// How they are sent.
+    pub(crate) sent: Sent,
+}
+
+/// How the commands of a row are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// One by one; and sixteen at a time.
+    Both,
+    /// All of them on one connection, without waiting in between.
+    Together,
+    /// One by one, each on the connection that is free.
+    Apart,
+}
+
+impl Row {
+    const fn new(name: &'static str, commands: &'static [&'static str]) -> Self {
+        Self { name, commands, sent: Sent::Both }
+    }
+
+    /// How many requests are sent together, and what the work's name ends in then.
+    fn pipelines(self) -> Vec<(usize, &'static str)> {
+        match self.sent {
+            Sent::Both => vec![(1, ""), (16, "-p16")],
+            Sent::Together => vec![(self.commands.len(), "")],
+            Sent::Apart => vec![(1, "")],
+        }
+    }
 }
 
 /// All families.
-pub(crate) const FAMILIES: [Family; 5] = [
+pub(crate) const FAMILIES: [Family; 6] = [
     Family {
         choice: Choice::Lists,
         name: "list",
         fill: "RPUSH {key} {element}",
         member_bytes: 12,
-        rows: &[("push-pop", &["LPUSH {key} {next}", "LPOP {key}"]), ("lrange", &["LRANGE {key} 20 29"])],
+        prepare: &[],
+        weighed: true,
+        rows: &[
+            Row::new("push-pop", &["LPUSH {key} {next}", "LPOP {key}"]),
+            Row::new("lrange", &["LRANGE {key} 20 29"]),
+        ],
     },
     Family {
         choice: Choice::Sets,
         name: "set",
         fill: "SADD {key} m{element}",
         member_bytes: 13,
+        prepare: &[],
+        weighed: true,
         rows: &[
-            ("sadd-spop", &["SADD {key} m{next}", "SPOP {key}"]),
-            ("sismember", &["SISMEMBER {key} m{element}"]),
+            Row::new("sadd-spop", &["SADD {key} m{next}", "SPOP {key}"]),
+            Row::new("sismember", &["SISMEMBER {key} m{element}"]),
         ],
     },
     Family {
@@ -83,11 +131,13 @@ pub(crate) const FAMILIES: [Family; 5] = [
         name: "hash",
         fill: "HSET {key} f{element} sixteen-bytes-va",
         member_bytes: 29,
+        prepare: &[],
+        weighed: true,
         rows: &[
-            ("hset", &["HSET {key} f{element} sixteen-bytes-va"]),
-            ("hget", &["HGET {key} f{element}"]),
-            ("hset-hdel", &["HSET {key} f{next} sixteen-bytes-va", "HDEL {key} f{before}"]),
-            ("hgetall", &["HGETALL {key}"]),
+            Row::new("hset", &["HSET {key} f{element} sixteen-bytes-va"]),
+            Row::new("hget", &["HGET {key} f{element}"]),
+            Row::new("hset-hdel", &["HSET {key} f{next} sixteen-bytes-va", "HDEL {key} f{before}"]),
+            Row::new("hgetall", &["HGETALL {key}"]),
         ],
     },
     Family {
@@ -95,11 +145,13 @@ pub(crate) const FAMILIES: [Family; 5] = [
         name: "zset",
         fill: "ZADD {key} {score} m{element}",
         member_bytes: 21,
+        prepare: &[],
+        weighed: true,
         rows: &[
-            ("zadd", &["ZADD {key} {score} m{element}"]),
-            ("zadd-zpopmin", &["ZADD {key} {score} m{next}", "ZPOPMIN {key}"]),
-            ("zrange", &["ZRANGE {key} 20 29"]),
-            ("zrank", &["ZRANK {key} m{element}"]),
+            Row::new("zadd", &["ZADD {key} {score} m{element}"]),
+            Row::new("zadd-zpopmin", &["ZADD {key} {score} m{next}", "ZPOPMIN {key}"]),
+            Row::new("zrange", &["ZRANGE {key} 20 29"]),
+            Row::new("zrank", &["ZRANK {key} m{element}"]),
         ],
     },
     Family {
@@ -107,12 +159,34 @@ pub(crate) const FAMILIES: [Family; 5] = [
         name: "stream",
         fill: "XADD {key} * field {element}",
         member_bytes: 33,
+        prepare: &[],
+        weighed: true,
         rows: &[
-            ("xadd", &["XADD {key} MAXLEN ~ 1000000 * field {next}"]),
-            ("xrange", &["XRANGE {key} - + COUNT 10"]),
+            Row::new("xadd", &["XADD {key} MAXLEN ~ 1000000 * field {next}"]),
+            Row::new("xrange", &["XRANGE {key} - + COUNT 10"]),
+        ],
+    },
+    Family {
+        choice: Choice::Conversations,
+        name: "string",
+        fill: "SET {key} {element}",
+        member_bytes: 0,
+        prepare: &[SCRIPT],
+        weighed: false,
+        rows: &[
+            Row {
+                name: "exec-4",
+                commands: &["MULTI", "SET {key} {next}", "GET {key}", "STRLEN {key}", "EXISTS {key}", "EXEC"],
+                sent: Sent::Together,
+            },
+            Row::new("evalsha", &["EVALSHA 570b66f5994e939420358a3698849c642cac9dce 1 {key} {next}"]),
+            Row { name: "blpop", commands: &["BLPOP q{key} 1", "RPUSH q{key} {next}"], sent: Sent::Apart },
         ],
     },
 ];
+
+/// Five lines: what is there is returned and replaced.
+const SCRIPT: &str = "SCRIPT LOAD local\tv=redis.call('GET',KEYS[1])\nif\tv\tthen\n\tredis.call('SET',KEYS[1],ARGV[1])\nend\nreturn\tv";
 
 /// A row at one size.
 #[derive(Clone, Debug)]
@@ -133,13 +207,16 @@ pub(crate) struct FamilyWork {
 pub(crate) fn works(chosen: impl Fn(Choice, &str) -> bool, scale: f64) -> Vec<FamilyWork> {
     let mut works = Vec::new();
     for family in FAMILIES.into_iter().filter(|family| chosen(family.choice, family.name)) {
-        for size in SIZES.map(|size| size.scaled(scale)) {
-            for (row, commands) in family.rows {
-                for (pipeline, suffix) in [(1, ""), (16, "-p16")] {
-                    if *row == "hgetall" && size.collections == 1 {
+        let sizes = SIZES.iter().filter(|size| family.weighed || size.collections > 1);
+        for size in sizes.map(|size| size.scaled(scale)) {
+            for row in family.rows {
+                for (pipeline, suffix) in row.pipelines() {
+                    if row.name == "hgetall" && size.collections == 1 {
                         continue;
                     }
-                    let name = format!("{row}-{}{suffix}", size.name);
+                    let size_name = if family.weighed { format!("-{}", size.name) } else { String::new() };
+                    let name = format!("{}{size_name}{suffix}", row.name);
+                    let commands = row.commands;
                     works.push(FamilyWork { name, family, size, commands, pipeline });
                 }
             }
@@ -378,8 +455,13 @@ mod tests {
     #[test]
     fn every_row_can_be_read() {
         let works = works(|_, _| true, 1.0);
-        let rows: usize = FAMILIES.iter().map(|family| family.rows.len()).sum();
-        assert_eq!(works.len(), rows * 2 * 2 - 2, "all but hgetall of a large one");
+        let weighed = FAMILIES.iter().filter(|family| family.weighed);
+        let rows: usize = weighed.map(|family| family.rows.len()).sum();
+        assert_eq!(
+            works.len(),
+            rows * 2 * 2 - 2 + 4,
+            "all but hgetall of a large one, and the conversations"
+        );
         for work in works {
             let _ = Commands::new(work.commands, work.family.name, work.size, Order::Random, 0);
         }

@@ -163,7 +163,7 @@ impl Bench {
     }
 
     fn member_rows(&mut self, works: &[FamilyWork]) -> Result<()> {
-        for work in distinct(works) {
+        for work in distinct(works).filter(|work| work.family.weighed) {
             let name = work.memory_name();
             self.on_fresh_servers(&name, 1, Cpus::One, |server, round, bench| {
                 if !server.peer.kind.has_collections() {

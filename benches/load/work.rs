@@ -26,7 +26,7 @@ pub(crate) enum Choice {
     /// GET of 10 KiB values, 10 k keys.
     #[value(name = "get-10k")]
     Get10k,
-    /// The five below: CPU time per command on collections, small and large ones, and bytes of memory per member.
+    /// The six below: CPU time per command on collections, small and large ones, and bytes of memory per member.
     Families,
     /// Lists.
     Lists,
@@ -38,6 +38,8 @@ pub(crate) enum Choice {
     SortedSets,
     /// Streams.
     Streams,
+    /// A transaction of four commands, a script of five lines, and elements that are waited for.
+    Conversations,
     /// Bytes of memory per key, at four value sizes.
     Memory,
     /// Bytes of memory per idle connection.
@@ -62,8 +64,10 @@ impl Choice {
     /// Whether this choice takes in the work `name`, of group `group`.
     pub(crate) fn includes(self, group: Self, name: &str) -> bool {
         let own_name = self.to_possible_value().map(|value| value.get_name().to_owned());
-        let is_family =
-            matches!(group, Self::Lists | Self::Sets | Self::Hashes | Self::SortedSets | Self::Streams);
+        let is_family = matches!(
+            group,
+            Self::Lists | Self::Sets | Self::Hashes | Self::SortedSets | Self::Streams | Self::Conversations
+        );
         self == Self::All
             || self == group
             || self == Self::Families && is_family
