@@ -1,7 +1,7 @@
 //! PFDEBUG and PFSELFTEST: looking into a HyperLogLog.
 
 use super::sketch::Sketch;
-use super::{CHANGED, REGISTERS, find};
+use super::{REGISTERS, find};
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[PFDEBUG, PFSELFTEST];
@@ -41,7 +41,7 @@ fn pfdebug(cx: &mut Context<'_>) -> CommandResult {
     let mut sketch = find(&mut db, key)?.ok_or(missing)?;
     if is_word(word, "getreg") {
         sketch.make_dense()?;
-        db.put_value(key, NewValue::raw(&sketch.bytes()), CHANGED);
+        db.put_value(key, NewValue::raw(&sketch.bytes()), Event::UNTOLD);
         cx.reply.array(REGISTERS);
         sketch.registers()?.iter().for_each(|count| cx.reply.integer(i64::from(*count)));
     } else if is_word(word, "decode") {
@@ -55,7 +55,7 @@ fn pfdebug(cx: &mut Context<'_>) -> CommandResult {
         let converts = !sketch.is_dense();
         if converts {
             sketch.make_dense()?;
-            db.put_value(key, NewValue::raw(&sketch.bytes()), CHANGED);
+            db.put_value(key, NewValue::raw(&sketch.bytes()), Event::UNTOLD);
         }
         cx.reply.integer(i64::from(converts));
     } else {

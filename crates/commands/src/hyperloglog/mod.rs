@@ -160,7 +160,7 @@ fn pfcount(cx: &mut Context<'_>) -> CommandResult {
         None => {
             let estimate = sketch.estimate()?;
             sketch.cache(estimate);
-            db.put_value(key, NewValue::raw(&sketch.bytes()), CHANGED);
+            db.put_value(key, NewValue::raw(&sketch.bytes()), Event::UNTOLD);
             estimate
         }
     };

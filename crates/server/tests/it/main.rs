@@ -17,6 +17,7 @@ mod addresses;
 mod client;
 mod command_line;
 mod configuration;
+mod conversations;
 mod damage;
 mod delivery;
 mod hostile_input;

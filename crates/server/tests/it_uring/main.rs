@@ -9,6 +9,8 @@ mod client;
 mod command_line;
 #[path = "../it/configuration.rs"]
 mod configuration;
+#[path = "../it/conversations.rs"]
+mod conversations;
 #[path = "../it/damage.rs"]
 mod damage;
 #[path = "../it/delivery.rs"]
