@@ -70,6 +70,9 @@ fn scripts(criterion: &mut Criterion) {
             });
         });
     }
+    group.bench_function("a new interpreter", |bencher| {
+        bencher.iter(|| Interpreter::new(Settings::default()).expect("there is memory"));
+    });
     group.finish();
 }
 

@@ -195,6 +195,11 @@ fn compile(stack: &mut Stack<'_>, name: i32) -> Result<usize, Raise> {
         stack.insert(-2);
         return Ok(2);
     }
+    // Lua gives it the globals of scripts; what a function compiles sees what the function sees.
+    if stack.port().in_function.get() {
+        stack.push_sandbox(Sandbox::FUNCTION_ENVIRONMENT);
+        stack.set_environment(-2);
+    }
     Ok(1)
 }
 

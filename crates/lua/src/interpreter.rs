@@ -129,7 +129,7 @@ impl std::fmt::Debug for Run {
 }
 
 impl Interpreter {
-    /// Makes one, with its sandbox: about 100 KiB and 100 microseconds.
+    /// Makes one, with its sandbox: about 100 KiB and 160 microseconds.
     ///
     /// # Errors
     ///

@@ -160,6 +160,8 @@ pub(crate) struct Port<'coroutine> {
     pub(crate) json: JsonSettings,
     /// Whether a library is being registered.
     pub(crate) registering: Cell<bool>,
+    /// Whether a function runs, which has globals of its own.
+    pub(crate) in_function: Cell<bool>,
     /// Where the parts of the sandbox are kept.
     pub(crate) sandbox: [Cell<Reference>; crate::sandbox::Sandbox::LEN],
     /// Work done since the last pause by what Lua's instruction count does not see.

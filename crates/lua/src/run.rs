@@ -18,6 +18,9 @@ use crate::{Settings, library};
 /// The scratch buffer keeps its memory from script to script up to this many bytes.
 const KEPT_SCRATCH_BYTES: usize = 64 * 1024;
 
+/// Up to so much memory in use nobody looks whether a script's arguments are the reason.
+const KEPT_ARGUMENTS_KIB: usize = 4 * 1024;
+
 /// Takes orders until it is to leave.
 pub(crate) fn serve(yielder: &Yielder<Order, Event>, exchange: Rc<Exchange>, settings: Settings) {
     // Lua's functions point to the port, so Lua is closed before it goes.
@@ -28,6 +31,7 @@ pub(crate) fn serve(yielder: &Yielder<Order, Event>, exchange: Rc<Exchange>, set
         random: Random::new(settings.random_seed),
         json: JsonSettings::new(),
         registering: Cell::new(false),
+        in_function: Cell::new(false),
         sandbox: [const { Cell::new(Reference(0)) }; Sandbox::LEN],
         work: Cell::new(0),
         memory_limit: settings.memory_limit,
@@ -85,6 +89,8 @@ fn run(stack: &mut Stack<'_>, order: Order) -> Result<Event, Raise> {
     let exchange = &port.exchange;
     port.json.reset();
     port.work.set(0);
+    port.registering.set(false);
+    port.in_function.set(matches!(entry, Entry::Function(_)));
     stack.rearm_hook();
     let keys = exchange.keys.get();
     let all = exchange.arguments.borrow().len();
@@ -124,11 +130,24 @@ fn run(stack: &mut Stack<'_>, order: Order) -> Result<Event, Raise> {
     if port.scratch.borrow().capacity() > KEPT_SCRATCH_BYTES {
         port.scratch.replace(Vec::new());
     }
+    if stack.memory_kib() > KEPT_ARGUMENTS_KIB {
+        forget_arguments(stack);
+    }
     // A script that used up its memory leaves it as garbage, with which the next would fail.
     if stack.memory_kib() > port.memory_limit / 1024 / 2 {
         stack.collect();
     }
     Ok(event)
+}
+
+/// KEYS and ARGV are there until the next script sets them, unless they may be large.
+fn forget_arguments(stack: &mut Stack<'_>) {
+    stack.push_sandbox(Sandbox::SCRIPT_GLOBALS);
+    for name in [c"KEYS", c"ARGV"] {
+        stack.push_nil();
+        stack.set_field(-2, name);
+    }
+    stack.pop(1);
 }
 
 /// Pushes a list of the exchange's arguments.

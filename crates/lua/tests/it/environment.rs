@@ -548,9 +548,11 @@ fn libraries_register_functions() {
              redis.register_function('h', function() return KEYS end)
              redis.register_function('i', function() return redis.breakpoint end)
              local register = redis.register_function
+             redis.register_function('k', function() return loadstring('return KEYS')() end)
+             redis.register_function('l', function() return loadstring('return redis.breakpoint')() end)
              redis.register_function('j', function() register('x', function() end) end)"
         ),
-        "f g h i j"
+        "f g h i k l j"
     );
     assert_eq!(scripts.call("f", &["k"], &["a"]), "*3\r\n:1\r\n$1\r\nk\r\n$1\r\na\r\n");
     assert_eq!(scripts.call("f", &["k"], &["a"]), "*3\r\n:2\r\n$1\r\nk\r\n$1\r\na\r\n");
@@ -560,9 +562,13 @@ fn libraries_register_functions() {
         "-ERR user_function:4: Script attempted to access nonexistent global variable 'KEYS' script: h, on @user_function:4."
     );
     assert_eq!(scripts.call("i", &[], &[]), "$-1\r\n");
+    // What a function compiles sees what it sees, not what scripts do.
+    assert_eq!(scripts.eval("return 1"), ":1\r\n");
+    assert!(scripts.call("k", &[], &[]).contains("nonexistent global variable 'KEYS'"));
+    assert_eq!(scripts.call("l", &[], &[]), "$-1\r\n");
     assert_eq!(
         scripts.call("j", &[], &[]),
-        "-ERR redis.register_function can only be called on FUNCTION LOAD command script: j, on @user_function:7."
+        "-ERR redis.register_function can only be called on FUNCTION LOAD command script: j, on @user_function:9."
     );
     assert_eq!(scripts.call("nothing", &[], &[]), "no such function");
     for (body, fault) in FAULTY_LIBRARIES {

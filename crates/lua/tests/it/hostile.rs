@@ -112,6 +112,25 @@ fn depth_is_bounded() {
             "C stack overflow",
         ),
         ("local f f = function() coroutine.wrap(f)() end f()", "C stack overflow"),
+        (
+            "local f f = function() return (('x'):gsub('x', function() return coroutine.wrap(f)() end)) end return f()",
+            "C stack overflow",
+        ),
+        (
+            "local f f = function() return (('x'):gsub('x', setmetatable({}, {__index = function() return f() end}))) end return f()",
+            "C stack overflow",
+        ),
+        (
+            "local f f = function() table.sort({2, 1}, function() coroutine.wrap(f)() return true end) end f()",
+            "C stack overflow",
+        ),
+        ("local f f = function() load(f) end f() error('ended')", "ended"),
+        ("local f f = function() xpcall(f, f) end f() error('ended')", "ended"),
+        (
+            "local t = setmetatable({}, {}) getmetatable(t).__tostring = function() return tostring(t) end return tostring(t)",
+            "C stack overflow",
+        ),
+        ("local f f = function() coroutine.resume(coroutine.create(f)) end f() error('ended')", "ended"),
         ("return ('a'):rep(10000):find(('a?'):rep(10000))", "pattern too complex"),
         ("return ('a'):find(('('):rep(100000))", "too many captures"),
         ("return cjson.decode(('['):rep(100000))", "Found too many nested data structures"),
