@@ -5,6 +5,7 @@ use std::fmt;
 use crate::args::{Args, is_word};
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::node::Node;
 use crate::outcome::CommandResult;
 
 /// What runs a command.
@@ -45,6 +46,8 @@ pub struct Command {
     pub deprecated: Option<(&'static str, &'static str)>,
     /// Says whether the argument of an index is a secret, which no log may show.
     pub is_secret: fn(Args<'_>, usize) -> bool,
+    /// Says of a request which may write, as far as the flags go, that it will not.
+    pub only_reads: fn(&Node, Args<'_>) -> bool,
     /// For a container: its subcommands.
     pub subcommands: &'static [Command],
     /// The handler.
@@ -70,6 +73,7 @@ impl Command {
         history: &[],
         deprecated: None,
         is_secret: |_, _| false,
+        only_reads: |_, _| false,
         subcommands: &[],
         run: container_without_subcommand,
     };

@@ -170,7 +170,7 @@ impl Turn<'_> {
                 self.queue(row, args, keys);
                 return Some(Ended::Queued);
             }
-            if let Some(until) = self.postponed(row, time) {
+            if let Some(until) = self.postponed(row, args, time) {
                 let when = When::Postponed(until);
                 return Some(Ended::Not(Unfinished { resume: None, when, reply_bytes: 0 }));
             }
@@ -191,7 +191,7 @@ impl Turn<'_> {
         let mut cx = Context {
             node: self.node,
             settings: self.settings,
-            moment: self.moment(row, time),
+            moment: self.moment(row, args, time),
             args,
             keys,
             command: row.command,

@@ -63,31 +63,33 @@ impl Attention {
 impl Turn<'_> {
     /// Until when a request is to wait, if it is.
     #[cold]
-    pub(crate) fn postponed(&self, row: Row, time: Time) -> Option<UnixMillis> {
+    pub(crate) fn postponed(&self, row: Row, args: Args<'_>, time: Time) -> Option<UnixMillis> {
         // As in Redis, for which they are replicas, monitors are not kept waiting.
         if !self.attention.paused || self.client.shared.is_monitor() || !self.nesting.is_none() {
             return None;
         }
         let (paused, until) = self.node.pause.in_force(time.now)?;
-        let waits = paused == Paused::All || self.may_write(row);
+        let waits = paused == Paused::All || self.may_write(row, args);
         waits.then_some(until)
     }
 
     /// The moment of a request: one that changes nothing leaves keys alone whose time has come while CLIENT PAUSE is in force.
     #[inline]
-    pub(crate) fn moment(&self, row: Row, time: Time) -> Moment {
+    pub(crate) fn moment(&self, row: Row, args: Args<'_>, time: Time) -> Moment {
         let mut moment = moment(time.now, self.settings);
-        if self.attention.paused && !self.may_write(row) {
+        if self.attention.paused && !self.may_write(row, args) {
             moment.due = Due::Kept;
         }
         moment
     }
 
     /// Whether a request may change keys.
-    fn may_write(&self, row: Row) -> bool {
-        let writes = |row: Row| row.command.flags.has_any(Flags::WRITE.and(Flags::MAY_REPLICATE));
-        let queued = self.client.queue.as_ref().filter(|_| row.command.flags.has(Flags::RUNS_QUEUE));
-        writes(row) || queued.is_some_and(|queue| queue.rows().any(writes))
+    pub(crate) fn may_write(&self, row: Row, args: Args<'_>) -> bool {
+        let flags = row.command.flags;
+        let queued = self.client.queue.as_ref().filter(|_| flags.has(Flags::RUNS_QUEUE));
+        queued.is_some_and(|queue| queue.may_write)
+            || flags.has_any(Flags::WRITE.and(Flags::MAY_REPLICATE))
+                && !(row.command.only_reads)(self.node, args)
     }
 
     /// Tells monitors of a request that was executed.

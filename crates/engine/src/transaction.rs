@@ -29,6 +29,8 @@ pub struct Queue {
     keys: Vec<KeyAt>,
     /// Whether one of them was refused, so that none will be executed.
     pub(crate) failed: bool,
+    /// Whether one of them may change keys.
+    pub(crate) may_write: bool,
 }
 
 /// One of them, and where its arguments and keys end in the queue's vectors; they begin where the previous request's end.
@@ -141,7 +143,9 @@ impl Turn<'_> {
     pub(crate) fn queue(&mut self, row: Row, args: Args<'_>, keys: &[KeyAt]) {
         let mark = self.output.mark();
         self.executed += 1;
+        let may_write = self.may_write(row, args);
         let Some(queue) = &mut self.client.queue else { return };
+        queue.may_write |= may_write;
         // What will not be executed need not be kept.
         let touched = self.client.watch.as_deref().is_some_and(Watch::is_touched);
         let pushed = if queue.failed || touched { Ok(()) } else { queue.push(row, args, keys) };

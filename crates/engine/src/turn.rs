@@ -164,7 +164,8 @@ impl Turn<'_> {
         let client = &self.client.shared;
         let over = client.waiting().is_over()
             || client.nudged.swap(false, Ordering::Acquire)
-            || matches!(pending.when, When::Postponed(_)) && self.postponed(pending.row, time).is_none();
+            || matches!(pending.when, When::Postponed(_))
+                && self.postponed(pending.row, Args::new(&pending.input, &pending.args), time).is_none();
         pending.when.time().filter(|at| *at > time.now && !over)
     }
 

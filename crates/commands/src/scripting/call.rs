@@ -1,6 +1,6 @@
 //! FCALL and FCALL_RO: functions of libraries.
 
-use larder_engine::{Kill, Launch, RunningProgram};
+use larder_engine::{Kill, Launch, Node, RunningProgram};
 use larder_lua::{ScriptFlags, Start};
 use larder_store::parse_integer;
 
@@ -17,6 +17,7 @@ const FCALL: Command = Command {
     summary: "Calls a function.",
     since: "7.0.0",
     complexity: "That of the function",
+    only_reads,
     run: |cx| call(cx, Mode::ReadWrite),
     ..RUNS
 };
@@ -29,6 +30,13 @@ const FCALL_RO: Command = Command {
     run: |cx| call(cx, Mode::ReadOnly),
     ..READS
 };
+
+/// Whether a function says that it changes no keys.
+fn only_reads(node: &Node, args: Args<'_>) -> bool {
+    let libraries = node.scripts.libraries();
+    let function = args.find(1).and_then(|name| libraries.function(name));
+    function.is_some_and(|(_, function)| function.flags.has(ScriptFlags::NO_WRITES))
+}
 
 fn call(cx: &mut Context<'_>, mode: Mode) -> CommandResult {
     let name = cx.args.at(1);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use larder_engine::{Kill, Launch, RunningProgram, Script, ScriptOrigin};
+use larder_engine::{Kill, Launch, Node, RunningProgram, Script, ScriptOrigin};
 use larder_lua::{ScriptDigest, ScriptFlags, Start, script_header};
 
 use super::interpreters::Interpreters;
@@ -18,6 +18,7 @@ const EVAL: Command = Command {
     summary: "Runs a script.",
     since: "2.6.0",
     complexity: "That of the script",
+    only_reads: source_only_reads,
     run: |cx| run_source(cx, Mode::ReadWrite),
     ..RUNS
 };
@@ -28,6 +29,7 @@ const EVALSHA: Command = Command {
     summary: "Runs a script that the server has already, named by its SHA-1.",
     since: "2.6.0",
     complexity: "That of the script",
+    only_reads: digest_only_reads,
     run: |cx| run_digest(cx, Mode::ReadWrite),
     ..RUNS
 };
@@ -49,6 +51,21 @@ const EVALSHA_RO: Command = Command {
     run: |cx| run_digest(cx, Mode::ReadOnly),
     ..READS
 };
+
+/// Whether a script says that it changes no keys.
+fn reads_by_flags(flags: Option<ScriptFlags>) -> bool {
+    flags.is_some_and(|flags| flags.has(ScriptFlags::NO_WRITES))
+}
+
+fn source_only_reads(_: &Node, args: Args<'_>) -> bool {
+    args.find(1).is_some_and(|source| script_header(source).is_ok_and(|header| reads_by_flags(header.flags)))
+}
+
+fn digest_only_reads(node: &Node, args: Args<'_>) -> bool {
+    let digest = args.find(1).and_then(ScriptDigest::parse);
+    let script = digest.and_then(|digest| node.scripts.script(digest));
+    script.is_some_and(|script| reads_by_flags(script.flags))
+}
 
 /// What is said of a digest that no script has.
 pub(super) const NO_SCRIPT: CommandError =
@@ -99,7 +116,7 @@ pub(super) fn add(
 }
 
 fn run(cx: &mut Context<'_>, script: &Script, keys: usize, mode: Mode) -> CommandResult {
-    let writes = !script.flags.is_some_and(|flags| flags.has(ScriptFlags::NO_WRITES));
+    let writes = !reads_by_flags(script.flags);
     if mode == Mode::ReadOnly && script.flags.is_some() && writes {
         return Err(WRITES_FROM_READ_ONLY);
     }
