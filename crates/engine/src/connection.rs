@@ -125,9 +125,11 @@ impl Connection {
         (consumed, served)
     }
 
-    /// Takes what others have sent the client, unless that would come amid a reply.
+    /// Takes what others have sent the client, unless that would come amid a reply, or before the reply that it has waited for: what is
+    /// told of a change comes after it.
     fn take_inbox(&mut self, output: &mut Output) {
-        if self.pending.as_ref().is_none_or(|pending| pending.when != When::Replying) {
+        let is_answered = self.client.shared.waiting().is_over();
+        if self.pending.as_ref().is_none_or(|pending| pending.when != When::Replying && !is_answered) {
             self.client.take_inbox(output);
         }
     }

@@ -177,14 +177,7 @@ impl Reactor {
     }
 
     fn round(&mut self) -> io::Result<bool> {
-        for (key, ticket, word) in self.mail.take() {
-            if self.peers[key.index()].as_ref().is_some_and(|peer| peer.ticket == ticket) {
-                match word {
-                    Word::End => self.end(key),
-                    Word::Wake => self.wake(key),
-                }
-            }
-        }
+        self.take_mail();
         std::mem::swap(&mut self.queued, &mut self.entered);
         if self.may_linger() {
             self.ring.enter_and_wait(self.entered.len(), LINGER)?;
@@ -200,6 +193,8 @@ impl Reactor {
         }
         self.judge_unsent();
         self.serve_wave();
+        // Those to whom something was sent just now are served in the same round.
+        self.take_mail();
         self.fire_timers();
         self.serve_ready();
         self.settle();
@@ -208,6 +203,17 @@ impl Reactor {
             self.receive(key);
         }
         Ok(self.ring.has_work() || !self.ready.is_empty())
+    }
+
+    fn take_mail(&mut self) {
+        for (key, ticket, word) in self.mail.take() {
+            if self.peers[key.index()].as_ref().is_some_and(|peer| peer.ticket == ticket) {
+                match word {
+                    Word::End => self.end(key),
+                    Word::Wake => self.wake(key),
+                }
+            }
+        }
     }
 
     /// Whether the worker has nothing to do but to wait for those that it has just answered.
