@@ -101,7 +101,7 @@ impl Row {
 }
 
 /// All families.
-pub(crate) const FAMILIES: [Family; 6] = [
+pub(crate) const FAMILIES: [Family; 7] = [
     Family {
         choice: Choice::Lists,
         name: "list",
@@ -180,8 +180,16 @@ pub(crate) const FAMILIES: [Family; 6] = [
                 sent: Sent::Together,
             },
             Row::new("evalsha", &["EVALSHA 570b66f5994e939420358a3698849c642cac9dce 1 {key} {next}"]),
-            Row { name: "blpop", commands: &["BLPOP q{key} 1", "RPUSH q{key} {next}"], sent: Sent::Apart },
         ],
+    },
+    Family {
+        choice: Choice::Conversations,
+        name: "queue",
+        fill: "DEL {key}",
+        member_bytes: 0,
+        prepare: &[],
+        weighed: false,
+        rows: &[Row { name: "blpop", commands: &["BLPOP {key} 1", "RPUSH {key} {next}"], sent: Sent::Apart }],
     },
 ];
 
