@@ -306,17 +306,17 @@ impl Turn<'_> {
         }
     }
 
-    /// Runs a request that is part of another to its end; or to where it begins a program.
+    /// Runs a request that is part of another to its end, and moves the time on by what it took; or to where it begins a program.
     pub(crate) fn execute_to_the_end(
         &mut self,
         row: Row,
         args: Args<'_>,
         keys: &[KeyAt],
-        time: Time,
+        time: &mut Time,
     ) -> Option<Box<dyn Program>> {
         let mut rest = None;
         loop {
-            match self.execute(row, args, keys, time, rest) {
+            match self.execute(row, args, keys, *time, rest) {
                 Ended::Not(Unfinished { resume, when, .. }) => {
                     if let When::At(until) = when {
                         self.node.host.sleep_until(until);
@@ -327,11 +327,13 @@ impl Turn<'_> {
                 Ended::Done | Ended::Queued => break,
             }
         }
-        let nanos = self.node.host.time().nanos.saturating_sub(time.nanos);
+        let end = self.node.host.time().nanos;
+        let nanos = end.saturating_sub(time.nanos);
         self.add_time(row, nanos, 1);
         if nanos >= self.settings.limits.nanos {
-            self.note_slow(row, args, nanos, time);
+            self.note_slow(row, args, nanos, *time);
         }
+        time.nanos = end;
         None
     }
 

@@ -252,8 +252,7 @@ impl Turn<'_> {
     fn execute_all(&mut self, queue: &Queue, nesting: Nesting<'_>, mut time: Time) {
         Reply { out: self.output, protocol: self.client.protocol }.array(queue.len());
         for (row, args, keys) in queue.iter() {
-            self.nested(nesting).execute_to_the_end(row, args, keys, time);
-            time.nanos = self.node.host.time().nanos;
+            self.nested(nesting).execute_to_the_end(row, args, keys, &mut time);
         }
     }
 
@@ -284,13 +283,13 @@ impl Turn<'_> {
         (nesting, output): (Nesting<'_>, &mut Output),
         time: Time,
     ) -> Option<Box<dyn Program>> {
-        let time = Time { nanos: self.node.host.time().nanos, ..time };
+        let mut time = Time { nanos: self.node.host.time().nanos, ..time };
         let mut turn = self.nested(nesting);
         turn.output = output;
         if let Some(client) = client {
             turn.client = client;
         }
-        turn.execute_to_the_end(row, args, keys, time)
+        turn.execute_to_the_end(row, args, keys, &mut time)
     }
 }
 
