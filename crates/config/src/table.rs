@@ -248,17 +248,17 @@ settings! {
 
     "Memory" {
         /// Bytes that data may take before keys are evicted or writes refused; 0 is no limit.
-        maxmemory: u64 = "0", "maxmemory", memory(0, u64::MAX), Live, Kept;
+        maxmemory: u64 = "0", "maxmemory", memory(0, u64::MAX), Live, Works;
 
         /// Which keys are evicted; also whether entries keep when they were last used (LRU) or how often (LFU).
         maxmemory_policy: MaxmemoryPolicy =
             "noeviction", "maxmemory-policy", Kind::Choice(MaxmemoryPolicy::NAMES), Live, Works;
 
         /// Keys that are compared to find one to evict.
-        maxmemory_samples: u32 = "5", "maxmemory-samples", integer(1, INT), Live, Kept;
+        maxmemory_samples: u32 = "5", "maxmemory-samples", integer(1, INT), Live, Works;
 
         /// How long eviction may keep a client waiting, from 0 to 100.
-        maxmemory_eviction_tenacity: u8 = "10", "maxmemory-eviction-tenacity", integer(0, 100), Live, Kept;
+        maxmemory_eviction_tenacity: u8 = "10", "maxmemory-eviction-tenacity", integer(0, 100), Live, Works;
 
         /// How slowly the LFU counter grows.
         lfu_log_factor: u32 = "10", "lfu-log-factor", integer(0, INT), Live, Works;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use larder_resp::{Output, Protocol, Reply};
+use larder_store::STRIPES;
 use smallvec::SmallVec;
 
 use crate::client::SharedClient;
@@ -73,6 +74,11 @@ struct Prefix {
 }
 
 impl Caching {
+    /// Whether more keys are remembered than that; 0 is no limit.
+    fn exceeds(&self, keys_max: u64) -> bool {
+        keys_max != 0 && self.keys.load(Ordering::Relaxed) as u64 > keys_max
+    }
+
     /// Whether somebody caches.
     #[inline]
     pub(crate) fn is_any(&self) -> bool {
@@ -189,11 +195,20 @@ impl CachedKeys {
         }
         self.shared.items.fetch_add(1, Ordering::Relaxed);
         for _ in 0..FORGOTTEN_EACH {
-            if keys_max == 0 || shared.keys.load(Ordering::Relaxed) as u64 <= keys_max {
+            if !shared.exceeds(keys_max) {
                 return;
             }
             let Some(other) = self.readers.keys().find(|other| ***other != *key).cloned() else { return };
             self.forget(&other, 0);
+        }
+    }
+
+    /// Forgets keys, and tells who has read them, until no more are remembered than that, or none here.
+    pub(crate) fn forget_beyond(&mut self, shared: &Caching, keys_max: u64) {
+        while shared.exceeds(keys_max)
+            && let Some(key) = self.readers.keys().next().cloned()
+        {
+            self.forget(&key, 0);
         }
     }
 
@@ -209,6 +224,20 @@ impl CachedKeys {
     pub(crate) fn set_prefixes(&mut self, shared: &Arc<Caching>, any: bool) {
         self.shared = Arc::clone(shared);
         self.has_prefixes = any;
+    }
+}
+
+impl Node {
+    /// Forgets what is remembered beyond a limit that has just been set.
+    pub(crate) fn follow_caching_limit(&self) {
+        let settings = self.settings();
+        let moment = moment(self.host.time().now, &settings);
+        for stripe in (0..STRIPES).take_while(|_| self.caching.exceeds(settings.tracking_table_max_keys)) {
+            let mut guard = self.keyspace.lock(stripe, moment);
+            let cached = &mut guard.side().listeners().cached;
+            cached.forget_beyond(&self.caching, settings.tracking_table_max_keys);
+            guard.side().forget_listeners();
+        }
     }
 }
 

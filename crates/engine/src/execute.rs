@@ -160,7 +160,7 @@ impl Turn<'_> {
     /// What becomes of a request that is not executed now: it is refused, queued or postponed.
     #[inline]
     fn keep_out(&mut self, row: Row, args: Args<'_>, keys: &[KeyAt], time: Time) -> Option<Ended> {
-        if let Err(error) = self.admit(row, args) {
+        if let Err(error) = self.admit(row, args).and_then(|()| self.find_room(row, args, time)) {
             self.stats.commands[row.index as usize].rejected.add(1);
             self.reject(Some(row), error, self.output.mark());
             return Some(Ended::Done);

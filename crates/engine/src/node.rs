@@ -10,6 +10,7 @@ use crate::blocking::Blocking;
 use crate::caching::Caching;
 use crate::client::SharedClient;
 use crate::command_log::CommandLogs;
+use crate::evict::Eviction;
 use crate::flush_timer::FlushTimer;
 use crate::hot_keys::HotKeys;
 use crate::latency::LatencyMonitor;
@@ -71,6 +72,8 @@ pub struct Node {
     pub scripts: Scripts,
     /// For how many keys clients are blocked.
     pub blocking: Arc<Blocking>,
+    /// Who evicts keys.
+    pub eviction: Eviction,
     /// Which keys take the most time and the most bytes.
     pub hot_keys: HotKeys,
     /// What memcached clients share.
@@ -146,6 +149,10 @@ pub trait Host: Send + Sync {
     fn rewrite_file(&self, path: &str, change: &dyn Fn(&[u8]) -> Vec<u8>) -> Result<(), String>;
     /// Bytes of memory allocated by the process.
     fn used_memory(&self) -> u64;
+    /// The same for whoever asks often: a few loads, and no peak is noted.
+    fn used_memory_now(&self) -> u64 {
+        self.used_memory()
+    }
     /// The most that `used_memory` has been.
     fn peak_memory(&self) -> u64;
     /// Resident set size, in bytes.
@@ -222,6 +229,7 @@ impl Node {
             caching: Arc::default(),
             scripts: Scripts::default(),
             blocking: Arc::default(),
+            eviction: Eviction::new(workers, seed),
             hot_keys: HotKeys::new(workers),
             memcache,
             rates: Rates::default(),
@@ -264,6 +272,9 @@ impl Node {
         self.settings_version.fetch_add(1, Ordering::Release);
         if self.settings().notify_keyspace_events != before.notify_keyspace_events {
             self.follow_events();
+        }
+        if self.settings().tracking_table_max_keys != before.tracking_table_max_keys {
+            self.follow_caching_limit();
         }
         Ok(())
     }
@@ -383,8 +394,9 @@ impl Node {
         for stripe in 0..STRIPES {
             let mut guard = self.keyspace.lock(stripe, moment);
             let side = guard.side();
-            (side.expired, side.expired_fields) = (0, 0);
+            (side.expired, side.expired_fields, side.evicted) = (0, 0, 0);
         }
+        self.eviction.reset_exceeded();
     }
 
     /// The sum of a counter over all workers.
@@ -411,6 +423,9 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     }
     fn used_memory(&self) -> u64 {
         (**self).used_memory()
+    }
+    fn used_memory_now(&self) -> u64 {
+        (**self).used_memory_now()
     }
     fn peak_memory(&self) -> u64 {
         (**self).peak_memory()
@@ -453,6 +468,8 @@ impl<H: Host + ?Sized> Host for Arc<H> {
 pub fn moment(now: UnixMillis, settings: &Settings) -> Moment {
     let policy = if settings.maxmemory_policy.counts_frequency() {
         AccessPolicy::Lfu { log_factor: settings.lfu_log_factor, decay_minutes: settings.lfu_decay_time }
+    } else if settings.maxmemory_policy.counts_changes() {
+        AccessPolicy::Lrm
     } else {
         AccessPolicy::Lru
     };

@@ -100,7 +100,7 @@ impl Options {
     /// The access bits that they ask for, where they mean something.
     fn access(&self, policy: AccessPolicy, now: UnixMillis) -> Option<u32> {
         match policy {
-            AccessPolicy::Lru => {
+            AccessPolicy::Lru | AccessPolicy::Lrm => {
                 let idle = u32::try_from(self.idle_seconds?).unwrap_or(u32::MAX);
                 Some(idle_for(idle, now))
             }

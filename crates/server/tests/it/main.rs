@@ -20,6 +20,7 @@ mod configuration;
 mod conversations;
 mod damage;
 mod delivery;
+mod eviction;
 mod hostile_input;
 mod http;
 mod huge_pages;
