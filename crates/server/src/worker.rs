@@ -84,7 +84,8 @@ impl Local {
         let node = &self.node;
         let id = node.next_client_id();
         let now = node.host.time().now;
-        let mut shared = SharedClient::new(id, arrival.address, arrival.local_address, now, link);
+        let limits = Arc::clone(&node.output_limits);
+        let mut shared = SharedClient::new(id, arrival.address, arrival.local_address, now, limits, link);
         shared.descriptor = descriptor;
         let shared = Arc::new(shared);
         node.clients.insert(id, Arc::clone(&shared));

@@ -271,29 +271,33 @@ impl Reactor {
             return;
         }
         keep_output(&mut self.outputs, output);
-        let behind = peer.behind;
-        if behind {
-            peer.catch_up(&self.local);
-        }
+        let was_behind = peer.was_behind();
         if peer.woken {
             peer.wake();
         }
-        if behind {
+        if was_behind {
+            peer.session.note_active(&self.local);
+            self.judge(key);
             self.set_timer(key, None);
         }
         self.resume(key);
+    }
+
+    /// Judges how much a connection leaves unread, and has it be judged again when it has done so for too long.
+    fn judge(&mut self, key: Key) {
+        let Some(peer) = &mut self.peers[key.index()] else { return };
+        match peer.judge(&self.local) {
+            Ok(until) => self.set_timer(key, until),
+            Err(_) => self.end(key),
+        }
     }
 
     /// Looks after those whose replies the kernel has been given and the sockets have not taken.
     fn judge_unsent(&mut self) {
         let mut entered = std::mem::take(&mut self.entered);
         for key in entered.drain(..) {
-            let Some(peer) = &mut self.peers[key.index()] else { continue };
-            if peer.unsent > 0 {
-                match peer.judge(&self.local) {
-                    Ok(until) => self.set_timer(key, until),
-                    Err(_) => self.end(key),
-                }
+            if self.peers[key.index()].as_ref().is_some_and(|peer| peer.unsent > 0) {
+                self.judge(key);
             }
         }
         self.entered = entered;
@@ -329,6 +333,9 @@ impl Reactor {
         if peer.wake() {
             self.set_timer(key, None);
             self.ready.push(key);
+        } else if peer.behind {
+            // Others have sent it more than it may leave unread for long.
+            self.judge(key);
         }
     }
 
@@ -343,8 +350,7 @@ impl Reactor {
             self.set_timer(key, None);
             let Some(peer) = &mut self.peers[key.index()] else { continue };
             if peer.unsent > 0 {
-                // Too much has been unread for too long.
-                self.end(key);
+                self.judge(key);
             } else if matches!(peer.stage, Served::At(_)) {
                 peer.stage = Served::Again;
                 self.ready.push(key);
