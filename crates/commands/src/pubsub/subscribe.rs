@@ -71,7 +71,14 @@ const SUNSUBSCRIBE: Command = Command {
     ..UNSUBSCRIBE
 };
 
+/// What is said of SSUBSCRIBE in a transaction. SUBSCRIBE and PSUBSCRIBE are older than that rule.
+const ONE_REPLY_EACH: CommandError =
+    CommandError::line("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+
 fn subscribe(cx: &mut Context<'_>, topic: Topic) -> CommandResult {
+    if topic == Topic::ShardChannel && !cx.may_block() {
+        return Err(ONE_REPLY_EACH);
+    }
     for name in cx.args.from(1) {
         cx.subscribe(topic, name);
         confirm(cx, ["subscribe", "psubscribe", "ssubscribe"][topic as usize], topic, Some(name));
