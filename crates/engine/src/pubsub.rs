@@ -171,37 +171,36 @@ impl PubSub {
         self.named(topic).get(channel).map_or(0, |subscribers| subscribers.len())
     }
 
+    /// Counts are changed under the lock under which it is seen who was first or last: so they are right as soon as the client is told
+    /// of its subscription, and in the end.
     fn add(&self, topic: Topic, name: &[u8], client: &Arc<SharedClient>) {
-        let first = match topic {
-            Topic::Pattern => {
-                let first = self.patterns.write().add(name, client);
-                self.pattern_count.fetch_add(usize::from(first), Ordering::Relaxed);
-                first
-            }
-            topic => {
-                let mut subscribers = self.named(topic).entry(name.into()).or_default();
-                subscribers.insert(client.id, Arc::clone(client));
-                subscribers.len() == 1
-            }
-        };
-        self.count.fetch_add(usize::from(first && topic != Topic::ShardChannel), Ordering::Relaxed);
+        if topic == Topic::Pattern {
+            let mut patterns = self.patterns.write();
+            let first = usize::from(patterns.add(name, client));
+            self.pattern_count.fetch_add(first, Ordering::Relaxed);
+            self.count.fetch_add(first, Ordering::Relaxed);
+        } else {
+            let mut subscribers = self.named(topic).entry(name.into()).or_default();
+            let counts = subscribers.is_empty() && topic == Topic::Channel;
+            self.count.fetch_add(usize::from(counts), Ordering::Relaxed);
+            subscribers.insert(client.id, Arc::clone(client));
+        }
     }
 
     fn remove(&self, topic: Topic, name: &[u8], client: u64) {
-        let last = match topic {
-            Topic::Pattern => {
-                let last = self.patterns.write().remove(name, client);
-                self.pattern_count.fetch_sub(usize::from(last), Ordering::Relaxed);
+        if topic == Topic::Pattern {
+            let mut patterns = self.patterns.write();
+            let last = usize::from(patterns.remove(name, client));
+            self.pattern_count.fetch_sub(last, Ordering::Relaxed);
+            self.count.fetch_sub(last, Ordering::Relaxed);
+        } else {
+            self.named(topic).remove_if_mut(name, |_, subscribers| {
+                let was_there = subscribers.remove(&client).is_some();
+                let last = was_there && subscribers.is_empty();
+                self.count.fetch_sub(usize::from(last && topic == Topic::Channel), Ordering::Relaxed);
                 last
-            }
-            topic => {
-                if let Some(mut subscribers) = self.named(topic).get_mut(name) {
-                    subscribers.remove(&client);
-                }
-                self.named(topic).remove_if(name, |_, subscribers| subscribers.is_empty()).is_some()
-            }
-        };
-        self.count.fetch_sub(usize::from(last && topic != Topic::ShardChannel), Ordering::Relaxed);
+            });
+        }
     }
 }
 
@@ -282,7 +281,49 @@ impl fmt::Debug for Subscriptions {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
+    use larder_store::UnixMillis;
+
     use super::*;
+    use crate::client::Link;
+    use crate::output_limits::OutputLimits;
+
+    struct NoLink;
+
+    impl Link for NoLink {
+        fn disconnect(&self) {}
+        fn wake(&self) {}
+    }
+
+    fn client(id: u64) -> Arc<SharedClient> {
+        let limits = Arc::<OutputLimits>::default();
+        Arc::new(SharedClient::new(id, String::new(), String::new(), UnixMillis(0), limits, Box::new(NoLink)))
+    }
+
+    #[test]
+    fn whether_anybody_subscribes_is_known_however_many_come_and_go() {
+        let pubsub = PubSub::default();
+        thread::scope(|scope| {
+            for id in 0..4 {
+                let pubsub = &pubsub;
+                scope.spawn(move || {
+                    let client = client(id);
+                    for _ in 0..20_000 {
+                        for topic in [Topic::Channel, Topic::Pattern] {
+                            pubsub.add(topic, b"name", &client);
+                            assert!(!pubsub.is_empty(), "{id} subscribes");
+                            pubsub.remove(topic, b"name", id);
+                            // Once more, for nothing.
+                            pubsub.remove(topic, b"name", id);
+                        }
+                    }
+                });
+            }
+        });
+        assert!(pubsub.is_empty());
+        assert_eq!((pubsub.count(Topic::Channel), pubsub.count(Topic::Pattern)), (0, 0));
+    }
 
     #[test]
     fn a_message_is_written_as_the_protocol_has_it() {
