@@ -559,12 +559,14 @@ impl Client {
     /// Forgets what was queued, and what was watched.
     pub fn discard_transaction(&mut self) {
         self.queue = None;
-        self.watch = None;
+        self.unwatch();
     }
 
     /// Watches no key any more.
     pub fn unwatch(&mut self) {
         self.watch = None;
+        // Batches of a client that neither watches nor queues are not looked at for this.
+        self.shared.watched.store(0, Ordering::Relaxed);
     }
 
     /// Makes it as if it had just connected; the addresses, the id and what was counted stay. It must have taken over what it was sent
