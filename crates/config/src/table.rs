@@ -229,7 +229,8 @@ settings! {
             "1073741824", "client-query-buffer-limit", memory(1 << 20, LONG), Live, Works;
 
         /// Unread replies after which a client is disconnected: for each class a hard limit, and a soft limit with
-        /// the seconds that it may be exceeded; 0 0 0 is no limit.
+        /// the seconds that it may be exceeded; 0 0 0 is no limit. What others send to a client (messages, lines of MONITOR,
+        /// invalidations) has one nevertheless: where the hard limit of its class is 0, it goes when more than 256 MB of that wait.
         client_output_buffer_limit: OutputBufferLimits =
             "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
             "client-output-buffer-limit", Kind::OutputBufferLimits, Live, Works;

@@ -14,14 +14,9 @@ use larder_store::STRIPES;
 use smallvec::SmallVec;
 
 use crate::client::SharedClient;
+use crate::inbox::Letter;
 use crate::node::{Node, moment};
 use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Mutex, Ordering};
-
-/// Unread bytes that a client may leave of what it is told.
-const UNREAD_MAX: u64 = 256 << 20;
-
-/// The channel by which a client of RESP2 is told what another asks to be told.
-const CHANNEL: &[u8] = b"__redis__:invalidate";
 
 /// Keys that may be forgotten to remember one more beyond the limit.
 const FORGOTTEN_EACH: usize = 2;
@@ -291,48 +286,34 @@ impl SharedClient {
                 Some(client) => client.tell_invalid(keys, true),
                 None => {
                     self.caching.bits.fetch_or(CachingState::BROKEN, Ordering::Relaxed);
-                    self.push(|reply| {
+                    self.deliver(Letter::Push(written(|reply| {
                         reply.push(2);
                         reply.bulk(b"tracking-redir-broken");
                         reply.integer(redirect.id as i64);
-                    });
+                    })));
                 }
             },
         }
     }
 
     fn tell_invalid(&self, keys: Option<&[&[u8]]>, for_another: bool) {
-        if self.speaks() == Protocol::Resp3 {
-            self.push(|reply| {
-                reply.push(2);
-                reply.bulk(b"invalidate");
-                write_keys(reply, keys);
+        if self.speaks() == Protocol::Resp3 || for_another && self.is_subscriber() {
+            let keys = keys.map(|keys| {
+                written(|reply| {
+                    reply.array(keys.len());
+                    keys.iter().for_each(|key| reply.bulk(key));
+                })
             });
-        } else if for_another && self.is_subscriber() {
-            let mut output = Output::default();
-            let mut reply = Reply { out: &mut output, protocol: Protocol::Resp2 };
-            reply.array(3);
-            reply.bulk(b"message");
-            reply.bulk(CHANNEL);
-            write_keys(&mut reply, keys);
-            self.deliver(Bytes::from(output.to_vec()), UNREAD_MAX);
-        }
-    }
-
-    /// Sends it a push if it speaks RESP3.
-    fn push(&self, write: impl FnOnce(&mut Reply<'_>)) {
-        if self.speaks() == Protocol::Resp3 {
-            let mut output = Output::default();
-            write(&mut Reply { out: &mut output, protocol: Protocol::Resp3 });
-            self.deliver(Bytes::from(output.to_vec()), UNREAD_MAX);
+            self.deliver(Letter::Invalidation { keys, for_another });
         }
     }
 }
 
-fn write_keys(reply: &mut Reply<'_>, keys: Option<&[&[u8]]>) {
-    let Some(keys) = keys else { return reply.null() };
-    reply.array(keys.len());
-    keys.iter().for_each(|key| reply.bulk(key));
+/// Bytes that are the same in both versions of RESP, or are for RESP3 only.
+fn written(write: impl FnOnce(&mut Reply<'_>)) -> Bytes {
+    let mut output = Output::default();
+    write(&mut Reply { out: &mut output, protocol: Protocol::Resp3 });
+    Bytes::from(output.to_vec())
 }
 
 /// A client's own side of it. When this is dropped, it caches no longer.

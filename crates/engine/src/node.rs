@@ -16,6 +16,7 @@ use crate::hot_keys::HotKeys;
 use crate::latency::LatencyMonitor;
 use crate::memcache_shared::MemcacheShared;
 use crate::monitor::Monitors;
+use crate::output_limits::OutputLimits;
 use crate::pause::Pause;
 use crate::programs::Programs;
 use crate::pubsub::PubSub;
@@ -60,6 +61,8 @@ pub struct Node {
     pub pause: Pause,
     /// Who is sent a line for each command.
     pub monitors: Monitors,
+    /// How much of what they are sent clients may leave unread.
+    pub output_limits: Arc<OutputLimits>,
     /// Who runs a script or a function.
     pub programs: Programs,
     /// Who subscribes to which channels.
@@ -204,6 +207,7 @@ impl Node {
         // The run id is random, and this is to be another one.
         let seed = identity.run_id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
         let memcache = MemcacheShared::new(&settings);
+        let output_limits = Arc::new(OutputLimits::new(&settings));
         let node = Node {
             keyspace,
             replication_id: Mutex::new(Random::new(seed).hexadecimal_id()),
@@ -223,6 +227,7 @@ impl Node {
             latency: LatencyMonitor::default(),
             pause: Pause::default(),
             monitors: Monitors::default(),
+            output_limits,
             programs: Programs::default(),
             pubsub: Arc::default(),
             tells_misses: AtomicBool::new(false),
@@ -275,6 +280,10 @@ impl Node {
         }
         if self.settings().tracking_table_max_keys != before.tracking_table_max_keys {
             self.follow_caching_limit();
+        }
+        if self.settings().client_output_buffer_limit != before.client_output_buffer_limit {
+            self.output_limits.follow(&self.settings());
+            self.clients.iter().for_each(|client| client.judge_again());
         }
         Ok(())
     }
@@ -390,6 +399,7 @@ impl Node {
         let nanos = self.cpu_nanos();
         self.cpu_nanos_at_reset.fetch_add(nanos, Ordering::Relaxed);
         self.rejected_connections.store(0, Ordering::Relaxed);
+        self.output_limits.reset();
         let moment = moment(self.host.time().now, &self.settings());
         for stripe in 0..STRIPES {
             let mut guard = self.keyspace.lock(stripe, moment);

@@ -27,11 +27,13 @@ pub(super) struct Session {
     pub(super) conversation: Box<dyn Conversation>,
     /// Input that was read and not consumed.
     tail: Vec<u8>,
+    /// How long it may still leave so much unread.
+    grace: Grace,
 }
 
 impl Session {
     pub(super) fn new(conversation: Box<dyn Conversation>) -> Session {
-        Session { conversation, tail: Vec::new() }
+        Session { conversation, tail: Vec::new(), grace: Grace::default() }
     }
 
     /// How many bytes are kept until more comes.
@@ -47,18 +49,23 @@ impl Session {
         }
     }
 
-    /// Tells others how much of its replies the client leaves unread, and judges it; see [`Grace::judge`].
-    pub(super) fn judge(
-        &self,
-        local: &Local,
-        grace: &mut Grace,
-        unsent: usize,
-    ) -> io::Result<Option<Instant>> {
-        self.conversation.shared().note_output(unsent);
-        local.stats().output_peak.raise(unsent);
-        let limits = local.worker.borrow().settings().client_output_buffer_limit;
-        let limit = if self.conversation.shared().is_subscriber() { limits.pubsub } else { limits.normal };
-        grace.judge(unsent, &limit).inspect_err(|_| local.stats().output_limit_exceeded.add(1))
+    /// Tells others how much of its replies the client has not taken, and judges it by all that it leaves unread; see [`Grace::judge`].
+    /// To be called when that changes, and when others have sent it more than they like.
+    pub(super) fn judge(&mut self, local: &Local, unsent: usize) -> io::Result<Option<Instant>> {
+        let shared = self.conversation.shared();
+        shared.note_output(unsent);
+        let unread = shared.unread_besides(unsent);
+        local.stats().output_peak.raise(unread as usize);
+        let mut worker = local.worker.borrow_mut();
+        worker.refresh();
+        let limits = worker.settings().client_output_buffer_limit;
+        let limit = if shared.is_subscriber() { limits.pubsub } else { limits.normal };
+        self.grace.judge(unread, &limit).inspect_err(|_| shared.exceed())
+    }
+
+    /// Whether the client is to be judged again even if it has taken everything.
+    pub(super) fn is_in_grace(&self) -> bool {
+        self.grace.until.is_some()
     }
 
     /// A client amid a long request or reply is not idle.
@@ -135,19 +142,18 @@ impl Session {
 
 /// How long a client may still leave so much unread. Reading a little now and then does not put its end off.
 #[derive(Debug, Default)]
-pub(super) struct Grace {
+struct Grace {
     until: Option<Instant>,
 }
 
 impl Grace {
-    /// Judges a client that has so many bytes of reply unread: an error when that is too much, or has been for too long; otherwise
+    /// Judges a client that has so many bytes unread: an error when that is too much, or has been for too long; otherwise
     /// until when it may stay like this, if that has an end.
-    pub(super) fn judge(&mut self, unsent: usize, limit: &OutputBufferLimit) -> io::Result<Option<Instant>> {
-        let unsent = unsent as u64;
-        if limit.hard_bytes > 0 && unsent > limit.hard_bytes {
+    fn judge(&mut self, unread: u64, limit: &OutputBufferLimit) -> io::Result<Option<Instant>> {
+        if limit.hard_bytes > 0 && unread > limit.hard_bytes {
             return Err(ErrorKind::OutOfMemory.into());
         }
-        if limit.soft_bytes == 0 || unsent <= limit.soft_bytes {
+        if limit.soft_bytes == 0 || unread <= limit.soft_bytes {
             self.until = None;
             return Ok(None);
         }
@@ -181,6 +187,6 @@ mod tests {
         assert_eq!(grace.judge(0, &limit).unwrap(), None);
         let at_once = OutputBufferLimit { soft_seconds: 0, ..limit };
         assert_eq!(grace.judge(11, &at_once).unwrap_err().kind(), ErrorKind::TimedOut);
-        assert_eq!(grace.judge(usize::MAX, &OutputBufferLimit::default()).unwrap(), None);
+        assert_eq!(grace.judge(u64::MAX, &OutputBufferLimit::default()).unwrap(), None);
     }
 }

@@ -104,6 +104,7 @@ fn reading_a_little_does_not_put_off_the_soft_limit() {
         let _ = reader.read(&mut read);
         witness.info("connected_clients") == 1
     });
+    assert_eq!(witness.info("client_output_buffer_limit_disconnections"), 1);
     assert!(Client::over(reader).rest().len() < 49_000_000);
     server.end();
 }

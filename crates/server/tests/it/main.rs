@@ -14,6 +14,7 @@
 #![expect(clippy::print_stdout, reason = "the siege prints its figures")]
 
 mod addresses;
+mod channels;
 mod client;
 mod command_line;
 mod configuration;

@@ -72,8 +72,7 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     report.fields(&["io_threaded_reads_processed", "io_threaded_writes_processed"], 0);
     let exceeded = node.sum(|worker| worker.input_limit_exceeded.value());
     report.field("client_query_buffer_limit_disconnections", exceeded);
-    let exceeded = node.sum(|worker| worker.output_limit_exceeded.value());
-    report.field("client_output_buffer_limit_disconnections", exceeded);
+    report.field("client_output_buffer_limit_disconnections", node.output_limits.exceeded());
     report.fields(&["reply_buffer_shrinks", "reply_buffer_expands"], 0);
     rounds(report, cx);
     report.field("contended_requests", node.sum(|worker| worker.contended.value()));
