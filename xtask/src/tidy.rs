@@ -47,6 +47,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "larder-commands",
             "larder-config",
             "larder-engine",
+            "larder-persist",
             "larder-resp",
             "larder-store",
             "memcache-parser",
