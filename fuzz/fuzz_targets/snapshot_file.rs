@@ -3,9 +3,10 @@
 #![no_main]
 
 use larder_fuzz::LIMITS;
+use larder_persist::snapshot::check::check;
 use larder_persist::snapshot::{Checksum, Format, Item, Key, Reader, Usage, Verdict, Writer};
 use larder_persist::{Compression, dump};
-use larder_store::Entry;
+use larder_store::{Entry, UnixMillis};
 use libfuzzer_sys::fuzz_target;
 
 const MAGICS: [&[u8; 9]; 4] = [b"REDIS0003", b"REDIS0010", b"REDIS0012", b"VALKEY080"];
@@ -14,6 +15,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     let (magic, content) = input;
     let mut file = MAGICS[usize::from(magic) % MAGICS.len()].to_vec();
     file.extend_from_slice(content);
+    check(&file[..], b"file", UnixMillis(0), &mut Vec::new()).expect("memory takes everything");
     let entries = entries(&file);
     let mut writer = Writer::new(Vec::new(), Format::Valkey80, Checksum::Written, Compression::Lzf);
     for (entry, usage) in &entries {

@@ -10,6 +10,7 @@
 //! Neither side holds more than a part of a file: a large value is written in parts, and a key is read by going over its bytes
 //! without making a value of them. That is left to whoever has the record, so that several threads can do it.
 
+pub mod check;
 mod error;
 mod reader;
 mod record;

@@ -1,9 +1,12 @@
-//! Files of RDB, exchanged with redis-server both ways: values of every type and encoding.
+//! Files of RDB, exchanged with redis-server both ways: values of every type and encoding; and what a check says of them, beside
+//! what redis-check-rdb says.
 
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by panicking, in its helpers too")]
 
 mod cases;
+mod tool;
 
+use larder_persist::snapshot::check::check;
 use larder_persist::snapshot::{Checksum, Format, Item, Key, Reader, Usage, Verdict, Writer};
 use larder_persist::{Compression, Limits, dump, restore};
 use larder_resp::Protocol;
@@ -14,6 +17,7 @@ use larder_store::{Attributes, Entry, PackedLimits, UnixMillis};
 use larder_testkit::{InProcess, Peer, RedisServer, Value};
 
 use crate::cases::{ask, cases, words};
+use crate::tool::{Tool, lines};
 
 const PACKED: PackedLimits = PackedLimits { entries: 128, value_bytes: 64 };
 const LIMITS: Limits = Limits {
@@ -23,6 +27,8 @@ const LIMITS: Limits = Limits {
     sorted_set: PACKED,
     stream: ChunkLimits { bytes: 4096, entries: 100 },
 };
+/// Later than what is to have expired.
+const NOW: UnixMillis = UnixMillis(2_000_000_000_000);
 /// In the year 2100.
 const EXPIRES_AT: UnixMillis = UnixMillis(4_102_444_800_000);
 
@@ -148,5 +154,70 @@ fn what_redis_saves_is_read() {
             assert_eq!(restored, Value::Simple(b"OK".to_vec()));
         }
         compare(&mut redis, &mut larder);
+    }
+}
+
+/// Lines of both, and whether both think that the file is sane.
+fn compare_checks(tool: &Tool, what: &str, file: &[u8]) {
+    let path = tool.put("dump.rdb", file);
+    let (theirs, status) = tool.run(&[&path]);
+    let mut ours = Vec::new();
+    let checked = check(file, path.as_bytes(), NOW, &mut ours).unwrap();
+    let ours = lines(&String::from_utf8_lossy(&ours));
+    let theirs: Vec<String> = lines(&theirs).iter().map(|line| without_place(line)).collect();
+    assert_eq!(without_noise(&ours), without_noise(&theirs), "{what}");
+    assert_eq!((checked.is_sane, status), if checked.is_sane { (true, 0) } else { (false, 1) }, "{what}");
+}
+
+/// A line without the place in their source where the fault was found.
+fn without_place(line: &str) -> String {
+    match line.split_once(" Internal error in RDB reading offset ") {
+        Some((offset, rest)) => format!("{offset} {}", rest.split_once("-> ").unwrap().1),
+        None => line.to_owned(),
+    }
+}
+
+/// Lines without the type that they speak of before they have come to the first key, and without those of the log.
+fn without_noise(lines: &[String]) -> Vec<&String> {
+    let keyless = lines.iter().any(|line| line == "[info] 0 keys read");
+    let is_first = |line: &str| keyless && line == "[additional info] Reading type 0 (string)";
+    let is_log = |line: &str| line.ends_with(" # Terminating server after rdb file reading failure.");
+    lines.iter().filter(|line| !is_first(line) && !is_log(line)).collect()
+}
+
+#[test]
+fn redis_check_rdb_says_the_same() {
+    let Some(tool) = Tool::find("redis-check-rdb") else {
+        println!("skipped: redis-check-rdb is not installed");
+        return;
+    };
+    let Some(mut redis) = RedisServer::start_with(&[], &["--maxmemory-policy", "allkeys-lfu"]).unwrap()
+    else {
+        return;
+    };
+    fill(&mut redis);
+    ask(&mut redis, &words("PEXPIREAT key:0 4102444800000"));
+    ask(&mut redis, &words("SAVE"));
+    let file = redis.file("dump.rdb").unwrap();
+    compare_checks(&tool, "whole", &file);
+    let end = file.len() - 8;
+    compare_checks(&tool, "without checksum", &[&file[..end], &[0; 8]].concat());
+    compare_checks(&tool, "wrong checksum", &[&file[..end], &[1; 8]].concat());
+    compare_checks(&tool, "signature", b"RUDIS0010 and more");
+    compare_checks(&tool, "version", b"REDIS0099 and more");
+    let head = &file[..9];
+    for rest in [
+        &b"\x08\x01k"[..],
+        b"\x00\x82",
+        b"\xfa\x03abc",
+        b"\xfc\0\0",
+        b"\xfe",
+        b"\xf5\x05abc",
+        b"\x02\x01k\x03\x01a",
+    ] {
+        compare_checks(&tool, &format!("{rest:?}"), &[head, rest].concat());
+    }
+    for len in (0..300).chain((300..file.len()).step_by(5001)) {
+        compare_checks(&tool, &format!("{len} bytes"), &file[..len]);
     }
 }

@@ -57,7 +57,9 @@ impl Display for Fault {
                 write!(f, "RDB CRC error: expected ({expected:x}) but got ({found:x})")
             }
             Fault::UnknownType(number) => write!(f, "Unknown RDB encoding type {number}"),
-            Fault::UnknownLength(first) => write!(f, "Unknown length encoding {first} in RDB file"),
+            Fault::UnknownLength(first) => {
+                write!(f, "Unknown length encoding {} in rdbLoadLen()", first >> 6)
+            }
             Fault::UnknownString(kind) => write!(f, "Unknown RDB string encoding type {kind}"),
             Fault::PreviewFunction => f.write_str("Pre-release function format not supported."),
             Fault::PreviewModule => f.write_str("Pre-release module format not supported"),

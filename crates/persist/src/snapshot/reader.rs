@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use larder_store::{Attributes, UnixMillis};
 
 use super::record::RecordKey;
-use super::skip::{module_name, skip_module, skip_string, skip_value};
+use super::skip::{Shape, module_name, skip_module, skip_string};
 use super::source::Source;
 use super::{CHECKED_FROM, Error, Fault, ITEM, Record, Usage, VERSIONS_OF_REDIS, opcode};
 use crate::reader::{self, Input};
@@ -71,8 +71,36 @@ pub struct SlotImport {
 pub enum Verdict {
     /// The checksum is right.
     Checked,
-    /// There is none.
+    /// It is zero, by which whoever wrote the file said that there is none.
+    Zero,
+    /// The version has none.
     Unchecked,
+}
+
+/// What was being read, in the words of redis-check-rdb.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Doing {
+    #[default]
+    Start,
+    ReadType,
+    ReadExpire,
+    ReadKey,
+    ReadObjectValue,
+    CheckSum,
+    ReadLen,
+    ReadAux,
+    ReadModuleAux,
+    ReadFunctions,
+}
+
+/// Where a file was being read: what is told when it is damaged there.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    pub(super) doing: Doing,
+    /// Number of the type of the key that is being read.
+    pub(super) number: Option<u8>,
+    /// The key whose value is being read.
+    pub(super) key: Option<Vec<u8>>,
 }
 
 /// Reads a file from its beginning to its end.
@@ -80,6 +108,7 @@ pub struct Reader<R> {
     source: Source<R>,
     version: u16,
     state: State,
+    place: Place,
     /// What belongs to the next key.
     attributes: Attributes,
     usage: Usage,
@@ -111,7 +140,7 @@ impl<R: Read> Reader<R> {
         let told = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0);
         let version = known(told).ok_or_else(|| source.fault(Fault::Version(told)))?;
         let (attributes, usage) = Default::default();
-        Ok(Reader { source, version, state: State::Going, attributes, usage })
+        Ok(Reader { source, version, state: State::Going, place: Place::default(), attributes, usage })
     }
 
     /// The version of the format.
@@ -147,9 +176,12 @@ impl<R: Read> Reader<R> {
             return Ok(None);
         }
         loop {
+            self.place.doing = Doing::ReadType;
             let source = &mut self.source;
             source.keep();
-            return Ok(Some(match source.byte()? {
+            let number = source.byte()?;
+            self.place.doing = doing(number);
+            return Ok(Some(match number {
                 opcode::EXPIRES_AT_SECONDS => {
                     let at = i64::from(i32::from_le_bytes(source.array()?));
                     self.attributes.expires_at = Some(UnixMillis(at * 1000));
@@ -194,6 +226,11 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// Where it stopped.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Client flags and item state of the next key.
     fn item(&mut self, text: &[u8]) -> Result<(), Error> {
         let numbers = str::from_utf8(text).ok().and_then(|text| text.split_once(' '));
@@ -218,13 +255,23 @@ impl<R: Read> Reader<R> {
 
     /// The key that follows the number of its value's type, which is kept already.
     fn record(&mut self, number: u8) -> Result<Record, Error> {
-        let source = &mut self.source;
+        let (source, place) = (&mut self.source, &mut self.place);
+        let shape = Shape::of(number, self.version);
+        let shape = shape.ok_or_else(|| source.fault(Fault::UnknownType(number)))?;
+        (place.doing, place.number) = (Doing::ReadKey, Some(number));
         let key_at = source.offset();
         skip_string(source)?;
         let value_at = (source.offset() - key_at) as usize + 1;
-        skip_value(source, number, self.version)?;
+        place.doing = Doing::ReadObjectValue;
+        let skipped = shape.skip(source);
         let bytes = source.kept();
-        let key = key_of(&bytes[..value_at]).ok_or_else(|| source.fault(Fault::Damaged("Bad key")))?;
+        let key = key_of(&bytes[..value_at]);
+        if let Err(error) = skipped {
+            place.key = key.map(|key| key.in_bytes(&bytes).to_vec());
+            return Err(error);
+        }
+        let key = key.ok_or_else(|| source.fault(Fault::Damaged("Invalid LZF compressed string")))?;
+        place.number = None;
         let (attributes, usage) = (std::mem::take(&mut self.attributes), std::mem::take(&mut self.usage));
         Ok(Record { bytes, key, value_at, version: self.version, attributes, usage })
     }
@@ -235,10 +282,23 @@ impl<R: Read> Reader<R> {
         }
         let expected = self.source.checksum();
         match u64::from_le_bytes(self.source.array()?) {
-            0 => Ok(Verdict::Unchecked),
+            0 => Ok(Verdict::Zero),
             found if found == expected => Ok(Verdict::Checked),
             found => Err(self.source.fault(Fault::Checksum { expected, found })),
         }
+    }
+}
+
+/// What is read behind such a byte.
+fn doing(number: u8) -> Doing {
+    match number {
+        opcode::EXPIRES_AT_SECONDS | opcode::EXPIRES_AT_MILLIS => Doing::ReadExpire,
+        opcode::DATABASE | opcode::SIZES | opcode::SLOT_INFO => Doing::ReadLen,
+        opcode::AUX => Doing::ReadAux,
+        opcode::MODULE_AUX => Doing::ReadModuleAux,
+        opcode::LIBRARY => Doing::ReadFunctions,
+        opcode::END => Doing::CheckSum,
+        _ => Doing::ReadType,
     }
 }
 

@@ -41,6 +41,16 @@ pub(super) enum RecordKey {
     Unpacked(Vec<u8>),
 }
 
+impl RecordKey {
+    /// The key, given the bytes of the record.
+    pub(super) fn in_bytes<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
+        match self {
+            RecordKey::At(range) => &bytes[range.clone()],
+            RecordKey::Unpacked(key) => key,
+        }
+    }
+}
+
 /// Why a record makes no entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unusable {
@@ -56,10 +66,7 @@ impl Record {
     /// The key.
     #[must_use]
     pub fn key(&self) -> &[u8] {
-        match &self.key {
-            RecordKey::At(range) => &self.bytes[range.clone()],
-            RecordKey::Unpacked(key) => key,
-        }
+        self.key.in_bytes(&self.bytes)
     }
 
     /// The number of the value's type in the format.

@@ -1,4 +1,4 @@
-//! Going over values without making anything of them, type by type.
+//! Going over values without making anything of them.
 
 use std::io::Read;
 
@@ -7,51 +7,97 @@ use super::{Error, Fault};
 use crate::reader::{Length, length, special};
 use crate::value::{VERSION_OF_VALKEY, number};
 
-/// Goes over the value of the type with this number.
-pub(super) fn skip_value<R: Read>(source: &mut Source<R>, number: u8, version: u16) -> Result<(), Error> {
-    match (number, version) {
-        (number::STRING | number::HASH_ZIPMAP..=number::HASH_ZIPLIST, _)
-        | (number::HASH_LISTPACK | number::SORTED_SET_LISTPACK | number::SET_LISTPACK, _) => {
-            skip_string(source)
-        }
-        (number::LIST | number::SET | number::LIST_OF_ZIPLISTS, _) => each(source, skip_string),
-        (number::HASH, _) => each(source, skip_pair),
-        (number::SORTED_SET_IN_DIGITS, _) => each(source, |source| {
-            skip_string(source)?;
-            skip_score_in_digits(source)
-        }),
-        (number::SORTED_SET, _) => each(source, |source| {
-            skip_string(source)?;
-            source.skip(8)
-        }),
-        (number::LIST_OF_LISTPACKS, _) => each(source, |source| {
-            source.len()?;
-            skip_string(source)
-        }),
-        (number::STREAM | number::STREAM_WITH_COUNTS | number::STREAM_WITH_ACTIVITY, _) => {
-            skip_stream(source, number)
-        }
-        (number::HASH_WITH_EXPIRIES, VERSION_OF_VALKEY..) => each(source, |source| {
-            skip_pair(source)?;
-            source.skip(8)
-        }),
-        (number::HASH_WITH_TTLS, ..VERSION_OF_VALKEY) => {
-            source.skip(8)?;
-            each(source, |source| {
+/// What the bytes of a type look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    String,
+    Strings,
+    Pairs,
+    /// Strings with scores in digits.
+    OldScores,
+    /// Strings with 8 bytes each.
+    Scores,
+    /// Strings after a number each.
+    Nodes,
+    Stream {
+        counts: bool,
+        activity: bool,
+    },
+    /// Pairs with 8 bytes each.
+    PairsWithTimes,
+    /// Pairs after a number each, after 8 bytes.
+    PairsWithTtls,
+    /// A string after 8 bytes.
+    PackedWithTime,
+    Module,
+    ModuleOfPreviews,
+}
+
+impl Shape {
+    /// That of the type with this number.
+    pub(super) fn of(number: u8, version: u16) -> Option<Shape> {
+        Some(match (number, version) {
+            (number::STRING | number::HASH_ZIPMAP..=number::HASH_ZIPLIST, _)
+            | (number::HASH_LISTPACK | number::SORTED_SET_LISTPACK | number::SET_LISTPACK, _) => {
+                Shape::String
+            }
+            (number::LIST | number::SET | number::LIST_OF_ZIPLISTS, _) => Shape::Strings,
+            (number::HASH, _) => Shape::Pairs,
+            (number::SORTED_SET_IN_DIGITS, _) => Shape::OldScores,
+            (number::SORTED_SET, _) => Shape::Scores,
+            (number::LIST_OF_LISTPACKS, _) => Shape::Nodes,
+            (number::STREAM, _) => Shape::Stream { counts: false, activity: false },
+            (number::STREAM_WITH_COUNTS, _) => Shape::Stream { counts: true, activity: false },
+            (number::STREAM_WITH_ACTIVITY, _) => Shape::Stream { counts: true, activity: true },
+            (number::HASH_WITH_EXPIRIES, VERSION_OF_VALKEY..) => Shape::PairsWithTimes,
+            (number::HASH_WITH_TTLS, ..VERSION_OF_VALKEY) => Shape::PairsWithTtls,
+            (number::HASH_LISTPACK_WITH_EXPIRIES, ..VERSION_OF_VALKEY) => Shape::PackedWithTime,
+            (number::MODULE, _) => Shape::Module,
+            (number::MODULE_OF_PREVIEWS, _) => Shape::ModuleOfPreviews,
+            _ => return None,
+        })
+    }
+
+    /// Goes over a value.
+    pub(super) fn skip<R: Read>(self, source: &mut Source<R>) -> Result<(), Error> {
+        match self {
+            Shape::String => skip_string(source),
+            Shape::Strings => each(source, skip_string),
+            Shape::Pairs => each(source, skip_pair),
+            Shape::OldScores => each(source, |source| {
+                skip_string(source)?;
+                skip_old_score(source)
+            }),
+            Shape::Scores => each(source, |source| {
+                skip_string(source)?;
+                source.skip(8)
+            }),
+            Shape::Nodes => each(source, |source| {
                 source.len()?;
-                skip_pair(source)
-            })
+                skip_string(source)
+            }),
+            Shape::Stream { counts, activity } => skip_stream(source, counts, activity),
+            Shape::PairsWithTimes => each(source, |source| {
+                skip_pair(source)?;
+                source.skip(8)
+            }),
+            Shape::PairsWithTtls => {
+                source.skip(8)?;
+                each(source, |source| {
+                    source.len()?;
+                    skip_pair(source)
+                })
+            }
+            Shape::PackedWithTime => {
+                source.skip(8)?;
+                skip_string(source)
+            }
+            Shape::Module => {
+                let module = module_name(source.len()?);
+                skip_module(source, &module)
+            }
+            Shape::ModuleOfPreviews => Err(source.fault(Fault::PreviewModule)),
         }
-        (number::HASH_LISTPACK_WITH_EXPIRIES, ..VERSION_OF_VALKEY) => {
-            source.skip(8)?;
-            skip_string(source)
-        }
-        (number::MODULE, _) => {
-            let module = module_name(source.len()?);
-            skip_module(source, &module)
-        }
-        (number::MODULE_OF_PREVIEWS, _) => Err(source.fault(Fault::PreviewModule)),
-        _ => Err(source.fault(Fault::UnknownType(number))),
     }
 }
 
@@ -84,7 +130,7 @@ fn skip_pair<R: Read>(source: &mut Source<R>) -> Result<(), Error> {
     skip_string(source)
 }
 
-fn skip_score_in_digits<R: Read>(source: &mut Source<R>) -> Result<(), Error> {
+fn skip_old_score<R: Read>(source: &mut Source<R>) -> Result<(), Error> {
     match source.byte()? {
         253..=255 => Ok(()),
         len => source.skip(u64::from(len)),
@@ -98,9 +144,7 @@ fn skip_two<R: Read>(source: &mut Source<R>) -> Result<(), Error> {
     Ok(())
 }
 
-fn skip_stream<R: Read>(source: &mut Source<R>, number: u8) -> Result<(), Error> {
-    let counts = number != number::STREAM;
-    let activity = number == number::STREAM_WITH_ACTIVITY;
+fn skip_stream<R: Read>(source: &mut Source<R>, counts: bool, activity: bool) -> Result<(), Error> {
     each(source, skip_pair)?;
     source.len()?;
     skip_two(source)?;
@@ -116,6 +160,7 @@ fn skip_stream<R: Read>(source: &mut Source<R>, number: u8) -> Result<(), Error>
         if counts {
             source.len()?;
         }
+        // Pending entries, and consumers with theirs.
         each(source, |source| {
             source.skip(16 + 8)?;
             source.len().map(drop)

@@ -58,8 +58,9 @@ impl<R: io::Read> Source<R> {
         }
     }
 
-    /// Goes over so many bytes.
+    /// Goes over so many bytes. An error is where they begin.
     pub(super) fn skip(&mut self, mut len: u64) -> Result<(), Error> {
+        let begin = self.offset();
         loop {
             let step = len.min((self.end - self.start) as u64);
             self.start += step as usize;
@@ -67,7 +68,7 @@ impl<R: io::Read> Source<R> {
             if len == 0 {
                 return Ok(());
             }
-            self.fill()?;
+            self.fill().map_err(|error| Error { offset: begin, ..error })?;
         }
     }
 
