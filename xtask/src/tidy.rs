@@ -16,7 +16,7 @@ const LONG_FILES: &[(&str, usize)] = &[];
 const EDGES: &[(&str, &[&str])] = &[
     ("crates/engine", &["larder-config", "larder-lua", "larder-resp", "larder-store"]),
     ("crates/lua", &["larder-resp"]),
-    ("crates/persist", &["larder-store"]),
+    ("crates/persist", &["larder-resp", "larder-store"]),
     (
         "crates/commands",
         &[

@@ -1,11 +1,12 @@
-//! Formats in which data leave the process and come back: Redis's RDB, as single values (DUMP and RESTORE) and as whole files, and
-//! libraries of functions (FUNCTION DUMP and RESTORE).
+//! Formats in which data leave the process and come back: Redis's RDB, as single values (DUMP and RESTORE) and as whole files;
+//! libraries of functions (FUNCTION DUMP and RESTORE); and append logs (AOF).
 //!
 //! Knows no client, no file and no clock: bytes in, bytes out. Everything that is read is judged: what is damaged is refused whole,
 //! never a panic, never memory for what is only declared.
 
 mod checksum;
 mod functions;
+pub mod log;
 mod lzf;
 mod payload;
 mod reader;

@@ -43,6 +43,14 @@ mod opcode {
     pub(super) const END: u8 = 255;
 }
 
+/// What tells a file apart from a log: so many bytes of its beginning.
+pub(crate) const SIGNATURE_BYTES: usize = 6;
+
+/// Whether a file begins as a snapshot does.
+pub(crate) fn is_signature(first: &[u8]) -> bool {
+    first.starts_with(b"REDIS") || first.starts_with(b"VALKEY")
+}
+
 /// Versions that Redis wrote and that are read.
 const VERSIONS_OF_REDIS: std::ops::RangeInclusive<u16> = 1..=12;
 /// The first version with a checksum at the end.

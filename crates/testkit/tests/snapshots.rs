@@ -17,7 +17,7 @@ use larder_store::{Attributes, Entry, PackedLimits, UnixMillis};
 use larder_testkit::{InProcess, Peer, RedisServer, Value};
 
 use crate::cases::{ask, cases, words};
-use crate::tool::{Tool, lines};
+use crate::tool::Tool;
 
 const PACKED: PackedLimits = PackedLimits { entries: 128, value_bytes: 64 };
 const LIMITS: Limits = Limits {
@@ -163,8 +163,8 @@ fn compare_checks(tool: &Tool, what: &str, file: &[u8]) {
     let (theirs, status) = tool.run(&[&path]);
     let mut ours = Vec::new();
     let checked = check(file, path.as_bytes(), NOW, &mut ours).unwrap();
-    let ours = lines(&String::from_utf8_lossy(&ours));
-    let theirs: Vec<String> = lines(&theirs).iter().map(|line| without_place(line)).collect();
+    let ours = tool.lines(&String::from_utf8_lossy(&ours));
+    let theirs: Vec<String> = tool.lines(&theirs).iter().map(|line| without_place(line)).collect();
     assert_eq!(without_noise(&ours), without_noise(&theirs), "{what}");
     assert_eq!((checked.is_sane, status), if checked.is_sane { (true, 0) } else { (false, 1) }, "{what}");
 }

@@ -4,6 +4,9 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// Dropping it removes the directory.
 pub(crate) struct Tool {
@@ -18,7 +21,10 @@ impl Tool {
         if found.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             return None;
         }
-        let directory = std::env::temp_dir().join(format!("larder-{program}-{}", std::process::id()));
+        // Tests run beside each other, in one process or several.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("larder-{program}-{}-{number}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
         fs::create_dir_all(&directory).unwrap();
         Some(Tool { program, directory })
     }
@@ -45,15 +51,16 @@ impl Tool {
         let text = [output.stdout, output.stderr].concat();
         (String::from_utf8_lossy(&text).into_owned(), output.status.code().unwrap())
     }
+
+    /// The lines of a text, without the path of the directory: older tools leave it out in places.
+    pub(crate) fn lines(&self, text: &str) -> Vec<String> {
+        let path = format!("{}/", self.directory.display());
+        text.replace(&path, "").lines().map(str::to_owned).collect()
+    }
 }
 
 impl Drop for Tool {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.directory);
     }
-}
-
-/// The lines of a text, so that a difference is found.
-pub(crate) fn lines(text: &str) -> Vec<String> {
-    text.lines().map(str::to_owned).collect()
 }
