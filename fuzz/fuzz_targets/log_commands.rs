@@ -22,7 +22,7 @@ fuzz_target!(|log: &[u8]| {
     for command in &kept {
         write_command(&mut written, command.iter().map(Vec::as_slice));
     }
-    assert_eq!(read(&written).0, kept);
+    assert_eq!(read(&written[..]).0, kept);
 
     let mut file = OneFile(log.to_vec());
     let path = Path::new("some.aof");

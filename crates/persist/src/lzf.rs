@@ -128,9 +128,12 @@ pub(crate) fn unpack(packed: &[u8], len: usize) -> Option<Vec<u8>> {
             if out.len() + run > len {
                 return None;
             }
-            // What is copied may be what was just written.
-            for at in start..start + run {
-                out.push(out[at]);
+            // What is copied may be what is being written: then it repeats.
+            let mut left = run;
+            while left > 0 {
+                let step = left.min(out.len() - start);
+                out.extend_from_within(start..start + step);
+                left -= step;
             }
             rest = after;
         }

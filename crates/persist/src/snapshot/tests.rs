@@ -1,6 +1,6 @@
 use std::io::{self, Read, Write};
 
-use larder_store::{Attributes, Entry, NewValue, UnixMillis};
+use larder_store::{Attributes, Element, Entry, NewValue, UnixMillis};
 use proptest::prelude::*;
 
 use super::*;
@@ -270,6 +270,61 @@ fn a_write_that_fails_is_told_from_then_on() {
     assert!(writer.finish().is_err());
     let writer = Writer::new(Full(3), Format::Redis10, Checksum::Written, Compression::Off);
     assert!(writer.finish().is_err());
+}
+
+/// Notes the longest write.
+struct Longest<'a>(&'a mut usize);
+
+impl Write for Longest<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        *self.0 = bytes.len().max(*self.0);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_large_value_is_written_in_parts() {
+    use larder_store::list::{self, End, ListMut};
+    use larder_store::set::{self, SetMut};
+    let mut set = Entry::new(b"set", 0, &Attributes::default(), set::empty(b"x"));
+    let mut list = Entry::new(b"list", 0, &Attributes::default(), list::empty());
+    for number in 0..100_000 {
+        let text = format!("member {number}");
+        SetMut::of(&mut set, LIMITS.set).add(text.as_bytes());
+        let mut list = ListMut::of(&mut list, LIMITS.list);
+        list.expect(1, text.len());
+        list.push(End::Tail, Element::of(text.as_bytes()));
+    }
+    let mut longest = 0;
+    let mut writer = Writer::new(Longest(&mut longest), Format::Redis10, Checksum::Written, Compression::Lzf);
+    for entry in [&set, &list] {
+        writer.key(&Key::of(entry, Usage::Unknown)).unwrap();
+    }
+    assert!(writer.written() > 1_500_000);
+    writer.finish().unwrap();
+    assert!((32 * 1024..=64 * 1024).contains(&longest), "{longest}");
+}
+
+#[test]
+fn a_view_is_written_as_its_entry() {
+    use larder_store::set::{self, SetMut};
+    let mut entry = Entry::new(b"k", 0, &Attributes::default(), set::empty(b"x"));
+    for number in 0..100 {
+        SetMut::of(&mut entry, LIMITS.set).add(format!("m{number}").as_bytes());
+    }
+    let view = entry.large().unwrap().clone();
+    let key =
+        Key { name: b"k", value: (&view).into(), attributes: Attributes::default(), usage: Usage::Unknown };
+    let written = |key: &Key<'_>| {
+        let mut writer = Writer::new(Vec::new(), Format::Redis10, Checksum::Written, Compression::Lzf);
+        writer.key(key).unwrap();
+        writer.finish().unwrap()
+    };
+    assert_eq!(written(&key), written(&Key::of(&entry, Usage::Unknown)));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use larder_store::hash::HashRef;
 use larder_store::list::ListRef;
 use larder_store::stream::Stream;
 use larder_store::zset::SortedSetRef;
-use larder_store::{Content, Element, Large, Type};
+use larder_store::{Content, Large, Type};
 
 use super::*;
 
