@@ -323,8 +323,8 @@ settings! {
         /// Name of the snapshot's file.
         dbfilename: String = "dump.rdb", "dbfilename", Kind::Text, Protected, Kept, then check::snapshot_name;
 
-        /// Compresses long strings in snapshots.
-        rdbcompression: bool = "yes", "rdbcompression", Kind::YesNo, Live, Kept;
+        /// Compresses long strings in snapshots, and in what DUMP returns.
+        rdbcompression: bool = "yes", "rdbcompression", Kind::YesNo, Live, Works;
 
         /// Writes a checksum at a snapshot's end, and checks it.
         rdbchecksum: bool = "yes", "rdbchecksum", Kind::YesNo, Immutable, Kept;
