@@ -113,7 +113,7 @@ impl Manifest {
                 if value.iter().any(|byte| matches!(byte, b'/' | b'\\')) {
                     return Err(ManifestFault::Path);
                 }
-                name = Some(value).filter(|name| !name.contains(&0));
+                name = Some(value).filter(|name| !name.is_empty() && !name.contains(&0));
             } else if fact.eq_ignore_ascii_case(b"seq") {
                 sequence = str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
             } else if fact.eq_ignore_ascii_case(b"type") {
@@ -218,7 +218,7 @@ pub enum Written {
 
 /// Writes a name, quoted if it has to be.
 fn write_name(out: &mut Vec<u8>, name: &[u8]) {
-    if name.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"')) {
+    if name.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"' | b'\'')) {
         return out.extend_from_slice(name);
     }
     out.push(b'"');

@@ -218,17 +218,21 @@ fn with_expiries<'a>(reader: &mut Reader<'a>) -> impl Iterator<Item = Option<Exp
         let (field, value) = (reader.string()?, reader.string()?);
         match i64::from_le_bytes(reader.array()?) {
             NEVER => Some((field, value, None)),
-            at if at < NEVER => None,
-            at => Some((field, value, Some(UnixMillis(at)))),
+            at => Some((field, value, Some(expiry(at)?))),
         }
     })
+}
+
+/// When a field expires: no field has a time before 1970, which stands for something else in places.
+fn expiry(at: i64) -> Option<UnixMillis> {
+    (at >= 0).then_some(UnixMillis(at))
 }
 
 /// Fields as Redis has them: each after the time from the first expiry of all to its own, and 1; without one, 0.
 fn with_ttls<'a>(reader: &mut Reader<'a>, first: i64) -> impl Iterator<Item = Option<ExpiringField<'a>>> {
     repeated(reader, move |reader| {
         let ttl = i64::try_from(reader.len()?).ok()?;
-        let expires_at = if ttl == 0 { None } else { Some(UnixMillis(first.checked_add(ttl - 1)?)) };
+        let expires_at = if ttl == 0 { None } else { Some(expiry(first.checked_add(ttl - 1)?)?) };
         Some((reader.string()?, reader.string()?, expires_at))
     })
 }
@@ -280,7 +284,9 @@ fn in_threes(elements: Vec<Bytes<'_>>) -> impl Iterator<Item = Option<ExpiringFi
     std::iter::from_fn(move || {
         let field = elements.next()?;
         let (Some(value), Some(at)) = (elements.next(), elements.next()) else { return Some(None) };
-        Some(parse_integer(&at).map(|at| (field, value, (at != 0).then_some(UnixMillis(at)))))
+        let expires_at =
+            parse_integer(&at).and_then(|at| if at == 0 { Some(None) } else { expiry(at).map(Some) });
+        Some(expires_at.map(|expires_at| (field, value, expires_at)))
     })
 }
 

@@ -215,6 +215,8 @@ fn expiries_of_fields_are_read_as_either_peer_writes_them() {
     ] {
         assert_eq!(fields(80, &broken), None, "{broken:?}");
     }
+    let before_time = [&[number::HASH_WITH_TTLS][..], &at(-9), &[1, 6, 1, b'f', 1, b'v']].concat();
+    assert_eq!(fields(12, &before_time), None);
     let overflow = [&[number::HASH_WITH_TTLS][..], &at(i64::MAX), &[1, 6, 1, b'f', 1, b'v']].concat();
     assert_eq!(fields(12, &overflow), None);
 }
