@@ -31,6 +31,7 @@ mod transaction;
 
 pub use absent::is_absent;
 pub use document::render_markdown;
+pub use generic::value_limits;
 use larder_engine::CommandTable;
 pub use server::COMPATIBLE_VERSION;
 

@@ -25,6 +25,7 @@ impl ExpireTurn {
     pub fn run(&mut self, worker: &mut Worker) -> bool {
         worker.refresh();
         let orphan = worker.go_on_with_orphan();
+        worker.begin_wanted_snapshot();
         let evicts = worker.evict_some();
         self.expire_some(worker) || orphan || evicts
     }

@@ -24,6 +24,7 @@ use crate::rates::Rates;
 use crate::recent::{Peak, RecentPeaks};
 use crate::safepoint::Safepoint;
 use crate::scripts::Scripts;
+use crate::snapshots::Snapshots;
 use crate::stats::{StripeStats, WorkerStats};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
 use crate::table::CommandTable;
@@ -75,6 +76,8 @@ pub struct Node {
     pub scripts: Scripts,
     /// For how many keys clients are blocked.
     pub blocking: Arc<Blocking>,
+    /// Snapshots.
+    pub snapshots: Snapshots,
     /// Who evicts keys.
     pub eviction: Eviction,
     /// Which keys take the most time and the most bytes.
@@ -207,6 +210,7 @@ impl Node {
         // The run id is random, and this is to be another one.
         let seed = identity.run_id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
         let memcache = MemcacheShared::new(&settings);
+        let started_at = identity.started_at;
         let output_limits = Arc::new(OutputLimits::new(&settings));
         let node = Node {
             keyspace,
@@ -235,6 +239,7 @@ impl Node {
             scripts: Scripts::default(),
             blocking: Arc::default(),
             eviction: Eviction::new(workers, seed),
+            snapshots: Snapshots::new(started_at),
             hot_keys: HotKeys::new(workers),
             memcache,
             rates: Rates::default(),

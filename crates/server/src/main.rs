@@ -16,6 +16,7 @@ mod open_files;
 mod options;
 mod processor;
 mod signals;
+mod snapshot;
 mod start;
 mod stream;
 mod supervision;

@@ -23,7 +23,7 @@ use crate::options::{self, Start};
 use crate::signals::Signals;
 use crate::supervision::{Supervision, become_user};
 use crate::worker::NewConnection;
-use crate::{auth_file, background, bind, crash, open_files, worker};
+use crate::{auth_file, background, bind, crash, open_files, snapshot, worker};
 
 /// How often the offset between the steady clock and the time of day is renewed, and slow upkeep is done.
 const UPKEEP: Duration = Duration::from_millis(100);
@@ -65,6 +65,8 @@ fn serve_supervised(start: Start, log: Log, supervision: &Supervision) -> io::Re
     let identity = identity(&process, config_file, unsaid, multiplexing_api, supervision.name())?;
     let node = node(&settings, commands, identity, Arc::clone(&process))?;
     auth_file::read(&settings, &node)?;
+    snapshot::load(&node)?;
+    snapshot::start(&node)?;
     let (workers, threads) = start_workers(&node, rings)?;
     let watched = Watched::new(Arc::clone(&node));
     http::start(bind::http(&settings)?, Arc::clone(&watched))?;
@@ -134,14 +136,30 @@ async fn run(
             process.follow_clock();
             node.disconnect_idle();
             node.sample_rates();
+            node.ask_for_due_snapshot();
             tokio::time::sleep(UPKEEP).await;
         }
     };
     tokio::select! {
         () = acceptor.run() => {}
         () = upkeep => {}
-        () = signals.next(|| auth_file::read_again(&node)) => {}
+        () = end_by_signal(&node, signals) => {}
         _ = stopped.wait_for(|stop| *stop) => {}
+    }
+}
+
+/// Waits for a signal by which the process ends: one that asks for it when the last snapshot cannot be made is not heeded.
+async fn end_by_signal(node: &Node, signals: &mut Signals) {
+    loop {
+        signals.next(|| auth_file::read_again(node)).await;
+        let ends = tokio::select! {
+            is_made = snapshot::make_last(node) => is_made,
+            // Who does not want to wait, as below.
+            () = signals.insist() => true,
+        };
+        if ends {
+            return;
+        }
     }
 }
 

@@ -23,7 +23,7 @@
 //! | 2 | client flags and item state follow |
 //! | 3 | a CAS unique follows |
 //! | 4 | timed: the wheel holds a node that comes up no later than the expiry, or the first one of a hash's fields |
-//! | 5 | reserved for the snapshot epoch |
+//! | 5 | preserved: the snapshot that is being made has it as it was, or does not have it (see `snapshot`) |
 //! | 6 | fetched: read at least once since it was stored |
 //! | 7 | reserved for eviction |
 //!
@@ -68,6 +68,7 @@ const HAS_WIDE_EXPIRY: u8 = 1 << 1;
 const HAS_ITEM: u8 = 1 << 2;
 const HAS_CAS: u8 = 1 << 3;
 const TIMED: u8 = 1 << 4;
+const PRESERVED: u8 = 1 << 5;
 const FETCHED: u8 = 1 << 6;
 const OPTIONAL: u8 = HAS_EXPIRY | HAS_WIDE_EXPIRY | HAS_ITEM | HAS_CAS;
 
@@ -321,19 +322,41 @@ impl Entry {
         }
     }
 
-    /// Replaces value and attributes; keeps the key, the access bits and the timed flag; clears the fetched flag. In place when
-    /// the size class stays the same, which is the common overwrite.
+    /// Whether a snapshot that is being made needs nothing more of this entry.
+    #[inline]
+    #[must_use]
+    pub(crate) fn is_preserved(&self) -> bool {
+        self.byte(FLAGS) & PRESERVED != 0
+    }
+
+    /// Notes whether it does.
+    #[inline]
+    pub(crate) fn set_preserved(&mut self, preserved: bool) {
+        if self.is_preserved() != preserved {
+            self.write(FLAGS, &[self.byte(FLAGS) ^ PRESERVED]);
+        }
+    }
+
+    /// Bytes of the entry's own allocation.
+    #[must_use]
+    pub(crate) fn allocated_bytes(&self) -> usize {
+        class_bytes(self.content_bytes())
+    }
+
+    /// Replaces value and attributes; keeps the key, the access bits, the timed and the preserved flag; clears the fetched flag. In
+    /// place when the size class stays the same, which is the common overwrite.
     #[inline]
     pub fn replace(&mut self, attributes: &Attributes, value: NewValue<'_>) {
         let flags = attributes.flags();
         let options = self.options_start();
         if class_bytes(content_size(options, flags, &value)) == class_bytes(self.content_bytes()) {
             self.drop_pointee();
-            self.write(FLAGS, &[flags | self.byte(FLAGS) & TIMED]);
+            self.write(FLAGS, &[flags | self.byte(FLAGS) & (TIMED | PRESERVED)]);
             self.write_rest(options, attributes, value);
         } else {
             let mut new = Entry::new(self.key(), self.access(), attributes, value);
             new.set_timed(self.is_timed());
+            new.set_preserved(self.is_preserved());
             *self = new;
         }
     }

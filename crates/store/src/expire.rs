@@ -5,6 +5,7 @@ use crate::change::{Change, Effect, Event, SideState};
 use crate::entry::Entry;
 use crate::keyspace::Keyspace;
 use crate::position::Positioner;
+use crate::snapshot::{Walked, preserve_due};
 use crate::stripe::{Db, StripeGuard, renew_cas};
 use crate::table::{Location, Table};
 use crate::wheel::{Progress, Verdict};
@@ -26,10 +27,11 @@ impl<S: SideState> StripeGuard<'_, S> {
         let mut left = limit;
         let mut progress = ExpireProgress::Done;
         let mut next_due = None;
+        let walked = self.stripe.walked;
         let (dbs, side) = self.stripe.dbs_mut();
         for db in dbs {
             let Some(mut wheel) = db.wheel.take() else { continue };
-            let mut expirer = Expirer { keyspace, stripe, side: &mut *side, db, fields_left: 0 };
+            let mut expirer = Expirer { keyspace, stripe, side: &mut *side, db, walked, fields_left: 0 };
             loop {
                 let group = expirer.prefetch(wheel.coming_up(now)).min(left);
                 expirer.fields_left = left;
@@ -73,6 +75,7 @@ struct Expirer<'a, S: SideState> {
     stripe: usize,
     side: &'a mut S,
     db: &'a mut Db,
+    walked: Walked,
     /// How many fields may still be removed.
     fields_left: usize,
 }
@@ -110,6 +113,7 @@ impl<S: SideState> Expirer<'_, S> {
 
     /// Removes the fields of a hash that are due, as far as may be, and the hash with the last of all.
     fn expire_fields(&mut self, location: Location, now: UnixMillis) {
+        preserve_due(self.keyspace, self.db, location, self.walked);
         let mut entry = self.db.table.entry_mut(location);
         let fields = entry.remove_due_fields(now, self.fields_left);
         self.fields_left -= fields;
@@ -130,6 +134,7 @@ impl<S: SideState> Expirer<'_, S> {
     }
 
     fn remove(&mut self, location: Location, event: Event) {
+        preserve_due(self.keyspace, self.db, location, self.walked);
         let entry = self.db.remove(location);
         self.keyspace.count_removed(self.db.index, self.stripe, self.db.table.is_empty());
         self.side.changed(Change { db: self.db.index, key: entry.key(), effect: Effect::Removed, event });

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use crate::change::SideState;
 use crate::entry::{Block, Entry, SLOW_TO_FREE_BYTES};
 use crate::position::{Key, Position, Positioner, STRIPES};
+use crate::snapshot::Snapshots;
 use crate::stripe::{Db, Moment, Stripe, StripeGuard};
 use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering};
 use crate::table::{Borrowed, Table};
@@ -23,7 +24,7 @@ pub struct Garbage {
     tally: Arc<Tally>,
 }
 
-enum Trash {
+pub(crate) enum Trash {
     Entry(Entry),
     Block(Block),
     Dbs(Vec<Db>),
@@ -99,6 +100,7 @@ pub struct Keyspace<S: SideState> {
     cas: AtomicU64,
     garbage: Sender<Garbage>,
     tally: Arc<Tally>,
+    snapshots: Snapshots,
 }
 
 /// A stripe's lock on a cache line of its own.
@@ -137,6 +139,7 @@ impl<S: SideState> Keyspace<S> {
             cas: AtomicU64::new(1),
             garbage,
             tally: Arc::default(),
+            snapshots: Snapshots::new(databases),
         };
         (keyspace, receiver)
     }
@@ -340,7 +343,7 @@ impl<S: SideState> Keyspace<S> {
                 if !old.table.is_empty() {
                     self.count(db, index, -(old.table.len() as i64), Some(false));
                     guard.side().flushed(db, old.table.len(), &|key| old.has(&self.positioner, key));
-                    taken.push(old);
+                    taken.extend(guard.preserve_all(old));
                 }
                 from = index + 1;
             }
@@ -353,6 +356,7 @@ impl<S: SideState> Keyspace<S> {
         if a == b {
             return;
         }
+        self.snapshots.swap(a, b);
         let mut from = 0;
         while let Some(index) =
             self.next_occupied(a, from).into_iter().chain(self.next_occupied(b, from)).min()
@@ -476,7 +480,11 @@ impl<S: SideState> Keyspace<S> {
         self.next_occupied(db, 0).map(|index| self.lock(index, moment))
     }
 
-    fn send(&self, trash: Trash) {
+    pub(crate) fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
+    }
+
+    pub(crate) fn send(&self, trash: Trash) {
         // Without a receiver (a keyspace of a test) the error gives the garbage back, and it is freed here.
         let bytes = trash.bytes();
         self.tally.discarded.fetch_add(trash.entries(), Ordering::Relaxed);

@@ -6,6 +6,7 @@ use crate::entry::{Attributes, Entry, NewValue, Type, earlier};
 use crate::expire;
 use crate::keyspace::Keyspace;
 use crate::position::{Key, Positioner};
+use crate::snapshot::Walked;
 use crate::sync::MutexGuard;
 use crate::table::{Borrowed, BorrowedMut, Location, Table};
 use crate::wheel::Wheel;
@@ -132,6 +133,8 @@ pub struct Stripe<S> {
     /// The others that hold keys, in no order.
     pub(crate) others: Vec<Db>,
     pub(crate) side: S,
+    /// How far a snapshot has come.
+    pub(crate) walked: Walked,
     random: u32,
 }
 
@@ -281,6 +284,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         let Some(location) = self.locate(db, key) else {
             return self.create(db, key, attributes, value, event);
         };
+        self.preserve(db, location);
         let mut attributes = *attributes;
         let keyspace = self.keyspace;
         let mut entry = self.accessed(db, location, Access::Write);
@@ -295,6 +299,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         if slow_to_free {
             let mut new = Entry::new(key.bytes, entry.access(), &attributes, value);
             new.set_timed(before.1);
+            new.set_preserved(entry.is_preserved());
             keyspace.discard(std::mem::replace(&mut *entry, new));
         } else {
             entry.replace(&attributes, value);
@@ -341,6 +346,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         if self.entry_mut(db, location).value_type() != Type::String {
             return Err(WrongType);
         }
+        self.preserve(db, location);
         let mut entry = self.accessed(db, location, Access::Write);
         renew_cas(&mut entry, keyspace);
         let result = change(entry.raw_mut(min_len));
@@ -387,6 +393,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         if self.entry_mut(db, location).value_type() != of {
             return Err(WrongType);
         }
+        self.preserve(db, location);
         let keyspace = self.keyspace;
         let mut entry = self.accessed(db, location, Access::Write);
         let first_field = entry.next_field_expiry();
@@ -653,6 +660,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         attributes: &Attributes,
         event: Event,
     ) {
+        self.preserve(db, location);
         let mut entry = self.entry_mut(db, location);
         let (old, before) = (entry.expires_at(), (entry.wakes_at(), entry.is_timed()));
         entry.set_attributes(attributes);
@@ -670,6 +678,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         let (expires_at, next_field) = (entry.expires_at(), entry.next_field_expiry());
         let wakes_at = earlier(expires_at, next_field);
         entry.set_timed(wakes_at.is_some());
+        entry.set_preserved(self.is_new_to_snapshot(db, key.position.within()));
         let place = self.stripe.db_or_new(db);
         place.table.insert(key.position.within(), entry, &|key: &[u8]| positioner.position(key).within());
         let first = place.table.len() == 1;
@@ -684,6 +693,7 @@ impl<S: SideState> StripeGuard<'_, S> {
     }
 
     pub(crate) fn remove_at(&mut self, db: DbIndex, location: Location) -> Entry {
+        self.preserve(db, location);
         let place = self.stripe.db_mut(db).expect("a location was found in this database");
         let entry = place.remove(location);
         let last = place.table.is_empty();

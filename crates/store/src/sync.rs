@@ -5,9 +5,9 @@
 #[cfg(not(shuttle))]
 pub(crate) use parking_lot::{Mutex, MutexGuard};
 #[cfg(not(shuttle))]
-pub(crate) use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 #[cfg(shuttle)]
-pub(crate) use shuttle::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+pub(crate) use shuttle::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 #[cfg(shuttle)]
 pub(crate) use shuttle_parking_lot::{Mutex, MutexGuard};

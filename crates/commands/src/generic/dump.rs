@@ -126,7 +126,7 @@ fn restore(cx: &mut Context<'_>) -> CommandResult {
         ttl if options.absolute => Some(UnixMillis(ttl)),
         ttl => Some(cx.now().saturating_add(ttl)),
     };
-    let mut entry = value_of(cx.args.at(3), key.bytes, &limits(cx)).map_err(|damaged| {
+    let mut entry = value_of(cx.args.at(3), key.bytes, &value_limits(cx.settings)).map_err(|damaged| {
         CommandError::line(match damaged {
             Damaged::Footer => "ERR DUMP payload version or checksum are wrong",
             Damaged::Content => "ERR Bad data format",
@@ -153,12 +153,14 @@ pub(crate) fn compression(settings: &Settings) -> Compression {
 }
 
 /// Up to where collections are packed.
-fn limits(cx: &Context<'_>) -> Limits {
+/// Up to where the values of payloads and files are packed.
+#[must_use]
+pub fn value_limits(settings: &Settings) -> Limits {
     Limits {
-        hash: hash::limits(cx.settings),
-        list: list::limit(cx.settings),
-        set: set::limits(cx.settings),
-        sorted_set: sorted_set::limits(cx.settings),
-        stream: stream::limits(cx.settings),
+        hash: hash::limits(settings),
+        list: list::limit(settings),
+        set: set::limits(settings),
+        sorted_set: sorted_set::limits(settings),
+        stream: stream::limits(settings),
     }
 }

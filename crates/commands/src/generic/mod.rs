@@ -1,6 +1,7 @@
 //! Commands that take keys of any type.
 
 use crate::prelude::*;
+pub use dump::value_limits;
 
 mod delete;
 mod dump;

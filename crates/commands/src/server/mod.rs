@@ -15,6 +15,7 @@ mod memory;
 mod monitor;
 mod process;
 mod replication;
+mod save;
 mod survey;
 
 pub(crate) const COMMANDS: &[&[Command]] = &[
@@ -31,6 +32,7 @@ pub(crate) const COMMANDS: &[&[Command]] = &[
     monitor::COMMANDS,
     process::COMMANDS,
     replication::COMMANDS,
+    save::COMMANDS,
 ];
 
 /// The version of Redis whose clients need not notice a difference.

@@ -1,8 +1,12 @@
-//! TIME, LASTSAVE and SHUTDOWN: the process, and its end.
+//! TIME and SHUTDOWN: the process, and its end.
 
+use larder_engine::Paused;
+use larder_store::UnixMillis;
+
+use super::save::when_written;
 use crate::prelude::*;
 
-pub(super) const COMMANDS: &[Command] = &[LASTSAVE, SHUTDOWN, TIME];
+pub(super) const COMMANDS: &[Command] = &[SHUTDOWN, TIME];
 
 const TIME: Command = Command {
     name: "time",
@@ -17,20 +21,6 @@ const TIME: Command = Command {
     ..Command::PLAIN
 };
 
-const LASTSAVE: Command = Command {
-    name: "lastsave",
-    summary: "Tells when a snapshot was last made, in seconds since 1970; without one, when the server started.",
-    group: Group::Server,
-    since: "1.0.0",
-    complexity: "O(1)",
-    arity: Arity::Exactly(1),
-    flags: Flags::LOADING.and(Flags::STALE).and(Flags::FAST),
-    acl: &["admin", "dangerous"],
-    tips: &["nondeterministic_output"],
-    run: lastsave,
-    ..Command::PLAIN
-};
-
 const SHUTDOWN: Command = Command {
     name: "shutdown",
     syntax: "[[NOSAVE | SAVE] [NOW] [FORCE] | ABORT]",
@@ -39,6 +29,7 @@ const SHUTDOWN: Command = Command {
     since: "1.0.0",
     complexity: "O(1)",
     arity: Arity::AtLeast(1),
+    scope: Scope::Exclusive,
     flags: Flags::ADMIN
         .and(Flags::NO_SCRIPT)
         .and(Flags::LOADING)
@@ -58,11 +49,6 @@ fn time(cx: &mut Context<'_>) -> CommandResult {
     Ok(Outcome::Reply)
 }
 
-fn lastsave(cx: &mut Context<'_>) -> CommandResult {
-    cx.reply.integer(cx.node.identity.started_at.0 / 1000);
-    Ok(Outcome::Reply)
-}
-
 /// Who is not refused gets no reply: the connection ends with the process.
 fn shutdown(cx: &mut Context<'_>) -> CommandResult {
     let options = ShutdownOptions::parse(cx.args.from(1))?;
@@ -70,13 +56,40 @@ fn shutdown(cx: &mut Context<'_>) -> CommandResult {
     if options.abort {
         return Err(CommandError::line("ERR No shutdown in progress."));
     }
-    if options.save && !options.force {
-        cx.node.host.log("There are no snapshots in this version of Larder: use SHUTDOWN NOSAVE.");
-        return Err(CommandError::line("ERR Errors trying to SHUTDOWN. Check logs."));
+    let saves = options.save || !options.no_save && !cx.settings.save.points().is_empty();
+    if !saves {
+        return Ok(end(cx));
     }
+    // A snapshot that is being made may be older than the last changes.
+    if cx.node.snapshots.is_running() {
+        return Ok(when_written(cx.now(), shutdown_after));
+    }
+    save_and_end(cx, options.force)
+}
+
+fn shutdown_after(cx: &mut Context<'_>, _is_good: bool) -> CommandResult {
+    save_and_end(cx, ShutdownOptions::parse(cx.args.from(1))?.force)
+}
+
+/// Nothing changes any more from the cut on, for whatever did would be lost.
+fn save_and_end(cx: &mut Context<'_>, forced: bool) -> CommandResult {
+    cx.node.host.log("Saving the final RDB snapshot before exiting.");
+    cx.begin_snapshot()?;
+    cx.node.pause.begin(Paused::All, UnixMillis(i64::MAX), cx.now());
+    Ok(when_written(cx.now(), move |cx, is_good| {
+        if is_good || forced {
+            return Ok(end(cx));
+        }
+        cx.node.end_pause();
+        cx.node.host.log("Error trying to save the DB, can't exit.");
+        Err(CommandError::line("ERR Errors trying to SHUTDOWN. Check logs."))
+    }))
+}
+
+fn end(cx: &mut Context<'_>) -> Outcome {
     cx.client.closing = true;
     cx.node.host.shut_down();
-    Ok(Outcome::Reply)
+    Outcome::Reply
 }
 
 #[derive(Clone, Copy, Debug, Default)]

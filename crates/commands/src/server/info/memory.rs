@@ -1,7 +1,5 @@
 //! The sections memory and persistence.
 
-use larder_store::STRIPES;
-
 use super::{Report, human, ratio};
 use crate::prelude::*;
 use crate::server::memory::Figures;
@@ -66,21 +64,34 @@ fn percent(part: u64, whole: u64) -> String {
     format!("{:.2}%", 100.0 * ratio(part, whole))
 }
 
-/// Nothing is kept on disk: changes since the start are changes since the last snapshot, which was never made.
 pub(super) fn persistence(report: &mut Report, cx: &Context<'_>) {
-    let keyspace = &cx.node.keyspace;
-    let changes: u64 = (0..STRIPES).map(|index| keyspace.lock(index, cx.moment).side().changes).sum();
-    let none = ["loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"];
-    report.fields(&none, 0);
-    report.field("current_fork_perc", "0.00");
-    report.fields(&["current_save_keys_processed", "current_save_keys_total"], 0);
+    let (node, now) = (cx.node, cx.now());
+    let (snapshots, (done, total)) = (node.snapshots.report(), node.snapshots.progress());
+    let running = snapshots.began_at.is_some();
+    let seconds = |millis: Option<u64>| millis.map_or(-1, |millis| (millis / 1000) as i64);
+    let running_millis =
+        snapshots.began_at.map(|at| u64::try_from(now.saturating_millis_since(at)).unwrap_or(0));
+    let preserved = node.keyspace.preserved_bytes();
+    report.fields(&["loading", "async_loading"], 0);
+    report.fields(&["current_cow_peak", "current_cow_size"], preserved);
+    report.field("current_cow_size_age", 0);
+    let percent = if running { 100.0 * ratio(done, total) } else { 0.0 };
+    report.field("current_fork_perc", format_args!("{percent:.2}"));
+    let (done, total) = if running { (done, total) } else { (0, 0) };
+    report.field("current_save_keys_processed", done);
+    report.field("current_save_keys_total", total);
+    let changes = node.changes(cx.moment).saturating_sub(snapshots.saved_changes);
     report.field("rdb_changes_since_last_save", changes);
-    report.field("rdb_bgsave_in_progress", 0);
-    report.field("rdb_last_save_time", cx.node.identity.started_at.0 / 1000);
-    report.field("rdb_last_bgsave_status", "ok");
-    report.fields(&["rdb_last_bgsave_time_sec", "rdb_current_bgsave_time_sec"], -1);
-    let none = ["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"];
-    report.fields(&none, 0);
+    report.field("rdb_bgsave_in_progress", u8::from(running));
+    report.field("rdb_last_save_time", snapshots.last_good_at.0 / 1000);
+    report.field("rdb_last_bgsave_status", if snapshots.last_is_good { "ok" } else { "err" });
+    report.field("rdb_last_bgsave_time_sec", seconds(snapshots.last_millis));
+    report.field("rdb_current_bgsave_time_sec", seconds(running_millis));
+    report.field("rdb_saves", snapshots.good);
+    report.field("rdb_last_cow_size", 0);
+    let (expired, loaded) = node.snapshots.loaded();
+    report.field("rdb_last_load_keys_expired", expired);
+    report.field("rdb_last_load_keys_loaded", loaded);
     report.fields(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"], 0);
     report.fields(&["aof_last_rewrite_time_sec", "aof_current_rewrite_time_sec"], -1);
     report.field("aof_last_bgrewrite_status", "ok");

@@ -1,0 +1,331 @@
+//! Snapshots of the node: when one is due, what it is to contain, and how the last one went. It is written by a thread of the process,
+//! which walks through the keyspace while others change it (see `larder_store`'s `Keyspace::walk`).
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use larder_config::Settings;
+use larder_store::{DbIndex, Moment, STRIPES, UnixMillis, WalkPlace};
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::node::{Node, moment};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
+use crate::worker::Worker;
+
+/// After a snapshot has failed the next one by itself is not tried for so long, in milliseconds, as in Redis.
+const RETRY_MILLIS: i64 = 5000;
+
+/// What a client is told while a snapshot is being made.
+const IN_PROGRESS: CommandError = CommandError::line("ERR Background save already in progress");
+
+/// One database at the cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DbSizes {
+    /// Its number.
+    pub db: DbIndex,
+    /// How many keys it has.
+    pub keys: u64,
+    /// How many of them expire.
+    pub expiring: u64,
+}
+
+/// A snapshot to be written: the cut is made, so somebody must walk to its end.
+#[derive(Debug)]
+pub struct SnapshotJob {
+    /// Where the walk begins.
+    pub place: WalkPlace,
+    /// When the cut was made.
+    pub cut: UnixMillis,
+    /// The databases that have keys.
+    pub dbs: Vec<DbSizes>,
+    /// Whether hashes have fields that expire, for which the format must be a later one.
+    pub has_expiring_fields: bool,
+    /// The sources of the libraries of functions.
+    pub functions: Vec<Vec<u8>>,
+    /// Changes of keys before the cut.
+    changes: u64,
+}
+
+/// How snapshots went.
+#[derive(Clone, Copy, Debug)]
+pub struct SnapshotReport {
+    /// When the last good one was made, or the node started.
+    pub last_good_at: UnixMillis,
+    /// Whether the last one was good; so it is before the first.
+    pub last_is_good: bool,
+    /// Milliseconds that the last one took, once there was one.
+    pub last_millis: Option<u64>,
+    /// When the one that is being made began.
+    pub began_at: Option<UnixMillis>,
+    /// Changes of keys before the last good one.
+    pub saved_changes: u64,
+    /// How many were good.
+    pub good: u64,
+    /// When the last one ended.
+    ended_at: UnixMillis,
+}
+
+/// See the module's documentation.
+pub struct Snapshots {
+    jobs: Sender<SnapshotJob>,
+    /// Until somebody takes it who writes them.
+    receiver: Mutex<Option<Receiver<SnapshotJob>>>,
+    report: Mutex<SnapshotReport>,
+    /// Whether one is asked for that a worker is to begin.
+    wanted: AtomicBool,
+    /// Whether writes are refused because the last one failed, as far as that matters.
+    failing: AtomicBool,
+    /// Keys of the one that is being made that are written, and all of them.
+    done: AtomicU64,
+    total: AtomicU64,
+    /// Keys that had expired when the file was read at the start, and those that had not.
+    loaded: (AtomicU64, AtomicU64),
+}
+
+impl Snapshots {
+    pub(crate) fn new(started_at: UnixMillis) -> Snapshots {
+        let (jobs, receiver) = channel();
+        let report = SnapshotReport {
+            last_good_at: started_at,
+            last_is_good: true,
+            last_millis: None,
+            began_at: None,
+            saved_changes: 0,
+            good: 0,
+            ended_at: UnixMillis(0),
+        };
+        Snapshots {
+            jobs,
+            receiver: Mutex::new(Some(receiver)),
+            report: Mutex::new(report),
+            wanted: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
+            done: AtomicU64::new(0),
+            total: AtomicU64::new(0),
+            loaded: Default::default(),
+        }
+    }
+
+    /// The snapshots to be written: for whoever writes them. None for anybody after him.
+    pub fn take_jobs(&self) -> Option<Receiver<SnapshotJob>> {
+        self.receiver.lock().take()
+    }
+
+    /// How they went.
+    #[must_use]
+    pub fn report(&self) -> SnapshotReport {
+        *self.report.lock()
+    }
+
+    /// Whether one is being made.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.report.lock().began_at.is_some()
+    }
+
+    /// Keys written of the one that is being made, and all that it has.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
+    }
+
+    /// Counts keys that are written.
+    pub fn note_written(&self, keys: u64) {
+        self.done.fetch_add(keys, Ordering::Relaxed);
+    }
+
+    /// Keys of the file read at the start that had expired, and those that had not.
+    #[must_use]
+    pub fn loaded(&self) -> (u64, u64) {
+        (self.loaded.0.load(Ordering::Relaxed), self.loaded.1.load(Ordering::Relaxed))
+    }
+
+    /// Notes what a file had, of which so many keys were stored by that many changes.
+    pub fn note_loaded(&self, expired: u64, loaded: u64, changes: u64) {
+        self.loaded.0.store(expired, Ordering::Relaxed);
+        self.loaded.1.store(loaded, Ordering::Relaxed);
+        self.report.lock().saved_changes = changes;
+    }
+
+    /// Has one be made soon: by the first worker that comes to it, once the present one is done.
+    pub fn ask(&self) {
+        self.wanted.store(true, Ordering::Release);
+    }
+
+    /// Whether one is asked for that has not begun.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire)
+    }
+
+    /// Whether one that was due could not be made, so that writes are refused where the settings say so.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Takes over that one is written, or could not be.
+    pub fn end(&self, job: &SnapshotJob, now: UnixMillis, is_good: bool) {
+        let mut report = self.report.lock();
+        let began = report.began_at.take().unwrap_or(now);
+        report.last_millis = u64::try_from(now.saturating_millis_since(began)).ok();
+        (report.last_is_good, report.ended_at) = (is_good, now);
+        self.failing.store(!is_good, Ordering::Relaxed);
+        if is_good {
+            report.last_good_at = now;
+            report.good += 1;
+            report.saved_changes = job.changes;
+        }
+    }
+
+    /// Whether the settings' points say that one is due, after so many changes since the start.
+    fn is_due(&self, settings: &Settings, changes: u64, now: UnixMillis) -> bool {
+        let report = self.report();
+        if report.began_at.is_some()
+            || !report.last_is_good && now.saturating_millis_since(report.ended_at) < RETRY_MILLIS
+        {
+            return false;
+        }
+        let (changes, millis) =
+            (changes.saturating_sub(report.saved_changes), now.saturating_millis_since(report.last_good_at));
+        settings.save.points().iter().any(|point| {
+            changes >= u64::from(point.changes) && changes > 0 && millis > 1000 * i64::from(point.seconds)
+        })
+    }
+}
+
+impl Node {
+    /// Changes of keys since the start. Costs the lock of every stripe.
+    #[must_use]
+    pub fn changes(&self, moment: Moment) -> u64 {
+        (0..STRIPES).map(|stripe| self.keyspace.lock(stripe, moment).side().changes).sum()
+    }
+
+    /// Asks for a snapshot if one is due. For who looks now and then: it costs the lock of every stripe where `save` has points.
+    pub fn ask_for_due_snapshot(&self) {
+        let settings = self.settings();
+        if settings.save.points().is_empty() {
+            return;
+        }
+        let now = self.host.time().now;
+        if self.snapshots.is_due(&settings, self.changes(moment(now, &settings)), now) {
+            self.snapshots.ask();
+        }
+    }
+
+    /// Makes the cut, while nobody else is at work, and has the rest done; says whether it could.
+    fn begin_snapshot(&self, moment: Moment) -> bool {
+        let mut report = self.snapshots.report.lock();
+        if report.began_at.is_some() {
+            return false;
+        }
+        report.began_at = Some(moment.now);
+        drop(report);
+        let mut dbs: Vec<DbSizes> = (0..self.keyspace.databases() as u32)
+            .map(|db| DbSizes { db: DbIndex(db), keys: self.keyspace.len(DbIndex(db)) as u64, expiring: 0 })
+            .collect();
+        dbs.retain(|db| db.keys > 0);
+        let (mut changes, mut has_expiring_fields) = (0, false);
+        for stripe in 0..STRIPES {
+            let mut guard = self.keyspace.lock(stripe, moment);
+            changes += guard.side().changes;
+            for sizes in &mut dbs {
+                sizes.expiring += guard.expiring(sizes.db) as u64;
+                has_expiring_fields |= guard.expiring_hashes(sizes.db) > 0;
+            }
+        }
+        self.snapshots.done.store(0, Ordering::Relaxed);
+        self.snapshots.total.store(dbs.iter().map(|db| db.keys).sum(), Ordering::Relaxed);
+        let functions = self.scripts.libraries().iter().map(|library| library.source.to_vec()).collect();
+        let place = self.keyspace.begin_snapshot();
+        let job = SnapshotJob { place, cut: moment.now, dbs, has_expiring_fields, functions, changes };
+        if let Err(job) = self.snapshots.jobs.send(job) {
+            self.abandon(&job.0, moment);
+        }
+        true
+    }
+
+    /// Walks to the end of a snapshot that nobody writes.
+    pub fn abandon(&self, job: &SnapshotJob, moment: Moment) {
+        let mut place = Some(job.place);
+        while let Some(here) = place {
+            place = self.keyspace.walk(here, usize::MAX, moment, |_, _| {});
+        }
+        self.snapshots.end(job, moment.now, false);
+    }
+}
+
+impl Context<'_> {
+    /// Makes the cut of a snapshot, which is written in the background.
+    ///
+    /// # Errors
+    /// One is being made; or others are at work, and the request is to be tried again.
+    pub fn begin_snapshot(&self) -> Result<(), CommandError> {
+        if self.node.snapshots.is_running() {
+            return Err(IN_PROGRESS);
+        }
+        let _all = self.exclusive()?;
+        if self.node.begin_snapshot(self.moment) { Ok(()) } else { Err(IN_PROGRESS) }
+    }
+}
+
+impl Worker {
+    /// Begins a snapshot that is asked for, if this worker can have the keyspace to itself.
+    pub(crate) fn begin_wanted_snapshot(&self) {
+        let node = &self.node;
+        if !node.snapshots.is_wanted() || node.snapshots.is_running() {
+            return;
+        }
+        let Some(running) = node.safepoint.enter(self.index) else { return };
+        if let Ok(_all) = crate::context::exclusive(node, &running)
+            && node.begin_snapshot(moment(node.host.time().now, self.settings()))
+        {
+            node.snapshots.wanted.store(false, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(changes: u64) -> SnapshotJob {
+        SnapshotJob {
+            place: WalkPlace::default(),
+            cut: UnixMillis(0),
+            dbs: Vec::new(),
+            has_expiring_fields: false,
+            functions: Vec::new(),
+            changes,
+        }
+    }
+
+    #[test]
+    fn one_is_due_by_time_and_changes() {
+        let (snapshots, settings) = (Snapshots::new(UnixMillis(0)), Settings::default());
+        let due =
+            |changes, seconds: i64| snapshots.is_due(&settings, changes, UnixMillis(1000 * seconds + 1));
+        assert!(
+            due(1, 3600)
+                && !due(1, 3599)
+                && !due(0, 9999)
+                && due(100, 300)
+                && !due(99, 300)
+                && due(10_000, 60)
+        );
+        snapshots.end(&job(10_000), UnixMillis(61_000), true);
+        assert!(!due(10_000, 9999) && due(10_001, 61 + 3600) && due(20_000, 61 + 60));
+    }
+
+    #[test]
+    fn after_a_failure_the_next_one_waits() {
+        let (snapshots, settings) = (Snapshots::new(UnixMillis(0)), Settings::default());
+        snapshots.end(&job(5), UnixMillis(3_700_000), false);
+        assert!(snapshots.is_failing() && !snapshots.report().last_is_good);
+        assert!(!snapshots.is_due(&settings, 5, UnixMillis(3_704_000)));
+        assert!(snapshots.is_due(&settings, 5, UnixMillis(3_705_000)));
+        snapshots.end(&job(6), UnixMillis(3_706_000), true);
+        assert!(!snapshots.is_failing());
+        assert_eq!((snapshots.report().good, snapshots.report().saved_changes), (1, 6));
+    }
+}

@@ -1,0 +1,181 @@
+//! Snapshots on disk: a thread that writes them, and the one that is read at the start.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use larder_config::{MaxmemoryPolicy, Settings};
+use larder_engine::{Node, Paused, SnapshotJob, moment};
+use larder_persist::Compression;
+use larder_persist::snapshot::{Checksum, Format, Key, Usage, Writer};
+use larder_store::{AccessPolicy, DbIndex, Entry, UnixMillis, idle_seconds, looking_at};
+use tempfile::NamedTempFile;
+
+use crate::background;
+
+mod load;
+
+pub(crate) use load::load;
+
+/// Keys taken over while a stripe is locked: some microseconds.
+const KEYS_PER_LOCK: usize = 64;
+/// How often it is looked whether the last snapshot before the end is written.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Starts the thread that writes snapshots.
+pub(crate) fn start(node: &Arc<Node>) -> io::Result<()> {
+    let Some(jobs) = node.snapshots.take_jobs() else { return Ok(()) };
+    let node = Arc::clone(node);
+    background::spawn("snapshot", move || serve(&node, &jobs)).map(drop)
+}
+
+fn serve(node: &Node, jobs: &Receiver<SnapshotJob>) {
+    for job in jobs {
+        tracing::info!("Background saving started");
+        let settings = node.settings();
+        let path = Path::new(&settings.dir).join(&settings.dbfilename);
+        let written = write(node, &job, &path);
+        match &written {
+            Ok(()) => tracing::info!("DB saved on disk: Background saving terminated with success"),
+            Err(error) => {
+                tracing::warn!(
+                    "Error saving the snapshot {}: {error}. Background saving error",
+                    path.display()
+                );
+            }
+        }
+        node.snapshots.end(&job, node.host.time().now, written.is_ok());
+    }
+}
+
+/// Writes a snapshot under another name and, when it is on disk, puts it in the place of the old one. If that cannot be done the old
+/// one stays, and the walk is done to its end all the same.
+fn write(node: &Node, job: &SnapshotJob, path: &Path) -> io::Result<()> {
+    let settings = node.settings();
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let created = tempfile::Builder::new().prefix("temp-").suffix(".rdb").tempfile_in(directory);
+    let begun = created.and_then(|file| begin(node, job, file));
+    let mut walk = Walk { node, place: Some(job.place), batch: Vec::with_capacity(KEYS_PER_LOCK) };
+    let file = begun.and_then(|mut writer| {
+        let mut db = None;
+        while walk.next() {
+            for (of, entry) in walk.batch.drain(..) {
+                if db != Some(of) {
+                    let sizes = job.dbs.iter().find(|sizes| sizes.db == of);
+                    let (keys, expiring) = sizes.map_or((0, 0), |sizes| (sizes.keys, sizes.expiring));
+                    writer.database(of.0, keys, expiring)?;
+                    db = Some(of);
+                }
+                writer.key(&Key::of(&entry, usage(&entry, &settings, job.cut)))?;
+                node.snapshots.note_written(1);
+                node.keyspace.discard(entry);
+            }
+        }
+        writer.finish()
+    });
+    // Until its end others leave what they change.
+    while walk.next() {
+        walk.batch.clear();
+    }
+    let file = file?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The name, too, is to survive a loss of power.
+    File::open(directory)?.sync_all()
+}
+
+fn begin(node: &Node, job: &SnapshotJob, file: NamedTempFile) -> io::Result<Writer<NamedTempFile>> {
+    let settings = node.settings();
+    let format = if job.has_expiring_fields { Format::Valkey80 } else { Format::Redis10 };
+    let checksum = if settings.rdbchecksum { Checksum::Written } else { Checksum::Zero };
+    let compression = if settings.rdbcompression { Compression::Lzf } else { Compression::Off };
+    let mut writer = Writer::new(file, format, checksum, compression);
+    let facts = [
+        ("redis-ver", larder_commands::COMPATIBLE_VERSION.to_owned()),
+        ("redis-bits", usize::BITS.to_string()),
+        ("ctime", (job.cut.0 / 1000).to_string()),
+        ("used-mem", node.host.used_memory().to_string()),
+        ("aof-base", "0".to_owned()),
+    ];
+    for (name, value) in facts {
+        writer.aux(name.as_bytes(), value.as_bytes())?;
+    }
+    for source in &job.functions {
+        writer.function(source)?;
+    }
+    Ok(writer)
+}
+
+/// The walk of a snapshot, some keys at a time. They are copied under the lock of their stripe, and written without.
+struct Walk<'a> {
+    node: &'a Node,
+    place: Option<larder_store::WalkPlace>,
+    batch: Vec<(DbIndex, Entry)>,
+}
+
+impl Walk<'_> {
+    /// Fills the batch, which may stay empty; says whether this was not the end.
+    fn next(&mut self) -> bool {
+        let Some(place) = self.place else { return false };
+        let moment = looking_at(self.node.host.time().now, self.policy());
+        let batch = &mut self.batch;
+        self.place = self.node.keyspace.walk(place, KEYS_PER_LOCK, moment, |db, entry| {
+            batch.push((db, entry.renamed(entry.key())));
+        });
+        true
+    }
+
+    fn policy(&self) -> AccessPolicy {
+        moment(UnixMillis(0), &self.node.settings()).policy
+    }
+}
+
+/// What is told of how a key was used, as far as the policy of eviction goes by that.
+fn usage(entry: &Entry, settings: &Settings, now: UnixMillis) -> Usage {
+    match settings.maxmemory_policy {
+        MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::VolatileLru => {
+            Usage::IdleSeconds(u64::from(idle_seconds(entry.access(), now)))
+        }
+        MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => {
+            Usage::Frequency((entry.access() & 0xFF) as u8)
+        }
+        _ => Usage::Unknown,
+    }
+}
+
+/// Makes a last snapshot before the process ends, if the settings have any made; nothing changes any more from then on. Says whether
+/// the process may end.
+pub(crate) async fn make_last(node: &Node) -> bool {
+    let settings = node.settings();
+    if settings.save.points().is_empty() {
+        return true;
+    }
+    tracing::info!("Saving the final RDB snapshot before exiting.");
+    let now = node.host.time().now;
+    node.pause.begin(Paused::All, UnixMillis(i64::MAX), now);
+    // What was begun before is waited for, and may be too old.
+    node.snapshots.ask();
+    while node.snapshots.is_wanted() || node.snapshots.is_running() {
+        tokio::time::sleep(LOOK).await;
+    }
+    let is_good = node.snapshots.report().last_is_good;
+    if !is_good {
+        node.end_pause();
+        tracing::warn!("Error trying to save the DB, can't exit.");
+    }
+    is_good
+}
+
+/// Where the snapshot of a node is.
+fn path_of(node: &Node) -> PathBuf {
+    let settings = node.settings();
+    Path::new(&settings.dir).join(&settings.dbfilename)
+}
+
+/// Whether there is a file.
+fn exists(path: &Path) -> bool {
+    fs::metadata(path).is_ok()
+}
