@@ -37,6 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "larder-config",
             "larder-engine",
             "larder-metrics",
+            "larder-persist",
             "larder-resp",
             "larder-store",
         ],

@@ -318,19 +318,19 @@ settings! {
         dir: String = "./", "dir", Kind::Text, Protected, Works, then check::directory;
 
         /// Pairs of seconds and changes after which a snapshot is due; empty makes none. Lines add up.
-        save: SavePoints = "3600 1 300 100 60 10000", "save", Kind::SavePoints, Live, Kept;
+        save: SavePoints = "3600 1 300 100 60 10000", "save", Kind::SavePoints, Live, Works;
 
         /// Name of the snapshot's file.
-        dbfilename: String = "dump.rdb", "dbfilename", Kind::Text, Protected, Kept, then check::snapshot_name;
+        dbfilename: String = "dump.rdb", "dbfilename", Kind::Text, Protected, Works, then check::snapshot_name;
 
         /// Compresses long strings in snapshots, and in what DUMP returns.
         rdbcompression: bool = "yes", "rdbcompression", Kind::YesNo, Live, Works;
 
         /// Writes a checksum at a snapshot's end, and checks it.
-        rdbchecksum: bool = "yes", "rdbchecksum", Kind::YesNo, Immutable, Kept;
+        rdbchecksum: bool = "yes", "rdbchecksum", Kind::YesNo, Immutable, Works;
 
         /// Refuses writes while snapshots fail.
-        stop_writes_on_bgsave_error: bool = "yes", "stop-writes-on-bgsave-error", Kind::YesNo, Live, Kept;
+        stop_writes_on_bgsave_error: bool = "yes", "stop-writes-on-bgsave-error", Kind::YesNo, Live, Works;
 
         /// Removes snapshots that were made for a replica only.
         rdb_del_sync_files: bool = "no", "rdb-del-sync-files", Kind::YesNo, Live, Kept;

@@ -33,6 +33,8 @@ pub(crate) struct Attention {
     pub(crate) queued: bool,
     /// A program has been running for too long.
     pub(crate) busy: bool,
+    /// Those that may write are refused, because snapshots cannot be made.
+    pub(crate) unsaved: bool,
     /// The client has said whether the reads of its next request are remembered.
     pub(crate) caching_given: bool,
     /// Any of this.
@@ -50,10 +52,14 @@ impl Attention {
             let threshold = settings.busy_reply_threshold.saturating_mul(1_000_000);
             threshold > 0 && nanos >= threshold
         });
+        let unsaved = node.snapshots.is_failing()
+            && settings.stop_writes_on_bgsave_error
+            && !settings.save.points().is_empty();
         let caching_given = client.has_given_caching();
         let listening = client.hears();
-        let needed = paused || monitored || hot_keys || queued || busy || listening || caching_given;
-        Attention { paused, monitored, hot_keys, queued, busy, caching_given, needed }
+        let needed =
+            paused || monitored || hot_keys || queued || busy || unsaved || listening || caching_given;
+        Attention { paused, monitored, hot_keys, queued, busy, unsaved, caching_given, needed }
     }
 }
 

@@ -18,6 +18,11 @@ const RETRY_MILLIS: i64 = 5000;
 /// What a client is told while a snapshot is being made.
 const IN_PROGRESS: CommandError = CommandError::line("ERR Background save already in progress");
 
+/// What a client is told that wants to write while snapshots cannot be made.
+pub(crate) const UNSAVED: CommandError = CommandError::line(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
+);
+
 /// One database at the cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DbSizes {

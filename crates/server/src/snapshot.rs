@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -56,7 +57,12 @@ fn serve(node: &Node, jobs: &Receiver<SnapshotJob>) {
 fn write(node: &Node, job: &SnapshotJob, path: &Path) -> io::Result<()> {
     let settings = node.settings();
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let created = tempfile::Builder::new().prefix("temp-").suffix(".rdb").tempfile_in(directory);
+    let created = tempfile::Builder::new()
+        .prefix("temp-")
+        .suffix(".rdb")
+        // As far as the directive umask permits.
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(directory);
     let begun = created.and_then(|file| begin(node, job, file));
     let mut walk = Walk { node, place: Some(job.place), batch: Vec::with_capacity(KEYS_PER_LOCK) };
     let file = begun.and_then(|mut writer| {

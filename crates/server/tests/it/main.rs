@@ -35,6 +35,7 @@ mod process;
 mod races;
 mod server;
 mod siege;
+mod snapshots;
 mod waiting;
 
 /// What the directive io-uring is for every server here.

@@ -33,6 +33,8 @@ mod races;
 mod server;
 #[path = "../it/siege.rs"]
 mod siege;
+#[path = "../it/snapshots.rs"]
+mod snapshots;
 #[path = "../it/waiting.rs"]
 mod waiting;
 
