@@ -16,6 +16,7 @@ use crate::latency::LatencyMonitor;
 use crate::memcache_shared::MemcacheShared;
 use crate::monitor::Monitors;
 use crate::pause::Pause;
+use crate::pool::ClientPool;
 use crate::programs::Programs;
 use crate::pubsub::PubSub;
 use crate::rates::Rates;
@@ -36,6 +37,8 @@ pub struct Node {
     pub table: CommandTable,
     /// Clients by id.
     pub clients: DashMap<u64, Arc<SharedClient>>,
+    /// The memory of clients.
+    pub pool: Arc<ClientPool>,
     /// Counters, one set per worker.
     pub stats: Box<[WorkerStats]>,
     /// Who may touch the keyspace.
@@ -49,6 +52,8 @@ pub struct Node {
     next_client: AtomicU64,
     /// Whether keys are removed when their time comes, or only when they are next asked for (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
+    /// Whether what the process does regularly for the node is left undone (DEBUG PAUSE-CRON).
+    pub upkeep_paused: AtomicBool,
     /// When database 0 is to be emptied, if at all.
     pub flush_timer: FlushTimer,
     /// Commands worth a second look.
@@ -179,6 +184,10 @@ pub trait Host: Send + Sync {
     fn log(&self, line: &str) {
         let _ = line;
     }
+    /// The same of something that is no reason to worry.
+    fn notice(&self, line: &str) {
+        let _ = line;
+    }
     /// Lets this thread do nothing until a time, and so everybody whom it serves wait: for commands that ask for no less.
     fn sleep_until(&self, until: UnixMillis);
 }
@@ -203,6 +212,7 @@ impl Node {
             stats: (0..workers).map(|_| WorkerStats::new(table.rows().len())).collect(),
             table,
             clients: DashMap::new(),
+            pool: Arc::new(ClientPool::new(workers)),
             safepoint: Safepoint::new(workers),
             identity,
             startup_memory: AtomicU64::new(host.used_memory()),
@@ -211,6 +221,7 @@ impl Node {
             settings_version: AtomicU64::new(1),
             next_client: AtomicU64::new(1),
             active_expire: AtomicBool::new(true),
+            upkeep_paused: AtomicBool::new(false),
             flush_timer: FlushTimer::default(),
             command_logs: CommandLogs::default(),
             latency: LatencyMonitor::default(),
@@ -232,6 +243,7 @@ impl Node {
             changing: Mutex::new(()),
         };
         node.follow_events();
+        node.limit_clients();
         node
     }
 
@@ -265,6 +277,7 @@ impl Node {
         if self.settings().notify_keyspace_events != before.notify_keyspace_events {
             self.follow_events();
         }
+        self.limit_clients();
         Ok(())
     }
 
@@ -289,6 +302,7 @@ impl Node {
     pub fn remove_client(&self, id: u64) -> Option<Arc<SharedClient>> {
         let (_, client) = self.clients.remove(&id)?;
         self.monitors.remove(&client);
+        client.account.close(id);
         Some(client)
     }
 
@@ -358,6 +372,7 @@ impl Node {
         let peak =
             |peak: fn(&WorkerStats) -> &Peak| self.stats.iter().map(|worker| peak(worker).take()).max();
         let (input, output) = (peak(|worker| &worker.input_peak), peak(|worker| &worker.output_peak));
+        self.evict_clients();
         self.hot_keys.stop_when_due(self, self.host.time().now);
         self.recent_peaks.collect(input.unwrap_or(0), output.unwrap_or(0));
         self.rates.sample(self.host.time().nanos, totals);
@@ -379,6 +394,7 @@ impl Node {
         let nanos = self.cpu_nanos();
         self.cpu_nanos_at_reset.fetch_add(nanos, Ordering::Relaxed);
         self.rejected_connections.store(0, Ordering::Relaxed);
+        self.pool.reset_evicted();
         let moment = moment(self.host.time().now, &self.settings());
         for stripe in 0..STRIPES {
             let mut guard = self.keyspace.lock(stripe, moment);
@@ -441,6 +457,9 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     }
     fn log(&self, line: &str) {
         (**self).log(line);
+    }
+    fn notice(&self, line: &str) {
+        (**self).notice(line);
     }
     fn sleep_until(&self, until: UnixMillis) {
         (**self).sleep_until(until);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -132,8 +133,10 @@ async fn run(
     let upkeep = async {
         loop {
             process.follow_clock();
-            node.disconnect_idle();
-            node.sample_rates();
+            if !node.upkeep_paused.load(Ordering::Relaxed) {
+                node.disconnect_idle();
+                node.sample_rates();
+            }
             tokio::time::sleep(UPKEEP).await;
         }
     };

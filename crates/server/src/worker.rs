@@ -86,8 +86,7 @@ impl Local {
         let now = node.host.time().now;
         let mut shared = SharedClient::new(id, arrival.address, arrival.local_address, now, link);
         shared.descriptor = descriptor;
-        let shared = Arc::new(shared);
-        node.clients.insert(id, Arc::clone(&shared));
+        let shared = node.add_client(shared, self.index);
         self.stats().connections.add(1);
         let conversation: Box<dyn Conversation> = match arrival.protocol {
             WireProtocol::Resp => {

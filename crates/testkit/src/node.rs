@@ -86,9 +86,7 @@ impl Node {
         let address = format!("127.0.0.1:{}", 50_000 + id % 10_000);
         let now = self.clock.now();
         let shared = SharedClient::new(id, address, "127.0.0.1:6379".to_owned(), now, Box::new(NoLink));
-        let shared = Arc::new(shared);
-        self.engine.clients.insert(id, Arc::clone(&shared));
-        shared
+        self.engine.add_client(shared, 0)
     }
 
     /// Moves the clock on and removes what expires through it.

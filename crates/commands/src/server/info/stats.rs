@@ -32,7 +32,8 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     report.field("expired_time_cap_reached_count", 0);
     let expire_nanos = node.sum(|worker| worker.expire_nanos.value());
     report.field("expire_cycle_cpu_milliseconds", expire_nanos / 1_000_000);
-    report.fields(&["evicted_keys", "evicted_clients"], 0);
+    report.field("evicted_keys", 0);
+    report.field("evicted_clients", node.pool.evicted());
     report.field("evicted_scripts", node.scripts.evicted_scripts());
     let none = ["total_eviction_exceeded_time", "current_eviction_exceeded_time"];
     report.fields(&none, 0);
