@@ -15,6 +15,7 @@
 
 mod addresses;
 mod client;
+mod client_memory;
 mod command_line;
 mod configuration;
 mod conversations;
