@@ -459,7 +459,8 @@ impl SharedClient {
     #[inline]
     pub(crate) fn note_batch(&self, client: &Client, now: UnixMillis, requests: u64) {
         self.db.store(client.db.0, Ordering::Relaxed);
-        if client.queue.is_some() || client.watch.is_some() || self.queued.load(Ordering::Relaxed) >= 0 {
+        let before = self.queued.load(Ordering::Relaxed) >= 0 || self.watched.load(Ordering::Relaxed) > 0;
+        if before || client.queue.is_some() || client.watch.is_some() {
             self.note_transaction(client);
         }
         self.note_requests(now, requests);

@@ -303,8 +303,12 @@ impl Node {
 
     /// Takes over the limit that the settings say, and disconnects whom it leaves no room.
     pub(crate) fn limit_clients(&self) {
-        if self.pool.set_limit(limit_of(&self.settings())) {
-            self.clients.iter().for_each(|client| self.pool.place(client.id, &client.account));
+        {
+            // Who went now might not be the largest.
+            let _nobody_goes = self.pool.evicting.lock();
+            if self.pool.set_limit(limit_of(&self.settings())) {
+                self.clients.iter().for_each(|client| self.pool.place(client.id, &client.account));
+            }
         }
         self.pool.press();
         self.evict_clients();

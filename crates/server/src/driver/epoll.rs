@@ -24,7 +24,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{Instant, timeout_at};
 
-use super::session::{Grace, KEPT_MAX, Session, until};
+use super::session::{KEPT_MAX, Session, until};
 use super::wave::{Member, Wave};
 use crate::stream::Stream;
 use crate::worker::{Local, NewConnection};
@@ -241,17 +241,19 @@ impl Driver {
 
     /// Sends the rest, waiting for the socket; ends the connection when the client leaves too much unread for too long.
     async fn send(&self, local: &Local) -> io::Result<()> {
-        let mut grace = Grace::default();
         loop {
             let len = self.state.borrow().unsent.len();
             if len == 0 {
-                self.state.borrow().session.conversation.shared().note_output(0);
+                self.state.borrow_mut().session.catch_up();
                 return Ok(());
             }
-            let until = self.state.borrow().session.judge(local, &mut grace, len)?;
+            let until = self.state.borrow_mut().session.judge(local, len)?;
             let writable = poll_fn(|task| self.state.borrow().stream.poll_write_ready(task));
             match until {
-                Some(until) => timeout_at(Instant::from_std(until), writable).await??,
+                Some(until) => match timeout_at(Instant::from_std(until), writable).await {
+                    Ok(writable) => writable?,
+                    Err(_) => continue,
+                },
                 None => writable.await?,
             }
             let mut state = self.state.borrow_mut();

@@ -19,6 +19,9 @@ const TAIL_KEPT_MAX: usize = 1 << 20;
 /// Input that is kept while none may be executed; with more, no more is received.
 pub(super) const KEPT_MAX: usize = 64 * 1024;
 
+/// How often those are judged who have not taken what others send them.
+const LISTENER_JUDGED: Duration = Duration::from_millis(100);
+
 /// The longest time for which a timer is set.
 const LATEST: Duration = Duration::from_secs(3600);
 
@@ -29,11 +32,12 @@ pub(super) struct Session {
     tail: Vec<u8>,
     /// Where in it a long string ends that has not come to its end.
     string_end: usize,
+    grace: Grace,
 }
 
 impl Session {
     pub(super) fn new(conversation: Box<dyn Conversation>) -> Session {
-        Session { conversation, tail: Vec::new(), string_end: 0 }
+        Session { conversation, tail: Vec::new(), string_end: 0, grace: Grace::default() }
     }
 
     /// How many bytes are kept until more comes.
@@ -51,22 +55,29 @@ impl Session {
         local.node.evict_clients();
     }
 
-    /// Tells others how much of its replies the client leaves unread, and judges it; see [`Grace::judge`].
-    pub(super) fn judge(
-        &self,
-        local: &Local,
-        grace: &mut Grace,
-        unsent: usize,
-    ) -> io::Result<Option<Instant>> {
+    /// Tells others how much of its replies the client leaves unread, and judges it with what others have sent it meanwhile; see
+    /// [`Grace::judge`]. Says when it is to be judged again, whatever happens until then.
+    pub(super) fn judge(&mut self, local: &Local, unsent: usize) -> io::Result<Option<Instant>> {
         local.stats().output_peak.raise(unsent);
+        let unread = unsent as u64 + self.conversation.shared().inbox_bytes();
         let limits = local.worker.borrow().settings().client_output_buffer_limit;
         let limit = if self.conversation.shared().is_subscriber() { limits.pubsub } else { limits.normal };
-        let until =
-            grace.judge(unsent, &limit).inspect_err(|_| local.stats().output_limit_exceeded.add(1))?;
+        let until = self.grace.judge(unread, &limit);
+        let until = until.inspect_err(|_| local.stats().output_limit_exceeded.add(1))?;
         // Who goes because of his own limit takes nobody's room.
         self.conversation.shared().note_output(unsent);
         local.node.evict_clients();
-        Ok(until)
+        let soon = self.listens().then(|| Instant::now() + LISTENER_JUDGED);
+        Ok(until.into_iter().chain(soon).min())
+    }
+
+    /// Notes that it has read what was left unread.
+    pub(super) fn catch_up(&mut self) {
+        let shared = self.conversation.shared();
+        shared.note_output(0);
+        if shared.inbox_bytes() == 0 {
+            self.grace = Grace::default();
+        }
     }
 
     /// A client amid a long request or reply is not idle.
@@ -164,15 +175,14 @@ impl Session {
 
 /// How long a client may still leave so much unread. Reading a little now and then does not put its end off.
 #[derive(Debug, Default)]
-pub(super) struct Grace {
+struct Grace {
     until: Option<Instant>,
 }
 
 impl Grace {
     /// Judges a client that has so many bytes of reply unread: an error when that is too much, or has been for too long; otherwise
     /// until when it may stay like this, if that has an end.
-    pub(super) fn judge(&mut self, unsent: usize, limit: &OutputBufferLimit) -> io::Result<Option<Instant>> {
-        let unsent = unsent as u64;
+    fn judge(&mut self, unsent: u64, limit: &OutputBufferLimit) -> io::Result<Option<Instant>> {
         if limit.hard_bytes > 0 && unsent > limit.hard_bytes {
             return Err(ErrorKind::OutOfMemory.into());
         }
@@ -210,6 +220,6 @@ mod tests {
         assert_eq!(grace.judge(0, &limit).unwrap(), None);
         let at_once = OutputBufferLimit { soft_seconds: 0, ..limit };
         assert_eq!(grace.judge(11, &at_once).unwrap_err().kind(), ErrorKind::TimedOut);
-        assert_eq!(grace.judge(usize::MAX, &OutputBufferLimit::default()).unwrap(), None);
+        assert_eq!(grace.judge(u64::MAX, &OutputBufferLimit::default()).unwrap(), None);
     }
 }

@@ -288,15 +288,17 @@ impl Reactor {
     fn judge_unsent(&mut self) {
         let mut entered = std::mem::take(&mut self.entered);
         for key in entered.drain(..) {
-            let Some(peer) = &mut self.peers[key.index()] else { continue };
-            if peer.unsent > 0 {
-                match peer.judge(&self.local) {
-                    Ok(until) => self.set_timer(key, until),
-                    Err(_) => self.end(key),
-                }
-            }
+            self.judge(key);
         }
         self.entered = entered;
+    }
+
+    fn judge(&mut self, key: Key) {
+        let Some(peer) = self.peers[key.index()].as_mut().filter(|peer| peer.unsent > 0) else { return };
+        match peer.judge(&self.local) {
+            Ok(until) => self.set_timer(key, until),
+            Err(_) => self.end(key),
+        }
     }
 
     /// Executes what has come in this round.
@@ -343,8 +345,7 @@ impl Reactor {
             self.set_timer(key, None);
             let Some(peer) = &mut self.peers[key.index()] else { continue };
             if peer.unsent > 0 {
-                // Too much has been unread for too long.
-                self.end(key);
+                self.judge(key);
             } else if matches!(peer.stage, Served::At(_)) {
                 peer.stage = Served::Again;
                 self.ready.push(key);

@@ -7,7 +7,7 @@ use larder_engine::Served;
 use larder_resp::Output;
 
 use crate::driver::Conversation;
-use crate::driver::session::{Grace, KEPT_MAX, Session};
+use crate::driver::session::{KEPT_MAX, Session};
 use crate::worker::{Local, Registered};
 
 /// See the module's documentation.
@@ -33,7 +33,6 @@ pub(super) struct Peer {
     pub(super) due: Option<Instant>,
     /// Set while input of it waits in the wave.
     in_wave: bool,
-    grace: Grace,
     _registered: Registered,
 }
 
@@ -51,7 +50,6 @@ impl Peer {
             paused: false,
             due: None,
             in_wave: false,
-            grace: Grace::default(),
             _registered: registered,
         }
     }
@@ -115,17 +113,16 @@ impl Peer {
         !self.paused && !self.may_execute() && self.session.kept() >= KEPT_MAX
     }
 
-    /// Judges how much it leaves unread; see [`Grace::judge`].
+    /// Judges how much it leaves unread; see [`Session::judge`].
     pub(super) fn judge(&mut self, local: &Local) -> io::Result<Option<Instant>> {
         self.behind = true;
-        self.session.judge(local, &mut self.grace, self.unsent)
+        self.session.judge(local, self.unsent)
     }
 
     /// Notes that it has read what was left unread.
     pub(super) fn catch_up(&mut self, local: &Local) {
         self.behind = false;
-        self.grace = Grace::default();
-        self.session.conversation.shared().note_output(0);
+        self.session.catch_up();
         self.session.note_active(local);
     }
 
