@@ -227,7 +227,7 @@ impl Classes {
 impl Account {
     /// Of a client that takes so many bytes from the beginning, and is not in the pool.
     pub(crate) fn new(bytes: usize) -> Account {
-        Account { pool: None, worker: 0, state: AtomicU64::new(bytes as u64 * BYTE | CLOSED) }
+        Account { pool: None, worker: 0, state: AtomicU64::new((bytes as u64 * BYTE) | CLOSED) }
     }
 
     /// Says whose it is to be once it is opened.

@@ -34,7 +34,9 @@ fn hoard(server: &Server, name: &str, bytes: usize) -> Client {
 
 #[test]
 fn who_takes_most_goes_and_others_stay() {
-    let server = Server::start(&["--maxmemory-clients", "4mb", "--hide-user-data-from-log", "no"]);
+    let debug = ["--enable-debug-command", "yes"];
+    let limit = ["--maxmemory-clients", "4mb", "--hide-user-data-from-log", "no"];
+    let server = Server::start(&[debug.as_slice(), &limit].concat());
     let mut witness = named(&server, "witness");
     witness.call(&["SET", "key", "value"]);
     let small = hoard(&server, "small", 200_000);
@@ -50,6 +52,9 @@ fn who_takes_most_goes_and_others_stay() {
     assert_eq!(witness.info("connected_clients"), 5);
     assert!(field(&mut witness, "small", "tot-mem") > Some(200_000), "the small one is spared");
     assert_eq!(witness.info("evicted_keys"), 0);
+    let classes = witness.call(&["DEBUG", "CLIENT-EVICTION"]).text().to_owned();
+    let large = classes.lines().find(|line| line.starts_with("bucket     524288 -    1048575: tot-mem: "));
+    assert!(large.is_some_and(|line| line.ends_with(", clients: 3")), "{classes}");
     drop((small, gone));
     witness.call(&["CONFIG", "RESETSTAT"]);
     assert_eq!(witness.info("evicted_clients"), 0);
