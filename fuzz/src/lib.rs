@@ -4,11 +4,26 @@ use std::collections::BTreeSet;
 
 use larder_config::{DIRECTIVES, Rewrite, Settings};
 use larder_engine::Worker;
+use larder_persist::Limits;
 use larder_resp::Protocol;
+use larder_store::PackedLimits;
+use larder_store::list::ListLimit;
+use larder_store::set::SetLimits;
+use larder_store::stream::ChunkLimits;
 use larder_testkit::{Client, Node, Value};
 
 /// Most bytes of a value. Small, so that what costs the product of two lengths stays fast; but values become blocks of their own.
 pub const VALUE_BYTES_MAX: u64 = 8 * 1024;
+
+const PACKED: PackedLimits = PackedLimits { entries: 8, value_bytes: 32 };
+/// Up to where collections that are read are packed: so low that few bytes make a large one.
+pub const LIMITS: Limits = Limits {
+    hash: PACKED,
+    list: ListLimit::Elements(8),
+    set: SetLimits { intset_entries: 8, packed: PACKED },
+    sorted_set: PACKED,
+    stream: ChunkLimits { bytes: 256, entries: 8 },
+};
 
 /// Databases of a node. Creating more of them costs more than what is tried in them.
 const DATABASES: u32 = 3;

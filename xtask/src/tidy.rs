@@ -16,7 +16,7 @@ const LONG_FILES: &[(&str, usize)] = &[];
 const EDGES: &[(&str, &[&str])] = &[
     ("crates/engine", &["larder-config", "larder-lua", "larder-resp", "larder-store"]),
     ("crates/lua", &["larder-resp"]),
-    ("crates/persist", &["larder-store"]),
+    ("crates/persist", &["larder-resp", "larder-store"]),
     (
         "crates/commands",
         &[
@@ -47,6 +47,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "larder-commands",
             "larder-config",
             "larder-engine",
+            "larder-persist",
             "larder-resp",
             "larder-store",
             "memcache-parser",

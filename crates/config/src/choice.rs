@@ -64,6 +64,8 @@ choice! {
         VolatileLru = "volatile-lru",
         /// The least frequently used key that expires.
         VolatileLfu = "volatile-lfu",
+        /// The key that expires and was not changed for longest.
+        VolatileLrm = "volatile-lrm",
         /// Any key that expires.
         VolatileRandom = "volatile-random",
         /// The key that expires soonest.
@@ -72,6 +74,8 @@ choice! {
         AllkeysLru = "allkeys-lru",
         /// The least frequently used key.
         AllkeysLfu = "allkeys-lfu",
+        /// The key that was not changed for longest.
+        AllkeysLrm = "allkeys-lrm",
         /// Any key.
         AllkeysRandom = "allkeys-random",
         /// Nothing: writes are refused.
@@ -80,6 +84,11 @@ choice! {
 }
 
 impl MaxmemoryPolicy {
+    /// Whether only changes count as uses.
+    pub fn counts_changes(self) -> bool {
+        matches!(self, Self::VolatileLrm | Self::AllkeysLrm)
+    }
+
     /// Whether entries keep how often they are used instead of when they last were.
     pub fn counts_frequency(self) -> bool {
         matches!(self, Self::VolatileLfu | Self::AllkeysLfu)

@@ -229,7 +229,8 @@ settings! {
             "1073741824", "client-query-buffer-limit", memory(1 << 20, LONG), Live, Works;
 
         /// Unread replies after which a client is disconnected: for each class a hard limit, and a soft limit with
-        /// the seconds that it may be exceeded; 0 0 0 is no limit.
+        /// the seconds that it may be exceeded; 0 0 0 is no limit. What others send to a client (messages, lines of MONITOR,
+        /// invalidations) has one nevertheless: where the hard limit of its class is 0, it goes when more than 256 MB of that wait.
         client_output_buffer_limit: OutputBufferLimits =
             "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
             "client-output-buffer-limit", Kind::OutputBufferLimits, Live, Works;
@@ -249,17 +250,17 @@ settings! {
 
     "Memory" {
         /// Bytes that data may take before keys are evicted or writes refused; 0 is no limit.
-        maxmemory: u64 = "0", "maxmemory", memory(0, u64::MAX), Live, Kept;
+        maxmemory: u64 = "0", "maxmemory", memory(0, u64::MAX), Live, Works;
 
         /// Which keys are evicted; also whether entries keep when they were last used (LRU) or how often (LFU).
         maxmemory_policy: MaxmemoryPolicy =
             "noeviction", "maxmemory-policy", Kind::Choice(MaxmemoryPolicy::NAMES), Live, Works;
 
         /// Keys that are compared to find one to evict.
-        maxmemory_samples: u32 = "5", "maxmemory-samples", integer(1, INT), Live, Kept;
+        maxmemory_samples: u32 = "5", "maxmemory-samples", integer(1, INT), Live, Works;
 
         /// How long eviction may keep a client waiting, from 0 to 100.
-        maxmemory_eviction_tenacity: u8 = "10", "maxmemory-eviction-tenacity", integer(0, 100), Live, Kept;
+        maxmemory_eviction_tenacity: u8 = "10", "maxmemory-eviction-tenacity", integer(0, 100), Live, Works;
 
         /// How slowly the LFU counter grows.
         lfu_log_factor: u32 = "10", "lfu-log-factor", integer(0, INT), Live, Works;
@@ -323,8 +324,8 @@ settings! {
         /// Name of the snapshot's file.
         dbfilename: String = "dump.rdb", "dbfilename", Kind::Text, Protected, Kept, then check::snapshot_name;
 
-        /// Compresses long strings in snapshots.
-        rdbcompression: bool = "yes", "rdbcompression", Kind::YesNo, Live, Kept;
+        /// Compresses long strings in snapshots, and in what DUMP returns.
+        rdbcompression: bool = "yes", "rdbcompression", Kind::YesNo, Live, Works;
 
         /// Writes a checksum at a snapshot's end, and checks it.
         rdbchecksum: bool = "yes", "rdbchecksum", Kind::YesNo, Immutable, Kept;

@@ -86,8 +86,8 @@ pub(crate) struct Ticket {
     protocol: Protocol,
     minds_removal: bool,
     wait: Mutex<Box<dyn Wait>>,
-    /// What was written for it when it was served.
-    reply: Mutex<Output>,
+    /// What was written for it when it was served, or what it is told instead.
+    answer: Mutex<Result<Output, CommandError>>,
 }
 
 /// Those who wait for a key, the first in front.
@@ -262,14 +262,8 @@ impl Ticket {
         if !self.client.claim(Waiting::Served) {
             return Attempt::Over;
         }
-        let mut reply = Reply { out: &mut output, protocol: self.protocol };
-        if let Err(error) = wait.serve(db, key, &mut reply) {
-            output.clear();
-            let line = error.to_string();
-            db.stats().count_error(line.split(' ').next().unwrap_or_default());
-            Reply { out: &mut output, protocol: self.protocol }.error(&line);
-        }
-        *self.reply.lock() = output;
+        let served = wait.serve(db, key, &mut Reply { out: &mut output, protocol: self.protocol });
+        *self.answer.lock() = served.map(|()| output);
         self.client.wake_served();
         Attempt::Over
     }
@@ -334,7 +328,7 @@ impl Context<'_> {
             protocol: self.reply.protocol,
             minds_removal: wait.minds_removal(),
             wait: Mutex::new(Box::new(wait)),
-            reply: Mutex::default(),
+            answer: Mutex::new(Ok(Output::default())),
         });
         client.begin_waiting(until);
         let mut registered = SmallVec::new();
@@ -360,7 +354,10 @@ fn wait_until(until: Option<UnixMillis>, registration: Registration) -> Outcome 
                 let ticket = Arc::clone(&registration.ticket);
                 drop(registration);
                 match answer {
-                    Answer::Reply => cx.reply.out.append(ticket.reply.lock().take()),
+                    Answer::Served => {
+                        let answer = std::mem::replace(&mut *ticket.answer.lock(), Ok(Output::default()));
+                        cx.reply.out.append(answer?);
+                    }
                     Answer::Nothing => ticket.wait.lock().give_up(&mut cx.reply),
                 }
                 Ok(Outcome::Reply)
@@ -376,8 +373,8 @@ fn wait_until(until: Option<UnixMillis>, registration: Registration) -> Outcome 
 
 /// What a client is told at the end of its waiting.
 enum Answer {
-    /// What was written for it.
-    Reply,
+    /// What has come of serving it.
+    Served,
     /// That there was nothing.
     Nothing,
 }
@@ -391,7 +388,7 @@ fn go_on(
     let client = &registration.ticket.client;
     loop {
         match client.waiting() {
-            Waiting::Served => return Ok(Some(Answer::Reply)),
+            Waiting::Served => return Ok(Some(Answer::Served)),
             Waiting::Blocked | Waiting::BlockedUntil if until.is_none_or(|until| cx.now() < until) => {
                 // Somebody who could not serve it has asked for this: unlocking serves.
                 let positions = registration.positions.iter().copied();

@@ -10,17 +10,13 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use larder_resp::{Output, Protocol, Reply};
+use larder_store::STRIPES;
 use smallvec::SmallVec;
 
 use crate::client::SharedClient;
+use crate::inbox::Letter;
 use crate::node::{Node, moment};
 use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Mutex, Ordering};
-
-/// Unread bytes that a client may leave of what it is told.
-const UNREAD_MAX: u64 = 256 << 20;
-
-/// The channel by which a client of RESP2 is told what another asks to be told.
-const CHANNEL: &[u8] = b"__redis__:invalidate";
 
 /// Keys that may be forgotten to remember one more beyond the limit.
 const FORGOTTEN_EACH: usize = 2;
@@ -73,6 +69,11 @@ struct Prefix {
 }
 
 impl Caching {
+    /// Whether more keys are remembered than that; 0 is no limit.
+    fn exceeds(&self, keys_max: u64) -> bool {
+        keys_max != 0 && self.keys.load(Ordering::Relaxed) as u64 > keys_max
+    }
+
     /// Whether somebody caches.
     #[inline]
     pub(crate) fn is_any(&self) -> bool {
@@ -189,11 +190,20 @@ impl CachedKeys {
         }
         self.shared.items.fetch_add(1, Ordering::Relaxed);
         for _ in 0..FORGOTTEN_EACH {
-            if keys_max == 0 || shared.keys.load(Ordering::Relaxed) as u64 <= keys_max {
+            if !shared.exceeds(keys_max) {
                 return;
             }
             let Some(other) = self.readers.keys().find(|other| ***other != *key).cloned() else { return };
             self.forget(&other, 0);
+        }
+    }
+
+    /// Forgets keys, and tells who has read them, until no more are remembered than that, or none here.
+    pub(crate) fn forget_beyond(&mut self, shared: &Caching, keys_max: u64) {
+        while shared.exceeds(keys_max)
+            && let Some(key) = self.readers.keys().next().cloned()
+        {
+            self.forget(&key, 0);
         }
     }
 
@@ -209,6 +219,20 @@ impl CachedKeys {
     pub(crate) fn set_prefixes(&mut self, shared: &Arc<Caching>, any: bool) {
         self.shared = Arc::clone(shared);
         self.has_prefixes = any;
+    }
+}
+
+impl Node {
+    /// Forgets what is remembered beyond a limit that has just been set.
+    pub(crate) fn follow_caching_limit(&self) {
+        let settings = self.settings();
+        let moment = moment(self.host.time().now, &settings);
+        for stripe in (0..STRIPES).take_while(|_| self.caching.exceeds(settings.tracking_table_max_keys)) {
+            let mut guard = self.keyspace.lock(stripe, moment);
+            let cached = &mut guard.side().listeners().cached;
+            cached.forget_beyond(&self.caching, settings.tracking_table_max_keys);
+            guard.side().forget_listeners();
+        }
     }
 }
 
@@ -262,48 +286,34 @@ impl SharedClient {
                 Some(client) => client.tell_invalid(keys, true),
                 None => {
                     self.caching.bits.fetch_or(CachingState::BROKEN, Ordering::Relaxed);
-                    self.push(|reply| {
+                    self.deliver(Letter::Push(written(|reply| {
                         reply.push(2);
                         reply.bulk(b"tracking-redir-broken");
                         reply.integer(redirect.id as i64);
-                    });
+                    })));
                 }
             },
         }
     }
 
     fn tell_invalid(&self, keys: Option<&[&[u8]]>, for_another: bool) {
-        if self.speaks() == Protocol::Resp3 {
-            self.push(|reply| {
-                reply.push(2);
-                reply.bulk(b"invalidate");
-                write_keys(reply, keys);
+        if self.speaks() == Protocol::Resp3 || for_another && self.is_subscriber() {
+            let keys = keys.map(|keys| {
+                written(|reply| {
+                    reply.array(keys.len());
+                    keys.iter().for_each(|key| reply.bulk(key));
+                })
             });
-        } else if for_another && self.is_subscriber() {
-            let mut output = Output::default();
-            let mut reply = Reply { out: &mut output, protocol: Protocol::Resp2 };
-            reply.array(3);
-            reply.bulk(b"message");
-            reply.bulk(CHANNEL);
-            write_keys(&mut reply, keys);
-            self.deliver(Bytes::from(output.to_vec()), UNREAD_MAX);
-        }
-    }
-
-    /// Sends it a push if it speaks RESP3.
-    fn push(&self, write: impl FnOnce(&mut Reply<'_>)) {
-        if self.speaks() == Protocol::Resp3 {
-            let mut output = Output::default();
-            write(&mut Reply { out: &mut output, protocol: Protocol::Resp3 });
-            self.deliver(Bytes::from(output.to_vec()), UNREAD_MAX);
+            self.deliver(Letter::Invalidation { keys, for_another });
         }
     }
 }
 
-fn write_keys(reply: &mut Reply<'_>, keys: Option<&[&[u8]]>) {
-    let Some(keys) = keys else { return reply.null() };
-    reply.array(keys.len());
-    keys.iter().for_each(|key| reply.bulk(key));
+/// Bytes that are the same in both versions of RESP, or are for RESP3 only.
+fn written(write: impl FnOnce(&mut Reply<'_>)) -> Bytes {
+    let mut output = Output::default();
+    write(&mut Reply { out: &mut output, protocol: Protocol::Resp3 });
+    Bytes::from(output.to_vec())
 }
 
 /// A client's own side of it. When this is dropped, it caches no longer.

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use bytes::Bytes;
 use larder_resp::{Output, Protocol};
 use larder_store::{DbIndex, UnixMillis};
 use std::sync::Arc;
 
 use crate::caching::{CachingState, ClientCaching};
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Letter, Reader};
+use crate::output_limits::{OutputLimits, Verdict};
 use crate::pause::Pause;
 use crate::pool::Account;
 use crate::pubsub::{Subscriptions, Topic};
@@ -129,6 +129,10 @@ pub struct SharedClient {
     pub(crate) nudged: AtomicBool,
     /// What others send to it.
     pub(crate) inbox: Inbox,
+    /// How much of it may wait.
+    limits: Arc<OutputLimits>,
+    /// Whether its driver has been told that more waits than the soft limit.
+    noted_soft: AtomicBool,
     /// Whether the server ended the connection because the client broke the protocol.
     pub failed: AtomicBool,
     /// Whether the connection has been ended from outside. Its worker may have yet to notice; who ended it must not see it again.
@@ -171,6 +175,7 @@ impl SharedClient {
         address: String,
         local_address: String,
         now: UnixMillis,
+        limits: Arc<OutputLimits>,
         link: Box<dyn Link>,
     ) -> SharedClient {
         let own_bytes = size_of::<Client>() + size_of::<SharedClient>() + address.len() + local_address.len();
@@ -207,6 +212,8 @@ impl SharedClient {
             waiting: WaitState::new(),
             nudged: AtomicBool::new(false),
             inbox: Inbox::default(),
+            limits,
+            noted_soft: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             link,
@@ -293,35 +300,54 @@ impl SharedClient {
         self.link.disconnect();
     }
 
+    /// Counts that it is sent away because it has left too much unread; the connection is the caller's to end.
+    pub fn exceed(&self) {
+        if !self.ended.swap(true, Ordering::AcqRel) {
+            self.account.close(self.id);
+            self.limits.count_exceeded();
+        }
+    }
+
     /// Whether [`SharedClient::disconnect`] has ended the connection, even if its worker has not noticed yet.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// Sends it bytes, which are whole replies or pushes, behind the replies of the batch that is running. A client that has more
-    /// than `unread_max` bytes of output waiting is sent away instead: says whether it was.
-    pub(crate) fn deliver(&self, bytes: Bytes, unread_max: u64) -> bool {
+    /// Sends it a letter, behind the replies of the batch that is running. A client that had left too much unread before is sent away
+    /// instead.
+    pub(crate) fn deliver(&self, letter: Letter) {
         if self.is_ended() {
             // Its worker has yet to notice, and nobody will read it.
-            return false;
+            return;
         }
         // Before it can be taken out.
-        self.account.change(self.id, 0, bytes.len() as u64);
-        let before = self.inbox.push(bytes);
-        let too_much = before + self.output_bytes.load(Ordering::Relaxed) > unread_max;
-        if too_much {
-            self.disconnect();
-        } else if before == 0 {
+        self.account.change(self.id, 0, letter.len());
+        let (before, now) = self.inbox.push(letter);
+        let unsent = self.output_bytes.load(Ordering::Relaxed);
+        let verdict = self.limits.judge(self, before + unsent, now + unsent);
+        if verdict == Verdict::Hard {
+            self.exceed();
+            self.link.disconnect();
+        } else if before == 0 || verdict == Verdict::Soft && !self.noted_soft.swap(true, Ordering::AcqRel) {
             // Otherwise it has been woken and has yet to come.
             self.link.wake();
         }
-        too_much
     }
 
-    /// Sends it bytes, which are whole pushes, from its own request.
-    pub fn send(&self, bytes: Bytes) {
-        self.deliver(bytes, u64::MAX);
+    /// What it has left unread besides so many bytes that its driver could not send; from now on the driver is woken when that exceeds
+    /// the soft limit.
+    pub fn unread_besides(&self, unsent: usize) -> u64 {
+        // In this order: who sends more from here on finds it unset.
+        self.noted_soft.swap(false, Ordering::AcqRel);
+        unsent as u64 + self.inbox.bytes()
+    }
+
+    /// Has its driver judge once more how much it leaves unread, because the limits have changed.
+    pub(crate) fn judge_again(&self) {
+        if self.unread_bytes() > 0 {
+            self.link.wake();
+        }
     }
 
     /// Bytes of output that it has yet to read, as far as is known.
@@ -330,14 +356,17 @@ impl SharedClient {
         self.inbox.bytes() + self.output_bytes.load(Ordering::Relaxed)
     }
 
-    /// Takes over what others have sent.
+    /// Takes over the lines that others have sent to a client of memcached's protocols.
     #[inline]
-    pub fn take_inbox(&self, output: &mut Output) {
+    pub fn take_lines(&self, output: &mut Output) {
+        self.take_letters(output, Reader { protocol: Protocol::Resp2, subscribes: false });
+    }
+
+    #[inline]
+    fn take_letters(&self, output: &mut Output, reader: Reader) {
         if self.inbox.bytes() > 0 {
-            let messages = self.inbox.take();
-            let bytes: usize = messages.iter().map(Bytes::len).sum();
-            messages.iter().for_each(|message| output.raw(message));
-            self.account.change(self.id, bytes as u64, 0);
+            let taken = self.inbox.take(output, reader);
+            self.account.change(self.id, taken, 0);
         }
     }
 
@@ -347,7 +376,7 @@ impl SharedClient {
         self.inbox.bytes()
     }
 
-    /// In how many messages they are.
+    /// In how many letters they are.
     #[must_use]
     pub fn inbox_len(&self) -> usize {
         self.inbox.len()
@@ -459,7 +488,8 @@ impl SharedClient {
     #[inline]
     pub(crate) fn note_batch(&self, client: &Client, now: UnixMillis, requests: u64) {
         self.db.store(client.db.0, Ordering::Relaxed);
-        let before = self.queued.load(Ordering::Relaxed) >= 0 || self.watched.load(Ordering::Relaxed) > 0;
+        let before =
+            self.queued.load(Ordering::Relaxed) >= 0 || self.queued_bytes.load(Ordering::Relaxed) > 0;
         if before || client.queue.is_some() || client.watch.is_some() {
             self.note_transaction(client);
         }
@@ -605,7 +635,7 @@ impl Client {
     }
 
     /// Ends a subscription, if there is one.
-    pub fn unsubscribe(&mut self, topic: Topic, name: &[u8]) {
+    pub(crate) fn unsubscribe(&mut self, topic: Topic, name: &[u8]) {
         if let Some(subscriptions) = &mut self.subscriptions {
             subscriptions.remove(topic, name);
             if subscriptions.is_empty() {
@@ -623,19 +653,21 @@ impl Client {
     /// Forgets what was queued, and what was watched.
     pub fn discard_transaction(&mut self) {
         self.queue = None;
-        self.watch = None;
+        self.unwatch();
     }
 
     /// Watches no key any more.
     pub fn unwatch(&mut self) {
         self.watch = None;
+        // For those who look before the end of the batch.
+        self.shared.watched.store(0, Ordering::Relaxed);
     }
 
-    /// Makes it as if it had just connected; the addresses, the id and what was counted stay.
-    pub fn reset(&mut self, authenticated: bool) {
+    /// Makes it as if it had just connected; the addresses, the id and what was counted stay. It must have taken over what it was sent
+    /// as a subscriber.
+    pub(crate) fn reset(&mut self, authenticated: bool) {
         self.discard_transaction();
         self.set_caching(None);
-        self.subscriptions = None;
         self.speak(Protocol::Resp2);
         self.db = DbIndex(0);
         self.authenticated = authenticated;
@@ -649,7 +681,21 @@ impl Client {
     /// Takes over what others have sent.
     #[inline]
     pub fn take_inbox(&self, output: &mut Output) {
-        self.shared.take_inbox(output);
+        let reader = Reader { protocol: self.protocol, subscribes: self.subscriptions.is_some() };
+        self.shared.take_letters(output, reader);
+    }
+
+    /// Whether it may have been sent messages.
+    pub(crate) fn hears(&self) -> bool {
+        self.subscriptions.is_some() || self.shared.inbox.bytes() > 0
+    }
+
+    /// Forgets messages that would be taken for replies, now that it subscribes to nothing.
+    pub(crate) fn forget_messages_if_deaf(&self) {
+        if self.subscriptions.is_none() && self.protocol == Protocol::Resp2 && self.shared.inbox.bytes() > 0 {
+            let forgotten = self.shared.inbox.forget_messages();
+            self.shared.account.change(self.shared.id, forgotten, 0);
+        }
     }
 
     /// Changes the RESP version.

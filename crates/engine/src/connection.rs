@@ -134,10 +134,14 @@ impl Connection {
     }
 
     /// Takes what others have sent the client, unless that would come amid a reply, or before the reply that it has waited for: what is
-    /// told of a change comes after it.
+    /// told of a change comes after it. A transaction that is put aside may have subscribed to something, of which the client knows
+    /// nothing yet.
     fn take_inbox(&mut self, output: &mut Output) {
         let is_answered = self.client.shared.waiting().is_over();
-        if self.pending.as_ref().is_none_or(|pending| pending.when != When::Replying && !is_answered) {
+        let lets = |pending: &Pending| {
+            pending.when != When::Replying && !is_answered && !matches!(pending.resume, Some(Going::Program))
+        };
+        if self.pending.as_deref().is_none_or(lets) {
             self.client.take_inbox(output);
         }
     }

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use larder_config::Settings;
-use larder_resp::Reply;
+use larder_resp::{Output, Protocol, Reply};
 use larder_store::{Key, Moment, Position, Touch, UnixMillis};
 
 use crate::args::Args;
 use crate::caching::{CachingOptions, ClientCaching};
-use crate::client::Client;
+use crate::client::{Client, ReplyMode};
 use crate::command::{Command, Flags};
 use crate::error::CommandError;
+use crate::inbox::Letter;
 use crate::locked::Locked;
 use crate::node::Node;
 use crate::programs::ProgramToken;
@@ -149,9 +151,54 @@ impl<'a> Context<'a> {
         client.subscriptions.get_or_insert_with(new).add(topic, name);
     }
 
-    /// Counts subscribers who had left too much unread and were sent away.
-    pub fn count_sent_away(&self, clients: u64) {
-        self.stats.output_limit_exceeded.add(clients);
+    /// Ends a subscription, if there is one: what was sent because of it comes before whatever the client is told next.
+    pub fn unsubscribe(&mut self, topic: Topic, name: &[u8]) {
+        let before = self.client.subscriptions.is_some();
+        self.client.unsubscribe(topic, name);
+        if before {
+            self.take_inbox();
+        }
+    }
+
+    /// Has the client speak a version of RESP: what was sent to it before is in the one that it has spoken so far.
+    pub fn speak(&mut self, protocol: Protocol) {
+        self.take_inbox();
+        self.client.speak(protocol);
+        self.reply.protocol = protocol;
+        self.client.forget_messages_if_deaf();
+    }
+
+    /// Makes the client as if it had just connected.
+    pub fn reset_client(&mut self) {
+        self.node.monitors.remove(&self.client.shared);
+        self.client.subscriptions = None;
+        self.take_inbox();
+        self.client.reset(self.settings.requirepass.is_empty());
+        self.reply.protocol = self.client.protocol;
+    }
+
+    /// Takes over what others have sent, before anything of the reply is written.
+    ///
+    /// Within a transaction there is no place for it: it comes behind all replies. Of RESP2 that would be too late once the client
+    /// subscribes to nothing, so it is forgotten, as if nobody had published in that one moment.
+    fn take_inbox(&mut self) {
+        if !self.nesting.is_none() {
+            self.client.forget_messages_if_deaf();
+        } else if self.client.reply_mode == ReplyMode::On {
+            // Otherwise it would be taken back with the reply; nobody can take it for one, as none is wanted.
+            self.client.take_inbox(self.reply.out);
+        }
+    }
+
+    /// Tells the client something that is no reply, and that it is told even if it wants none.
+    pub fn tell(&mut self, write: impl FnOnce(&mut Reply<'_>)) {
+        if self.client.reply_mode == ReplyMode::On {
+            write(&mut self.reply);
+        } else {
+            let mut output = Output::default();
+            write(&mut Reply { out: &mut output, protocol: self.reply.protocol });
+            self.client.shared.deliver(Letter::Plain(Bytes::from(output.to_vec())));
+        }
     }
 
     /// Watches the request's keys until the client's next EXEC.

@@ -90,7 +90,7 @@ impl Turn<'_> {
         time: Time,
         rest: Option<Rest>,
     ) -> Ended {
-        let mark = self.output.mark();
+        let mut mark = self.output.mark();
         if rest.is_none()
             && let Some(ended) = self.keep_out(row, args, keys, time)
         {
@@ -123,6 +123,7 @@ impl Turn<'_> {
             Ok(outcome) => {
                 if self.attention.needed && matches!(outcome, Outcome::Program(_)) {
                     self.announce(row, args);
+                    mark = self.take_inbox_between_replies(mark);
                 }
                 match self.execute_others(outcome, row, time) {
                     Ok(()) => self.after_reply(mark),
@@ -153,14 +154,27 @@ impl Turn<'_> {
             if self.attention.caching_given && !keeps_caching {
                 self.client.forget_given_caching();
             }
+            // What a request has caused comes behind its reply, and before those to the next ones.
+            self.take_inbox_between_replies(mark);
         }
         Ended::Done
+    }
+
+    /// Takes over what others have sent, or the client itself, unless that would come amid the reply of a transaction. Returns where the
+    /// reply that follows begins, if none has begun.
+    #[cold]
+    fn take_inbox_between_replies(&mut self, mark: Mark) -> Mark {
+        if !self.nesting.is_none() {
+            return mark;
+        }
+        self.client.take_inbox(self.output);
+        self.output.mark()
     }
 
     /// What becomes of a request that is not executed now: it is refused, queued or postponed.
     #[inline]
     fn keep_out(&mut self, row: Row, args: Args<'_>, keys: &[KeyAt], time: Time) -> Option<Ended> {
-        if let Err(error) = self.admit(row, args) {
+        if let Err(error) = self.admit(row, args).and_then(|()| self.find_room(row, args, time)) {
             self.stats.commands[row.index as usize].rejected.add(1);
             self.reject(Some(row), error, self.output.mark());
             return Some(Ended::Done);

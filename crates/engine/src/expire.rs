@@ -1,4 +1,4 @@
-//! What goes by time, by the work of each worker between its connections' turns.
+//! What goes by time or for want of memory, by the work of each worker between its connections' turns.
 
 use larder_store::{ExpireProgress, Moment, STRIPES};
 
@@ -25,7 +25,8 @@ impl ExpireTurn {
     pub fn run(&mut self, worker: &mut Worker) -> bool {
         worker.refresh();
         let orphan = worker.go_on_with_orphan();
-        self.expire_some(worker) || orphan
+        let evicts = worker.evict_some();
+        self.expire_some(worker) || orphan || evicts
     }
 
     fn expire_some(&mut self, worker: &Worker) -> bool {

@@ -21,13 +21,16 @@ pub enum Happening {
     FastCommand,
     /// A turn of removing keys whose time has come.
     ExpireCycle,
+    /// A turn of evicting keys.
+    EvictionCycle,
 }
 
 impl Happening {
-    const ALL: [(Happening, &'static str); 3] = [
+    const ALL: [(Happening, &'static str); 4] = [
         (Happening::Command, "command"),
         (Happening::FastCommand, "fast-command"),
         (Happening::ExpireCycle, "expire-cycle"),
+        (Happening::EvictionCycle, "eviction-cycle"),
     ];
 
     /// The name that LATENCY uses.

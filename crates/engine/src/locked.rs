@@ -152,10 +152,6 @@ impl<'a> Locked<'a> {
         self.node
     }
 
-    pub(crate) fn stats(&self) -> &'a WorkerStats {
-        self.stats
-    }
-
     pub(crate) fn side(&mut self, key: Key<'_>) -> &mut StripeStats {
         self.stripe(key).side()
     }

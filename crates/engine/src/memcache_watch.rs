@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::client::SharedClient;
+use crate::inbox::Letter;
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering};
 
 /// Most watchers, as in memcached.
@@ -137,9 +138,9 @@ impl Watchers {
             let mut told = String::new();
             // Writing to memory does not fail.
             let _ = writeln!(told, "skipped={}", std::mem::take(&mut watcher.missed));
-            watcher.client.deliver(Bytes::from(told), u64::MAX);
+            watcher.client.deliver(Letter::Plain(Bytes::from(told)));
         }
-        watcher.client.deliver(line.clone(), u64::MAX);
+        watcher.client.deliver(Letter::Plain(line.clone()));
         self.sent.fetch_add(1, Ordering::Relaxed);
     }
 

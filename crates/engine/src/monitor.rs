@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::args::Args;
 use crate::client::{Client, SharedClient};
+use crate::inbox::Letter;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 use crate::table::Row;
 
@@ -46,11 +47,10 @@ impl Monitors {
         }
     }
 
-    /// Sends a line to all. Those that leave more than `unread_max` bytes unread are sent away; returns how many.
-    pub(crate) fn send(&self, line: Vec<u8>, unread_max: u64) -> u64 {
+    /// Sends a line to all.
+    pub(crate) fn send(&self, line: Vec<u8>) {
         let line = Bytes::from(line);
-        let clients = self.clients.lock();
-        clients.iter().map(|monitor| u64::from(monitor.deliver(line.clone(), unread_max))).sum()
+        self.clients.lock().iter().for_each(|monitor| monitor.deliver(Letter::Plain(line.clone())));
     }
 }
 

@@ -10,11 +10,13 @@ use crate::blocking::Blocking;
 use crate::caching::Caching;
 use crate::client::SharedClient;
 use crate::command_log::CommandLogs;
+use crate::evict::Eviction;
 use crate::flush_timer::FlushTimer;
 use crate::hot_keys::HotKeys;
 use crate::latency::LatencyMonitor;
 use crate::memcache_shared::MemcacheShared;
 use crate::monitor::Monitors;
+use crate::output_limits::OutputLimits;
 use crate::pause::Pause;
 use crate::pool::ClientPool;
 use crate::programs::Programs;
@@ -64,6 +66,8 @@ pub struct Node {
     pub pause: Pause,
     /// Who is sent a line for each command.
     pub monitors: Monitors,
+    /// How much of what they are sent clients may leave unread.
+    pub output_limits: Arc<OutputLimits>,
     /// Who runs a script or a function.
     pub programs: Programs,
     /// Who subscribes to which channels.
@@ -76,6 +80,8 @@ pub struct Node {
     pub scripts: Scripts,
     /// For how many keys clients are blocked.
     pub blocking: Arc<Blocking>,
+    /// Who evicts keys.
+    pub eviction: Eviction,
     /// Which keys take the most time and the most bytes.
     pub hot_keys: HotKeys,
     /// What memcached clients share.
@@ -151,6 +157,10 @@ pub trait Host: Send + Sync {
     fn rewrite_file(&self, path: &str, change: &dyn Fn(&[u8]) -> Vec<u8>) -> Result<(), String>;
     /// Bytes of memory allocated by the process.
     fn used_memory(&self) -> u64;
+    /// The same for whoever asks often: a few loads, and no peak is noted.
+    fn used_memory_now(&self) -> u64 {
+        self.used_memory()
+    }
     /// The most that `used_memory` has been.
     fn peak_memory(&self) -> u64;
     /// Resident set size, in bytes.
@@ -206,6 +216,7 @@ impl Node {
         // The run id is random, and this is to be another one.
         let seed = identity.run_id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
         let memcache = MemcacheShared::new(&settings);
+        let output_limits = Arc::new(OutputLimits::new(&settings));
         let node = Node {
             keyspace,
             replication_id: Mutex::new(Random::new(seed).hexadecimal_id()),
@@ -227,12 +238,14 @@ impl Node {
             latency: LatencyMonitor::default(),
             pause: Pause::default(),
             monitors: Monitors::default(),
+            output_limits,
             programs: Programs::default(),
             pubsub: Arc::default(),
             tells_misses: AtomicBool::new(false),
             caching: Arc::default(),
             scripts: Scripts::default(),
             blocking: Arc::default(),
+            eviction: Eviction::new(workers, seed),
             hot_keys: HotKeys::new(workers),
             memcache,
             rates: Rates::default(),
@@ -276,6 +289,13 @@ impl Node {
         self.settings_version.fetch_add(1, Ordering::Release);
         if self.settings().notify_keyspace_events != before.notify_keyspace_events {
             self.follow_events();
+        }
+        if self.settings().tracking_table_max_keys != before.tracking_table_max_keys {
+            self.follow_caching_limit();
+        }
+        if self.settings().client_output_buffer_limit != before.client_output_buffer_limit {
+            self.output_limits.follow(&self.settings());
+            self.clients.iter().for_each(|client| client.judge_again());
         }
         self.limit_clients();
         Ok(())
@@ -395,12 +415,14 @@ impl Node {
         self.cpu_nanos_at_reset.fetch_add(nanos, Ordering::Relaxed);
         self.rejected_connections.store(0, Ordering::Relaxed);
         self.pool.reset_evicted();
+        self.output_limits.reset();
         let moment = moment(self.host.time().now, &self.settings());
         for stripe in 0..STRIPES {
             let mut guard = self.keyspace.lock(stripe, moment);
             let side = guard.side();
-            (side.expired, side.expired_fields) = (0, 0);
+            (side.expired, side.expired_fields, side.evicted) = (0, 0, 0);
         }
+        self.eviction.reset_exceeded();
     }
 
     /// The sum of a counter over all workers.
@@ -427,6 +449,9 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     }
     fn used_memory(&self) -> u64 {
         (**self).used_memory()
+    }
+    fn used_memory_now(&self) -> u64 {
+        (**self).used_memory_now()
     }
     fn peak_memory(&self) -> u64 {
         (**self).peak_memory()
@@ -472,6 +497,8 @@ impl<H: Host + ?Sized> Host for Arc<H> {
 pub fn moment(now: UnixMillis, settings: &Settings) -> Moment {
     let policy = if settings.maxmemory_policy.counts_frequency() {
         AccessPolicy::Lfu { log_factor: settings.lfu_log_factor, decay_minutes: settings.lfu_decay_time }
+    } else if settings.maxmemory_policy.counts_changes() {
+        AccessPolicy::Lrm
     } else {
         AccessPolicy::Lru
     };

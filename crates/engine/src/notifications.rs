@@ -18,7 +18,6 @@ use crate::sync::Ordering;
 pub(crate) struct Notifier {
     events: Events,
     pubsub: Arc<PubSub>,
-    unread_max: u64,
 }
 
 impl Notifier {
@@ -56,10 +55,10 @@ impl Notifier {
             channel
         };
         if self.events.contains(Events::KEYSPACE) {
-            self.pubsub.publish(&channel("keyspace", key), name.as_bytes(), self.unread_max);
+            self.pubsub.publish(&channel("keyspace", key), name.as_bytes());
         }
         if self.events.contains(Events::KEYEVENT) {
-            self.pubsub.publish(&channel("keyevent", name.as_bytes()), key, self.unread_max);
+            self.pubsub.publish(&channel("keyevent", name.as_bytes()), key);
         }
     }
 }
@@ -86,10 +85,7 @@ impl Node {
         let settings = self.settings();
         let events = settings.notify_keyspace_events;
         let wanted = events.intersects(Events::KEYSPACE.union(Events::KEYEVENT));
-        let notifier = wanted.then(|| {
-            let (pubsub, unread_max) = (Arc::clone(&self.pubsub), crate::pubsub::unread_max(&settings));
-            Arc::new(Notifier { events, pubsub, unread_max })
-        });
+        let notifier = wanted.then(|| Arc::new(Notifier { events, pubsub: Arc::clone(&self.pubsub) }));
         self.tells_misses.store(wanted && events.contains(Events::KEY_MISS), Ordering::Relaxed);
         let moment = moment(self.host.time().now, &settings);
         for stripe in 0..STRIPES {

@@ -20,9 +20,6 @@ use crate::table::Row;
 use crate::turn::Turn;
 use crate::worker::Batch;
 
-/// Unread bytes that a monitor may leave where `client-output-buffer-limit normal` sets no limit: Redis would take all memory.
-const MONITOR_UNREAD_MAX: u64 = 256 << 20;
-
 /// Whether requests need more than to be executed just now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attention {
@@ -54,7 +51,7 @@ impl Attention {
             threshold > 0 && nanos >= threshold
         });
         let caching_given = client.has_given_caching();
-        let listening = client.is_only_listening();
+        let listening = client.hears();
         let needed = paused || monitored || hot_keys || queued || busy || listening || caching_given;
         Attention { paused, monitored, hot_keys, queued, busy, caching_given, needed }
     }
@@ -108,14 +105,7 @@ impl Turn<'_> {
             return;
         }
         let line = monitor::line(self.node.host.unix_micros(), &*self.client, row, args);
-        let unread_max = match self.settings.client_output_buffer_limit.normal.hard_bytes {
-            0 => MONITOR_UNREAD_MAX,
-            limit => limit,
-        };
-        let sent_away = self.node.monitors.send(line, unread_max);
-        self.stats.output_limit_exceeded.add(sent_away);
-        // Behind the reply to the command, and before those to the next ones.
-        self.client.take_inbox(self.output);
+        self.node.monitors.send(line);
     }
 
     /// When a request begins whose keys are observed; none otherwise.

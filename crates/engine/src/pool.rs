@@ -41,8 +41,8 @@ const BYTE: u64 = 4;
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct ClientPool {
-    /// What is counted of the clients of each worker, in lines of memory of their own.
-    sums: Box<[Sum]>,
+    /// What the clients of each worker take, in lines of memory of their own.
+    sums: Box<[Sums]>,
     limit: AtomicU64,
     /// Whether the sums may have reached the limit.
     pressed: AtomicBool,
@@ -55,7 +55,12 @@ pub struct ClientPool {
 
 #[repr(align(64))]
 #[derive(Debug, Default)]
-struct Sum(AtomicU64);
+struct Sums {
+    /// Of those who are counted.
+    counted: AtomicU64,
+    /// Of those who are spared.
+    spared: AtomicU64,
+}
 
 /// Clients by size class, then by when they came into it. Empty while there is no limit.
 #[derive(Debug, Default)]
@@ -103,7 +108,7 @@ impl ClientPool {
     /// For so many workers.
     pub(crate) fn new(workers: usize) -> ClientPool {
         ClientPool {
-            sums: (0..workers.max(1)).map(|_| Sum::default()).collect(),
+            sums: (0..workers.max(1)).map(|_| Sums::default()).collect(),
             limit: AtomicU64::new(UNLIMITED),
             pressed: AtomicBool::new(false),
             classes: Mutex::default(),
@@ -115,8 +120,20 @@ impl ClientPool {
     /// What is counted of all clients together.
     #[must_use]
     pub fn bytes(&self) -> u64 {
+        self.total(|sums| sums.counted.load(Ordering::SeqCst))
+    }
+
+    /// The same with those who are spared: what is none of the memory of keys.
+    #[must_use]
+    pub fn all_bytes(&self) -> u64 {
+        self.total(|sums| {
+            sums.counted.load(Ordering::SeqCst).wrapping_add(sums.spared.load(Ordering::SeqCst))
+        })
+    }
+
+    fn total(&self, of: impl Fn(&Sums) -> u64) -> u64 {
         // A single sum may fall below zero for a moment, if a client's bytes go before they came.
-        let sum = self.sums.iter().fold(0_u64, |sum, one| sum.wrapping_add(one.0.load(Ordering::SeqCst)));
+        let sum = self.sums.iter().fold(0_u64, |sum, one| sum.wrapping_add(of(one)));
         if sum > i64::MAX as u64 { 0 } else { sum }
     }
 
@@ -244,8 +261,13 @@ impl Account {
     pub(crate) fn change(&self, client: u64, before: u64, after: u64) {
         let difference = after.wrapping_sub(before);
         let state = self.state.fetch_add(difference.wrapping_mul(BYTE), Ordering::SeqCst);
-        let Some(pool) = self.pool.as_ref().filter(|_| state & UNCOUNTED == 0) else { return };
-        pool.sums[self.worker].0.fetch_add(difference, Ordering::SeqCst);
+        let Some(pool) = self.pool.as_ref().filter(|_| state & CLOSED == 0) else { return };
+        let sums = &pool.sums[self.worker];
+        if state & SPARED != 0 {
+            sums.spared.fetch_add(difference, Ordering::SeqCst);
+            return;
+        }
+        sums.counted.fetch_add(difference, Ordering::SeqCst);
         if pool.limit.load(Ordering::SeqCst) == UNLIMITED {
             return;
         }
@@ -266,10 +288,12 @@ impl Account {
         } else {
             self.state.fetch_and(!reason, Ordering::SeqCst)
         };
-        let counted = |state: u64| if state & UNCOUNTED == 0 { state / BYTE } else { 0 };
         let now = if holds { state | reason } else { state & !reason };
-        let difference = counted(now).wrapping_sub(counted(state));
-        pool.sums[self.worker].0.fetch_add(difference, Ordering::SeqCst);
+        let bytes = |state: u64, exempted: u64| if state & UNCOUNTED == exempted { state / BYTE } else { 0 };
+        let difference = |exempted| bytes(now, exempted).wrapping_sub(bytes(state, exempted));
+        let sums = &pool.sums[self.worker];
+        sums.counted.fetch_add(difference(0), Ordering::SeqCst);
+        sums.spared.fetch_add(difference(SPARED), Ordering::SeqCst);
         if pool.limit.load(Ordering::SeqCst) != UNLIMITED {
             pool.place(client, self);
             pool.press();
@@ -377,13 +401,13 @@ mod tests {
         large.spare(2, true);
         assert_eq!((pool.bytes(), pool.victim()), (1000, None));
         large.change(2, 200_000, 300_000);
-        assert_eq!(pool.bytes(), 1000, "who is spared is not counted");
+        assert_eq!((pool.bytes(), pool.all_bytes()), (1000, 302_000), "who is spared is not counted");
         large.spare(2, false);
         assert!(pool.is_pressed());
         assert_eq!(pool.victim(), Some(2));
         large.close(2);
         large.change(2, 300_000, 0);
-        assert_eq!((pool.bytes(), pool.victim()), (1000, None));
+        assert_eq!((pool.bytes(), pool.all_bytes(), pool.victim()), (1000, 1000, None));
         small.change(1, 1000, 0);
         assert_eq!((pool.bytes(), small.bytes()), (0, 0));
     }

@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::command::{Flags, Scope};
 use crate::context::KeyAt;
 use crate::error::CommandError;
+use crate::evict::OUT_OF_MEMORY;
 use crate::held::Held;
 use crate::node::Time;
 use crate::programs::{Kill, ProgramToken};
@@ -44,6 +45,11 @@ pub trait Program {
 
     /// Whether its requests may change keys.
     fn may_write(&self) -> bool {
+        true
+    }
+
+    /// Whether its requests may need memory, as long as none has changed a key.
+    fn may_grow(&self) -> bool {
         true
     }
 
@@ -269,7 +275,7 @@ impl ProgramRun {
         let args = Args::new(input, spans);
         let row = find_row(turn.node, args)
             .ok_or_else(|| if program.is_transaction() { unknown(turn.node, args) } else { UNKNOWN })?;
-        check(row, args, program).inspect_err(|_| {
+        check(row, args, program, token.has_written()).inspect_err(|_| {
             turn.stats.commands[row.index as usize].rejected.add(1);
         })?;
         keys.clear();
@@ -303,7 +309,7 @@ impl ProgramRun {
 }
 
 /// Whether a program may execute such a request.
-fn check(row: Row, args: Args<'_>, program: &dyn Program) -> Result<(), CommandError> {
+fn check(row: Row, args: Args<'_>, program: &dyn Program, has_written: bool) -> Result<(), CommandError> {
     if program.is_transaction() {
         return Ok(());
     }
@@ -316,6 +322,9 @@ fn check(row: Row, args: Args<'_>, program: &dyn Program) -> Result<(), CommandE
     }
     if flags.has_any(Flags::WRITE.and(Flags::MAY_REPLICATE)) && !program.may_write() {
         return Err(READ_ONLY);
+    }
+    if flags.has(Flags::DENY_OOM) && !program.may_grow() && !has_written {
+        return Err(OUT_OF_MEMORY);
     }
     Ok(())
 }

@@ -172,6 +172,11 @@ impl ProgramToken {
         self.node.programs.wrote.store(true, Ordering::SeqCst);
     }
 
+    /// Whether one of its requests may have changed keys.
+    pub(crate) fn has_written(&self) -> bool {
+        self.node.programs.wrote.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn put_aside(&self) {
         self.node.programs.aside.store(true, Ordering::SeqCst);
     }

@@ -1,7 +1,6 @@
 //! Publish and subscribe: channels by name, channels by pattern, and shard channels.
 //!
-//! A message is written once for each version of RESP; those who receive it share the bytes, which wait in their inboxes until their
-//! workers send them. Publishing looks at no pattern whose literal beginning is not the channel's: patterns are found by that.
+//! A message is written once; those who receive it share the bytes, which wait in their inboxes until their workers send them. Publishing looks at no pattern whose literal beginning is not the channel's: patterns are found by that.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -9,16 +8,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dashmap::DashMap;
-use larder_config::Settings;
-use larder_resp::{Output, Protocol, Reply};
 
 use crate::client::SharedClient;
 use crate::glob::{self, Case};
+use crate::inbox::Letter;
 use crate::node::Node;
 use crate::sync::{AtomicUsize, Ordering, RwLock};
-
-/// Unread bytes that a subscriber may leave where the directive sets no limit: Redis would take all memory.
-const UNREAD_MAX: u64 = 256 << 20;
 
 /// Clients by their numbers.
 type Subscribers = BTreeMap<u64, Arc<SharedClient>>;
@@ -104,52 +99,25 @@ impl Patterns {
     }
 }
 
-/// A message on its way: written when the first asks for it in his version of RESP.
-struct Message<'m> {
-    parts: &'m [&'m [u8]],
-    written: [Option<Bytes>; 2],
+/// A message as an array or push of these parts, without its first byte; see [`Letter::Message`].
+fn message(parts: &[&[u8]]) -> Bytes {
+    let mut length = itoa::Buffer::new();
+    let headers = parts.len() * "$18446744073709551615\r\n\r\n".len();
+    let mut bytes = Vec::with_capacity(headers + parts.iter().map(|part| part.len()).sum::<usize>());
+    let mut add = |pieces: [&[u8]; 2]| pieces.into_iter().for_each(|piece| bytes.extend_from_slice(piece));
+    add([length.format(parts.len()).as_bytes(), b"\r\n$"]);
+    for (index, part) in parts.iter().enumerate() {
+        add([length.format(part.len()).as_bytes(), b"\r\n"]);
+        add([part, if index + 1 < parts.len() { b"\r\n$" } else { b"\r\n" }]);
+    }
+    Bytes::from(bytes)
 }
 
-impl<'m> Message<'m> {
-    fn new(parts: &'m [&'m [u8]]) -> Message<'m> {
-        Message { parts, written: [None, None] }
-    }
-
-    fn bytes(&mut self, protocol: Protocol) -> Bytes {
-        let place = usize::from(protocol == Protocol::Resp3);
-        let write = || {
-            let mut output = Output::default();
-            let mut reply = Reply { out: &mut output, protocol };
-            reply.push(self.parts.len());
-            self.parts.iter().for_each(|part| reply.bulk(part));
-            Bytes::from(output.to_vec())
-        };
-        self.written[place].get_or_insert_with(write).clone()
-    }
-
-    fn deliver(&mut self, subscribers: &Subscribers, unread_max: u64) -> Published {
-        let sent_away = subscribers
-            .values()
-            .map(|client| u64::from(client.deliver(self.bytes(client.speaks()), unread_max)))
-            .sum();
-        Published { receivers: subscribers.len(), sent_away }
-    }
-}
-
-/// What became of a message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Published {
-    /// How many received it; who subscribes in several ways, several times.
-    pub receivers: usize,
-    /// How many of them had left too much unread and were sent away.
-    pub sent_away: u64,
-}
-
-impl Published {
-    fn add(&mut self, other: Published) {
-        self.receivers += other.receivers;
-        self.sent_away += other.sent_away;
-    }
+/// Sends a message to all subscribers; returns how many they are.
+fn deliver(parts: &[&[u8]], subscribers: &Subscribers) -> usize {
+    let message = message(parts);
+    subscribers.values().for_each(|client| client.deliver(Letter::Message(message.clone())));
+    subscribers.len()
 }
 
 impl PubSub {
@@ -159,27 +127,23 @@ impl PubSub {
         self.count.load(Ordering::Relaxed) == 0
     }
 
-    /// Publishes a message on a channel, of which subscribers may leave so many bytes unread.
-    pub fn publish(&self, channel: &[u8], message: &[u8], unread_max: u64) -> Published {
-        let mut published = Published::default();
-        if let Some(subscribers) = self.channels.get(channel) {
-            published.add(Message::new(&[b"message", channel, message]).deliver(&subscribers, unread_max));
-        }
+    /// Publishes a message on a channel. Returns how many received it; who subscribes in several ways, several times.
+    pub fn publish(&self, channel: &[u8], message: &[u8]) -> usize {
+        let by_name = self.channels.get(channel);
+        let mut receivers =
+            by_name.map_or(0, |subscribers| deliver(&[b"message", channel, message], &subscribers));
         if self.pattern_count.load(Ordering::Relaxed) > 0 {
             for (pattern, subscribers) in self.patterns.read().matching(channel) {
-                let parts = [b"pmessage", pattern, channel, message];
-                published.add(Message::new(&parts).deliver(subscribers, unread_max));
+                receivers += deliver(&[b"pmessage", pattern, channel, message], subscribers);
             }
         }
-        published
+        receivers
     }
 
     /// The same on a shard channel.
-    pub fn publish_to_shard(&self, channel: &[u8], message: &[u8], unread_max: u64) -> Published {
+    pub fn publish_to_shard(&self, channel: &[u8], message: &[u8]) -> usize {
         let subscribers = self.shard_channels.get(channel);
-        subscribers.map_or_else(Published::default, |subscribers| {
-            Message::new(&[b"smessage", channel, message]).deliver(&subscribers, unread_max)
-        })
+        subscribers.map_or(0, |subscribers| deliver(&[b"smessage", channel, message], &subscribers))
     }
 
     fn named(&self, topic: Topic) -> &DashMap<Box<[u8]>, Subscribers> {
@@ -207,37 +171,36 @@ impl PubSub {
         self.named(topic).get(channel).map_or(0, |subscribers| subscribers.len())
     }
 
+    /// Counts are changed under the lock under which it is seen who was first or last: so they are right as soon as the client is told
+    /// of its subscription, and in the end.
     fn add(&self, topic: Topic, name: &[u8], client: &Arc<SharedClient>) {
-        let first = match topic {
-            Topic::Pattern => {
-                let first = self.patterns.write().add(name, client);
-                self.pattern_count.fetch_add(usize::from(first), Ordering::Relaxed);
-                first
-            }
-            topic => {
-                let mut subscribers = self.named(topic).entry(name.into()).or_default();
-                subscribers.insert(client.id, Arc::clone(client));
-                subscribers.len() == 1
-            }
-        };
-        self.count.fetch_add(usize::from(first && topic != Topic::ShardChannel), Ordering::Relaxed);
+        if topic == Topic::Pattern {
+            let mut patterns = self.patterns.write();
+            let first = usize::from(patterns.add(name, client));
+            self.pattern_count.fetch_add(first, Ordering::Relaxed);
+            self.count.fetch_add(first, Ordering::Relaxed);
+        } else {
+            let mut subscribers = self.named(topic).entry(name.into()).or_default();
+            let counts = subscribers.is_empty() && topic == Topic::Channel;
+            self.count.fetch_add(usize::from(counts), Ordering::Relaxed);
+            subscribers.insert(client.id, Arc::clone(client));
+        }
     }
 
     fn remove(&self, topic: Topic, name: &[u8], client: u64) {
-        let last = match topic {
-            Topic::Pattern => {
-                let last = self.patterns.write().remove(name, client);
-                self.pattern_count.fetch_sub(usize::from(last), Ordering::Relaxed);
+        if topic == Topic::Pattern {
+            let mut patterns = self.patterns.write();
+            let last = usize::from(patterns.remove(name, client));
+            self.pattern_count.fetch_sub(last, Ordering::Relaxed);
+            self.count.fetch_sub(last, Ordering::Relaxed);
+        } else {
+            self.named(topic).remove_if_mut(name, |_, subscribers| {
+                let was_there = subscribers.remove(&client).is_some();
+                let last = was_there && subscribers.is_empty();
+                self.count.fetch_sub(usize::from(last && topic == Topic::Channel), Ordering::Relaxed);
                 last
-            }
-            topic => {
-                if let Some(mut subscribers) = self.named(topic).get_mut(name) {
-                    subscribers.remove(&client);
-                }
-                self.named(topic).remove_if(name, |_, subscribers| subscribers.is_empty()).is_some()
-            }
-        };
-        self.count.fetch_sub(usize::from(last && topic != Topic::ShardChannel), Ordering::Relaxed);
+            });
+        }
     }
 }
 
@@ -322,15 +285,6 @@ impl Drop for Subscriptions {
     }
 }
 
-/// Bytes that a subscriber may leave unread.
-#[must_use]
-pub fn unread_max(settings: &Settings) -> u64 {
-    match settings.client_output_buffer_limit.pubsub.hard_bytes {
-        0 => UNREAD_MAX,
-        limit => limit,
-    }
-}
-
 impl fmt::Debug for Subscriptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscriptions").field("names", &self.names).finish_non_exhaustive()
@@ -339,7 +293,57 @@ impl fmt::Debug for Subscriptions {
 
 #[cfg(test)]
 mod tests {
-    use super::literal_prefix;
+    use std::thread;
+
+    use larder_store::UnixMillis;
+
+    use super::*;
+    use crate::client::Link;
+    use crate::output_limits::OutputLimits;
+
+    struct NoLink;
+
+    impl Link for NoLink {
+        fn disconnect(&self) {}
+        fn wake(&self) {}
+    }
+
+    fn client(id: u64) -> Arc<SharedClient> {
+        let limits = Arc::<OutputLimits>::default();
+        Arc::new(SharedClient::new(id, String::new(), String::new(), UnixMillis(0), limits, Box::new(NoLink)))
+    }
+
+    #[test]
+    fn whether_anybody_subscribes_is_known_however_many_come_and_go() {
+        let pubsub = PubSub::default();
+        thread::scope(|scope| {
+            for id in 0..4 {
+                let pubsub = &pubsub;
+                scope.spawn(move || {
+                    let client = client(id);
+                    for _ in 0..20_000 {
+                        for topic in [Topic::Channel, Topic::Pattern] {
+                            pubsub.add(topic, b"name", &client);
+                            assert!(!pubsub.is_empty(), "{id} subscribes");
+                            pubsub.remove(topic, b"name", id);
+                            // Once more, for nothing.
+                            pubsub.remove(topic, b"name", id);
+                        }
+                    }
+                });
+            }
+        });
+        assert!(pubsub.is_empty());
+        assert_eq!((pubsub.count(Topic::Channel), pubsub.count(Topic::Pattern)), (0, 0));
+    }
+
+    #[test]
+    fn a_message_is_written_as_the_protocol_has_it() {
+        assert_eq!(
+            &message(&[b"message", b"", b"text"])[..],
+            b"3\r\n$7\r\nmessage\r\n$0\r\n\r\n$4\r\ntext\r\n"
+        );
+    }
 
     #[test]
     fn a_pattern_begins_literally_until_a_byte_stands_for_others() {

@@ -93,8 +93,6 @@ pub struct WorkerStats {
     pub output_peak: Peak,
     /// Clients ended because an unfinished request became too long.
     pub input_limit_exceeded: Counter,
-    /// Clients ended because they left too much unread.
-    pub output_limit_exceeded: Counter,
     /// Requests that found a stripe in use and were tried again.
     pub contended: Counter,
     /// The most nanoseconds that a request took without a pause: no request has held a stripe for longer. Brief ones count together,
@@ -174,7 +172,6 @@ impl WorkerStats {
             &self.rounds,
             &self.expire_nanos,
             &self.input_limit_exceeded,
-            &self.output_limit_exceeded,
             &self.contended,
         ] {
             counter.reset();

@@ -31,6 +31,8 @@ pub struct Queue {
     pub(crate) failed: bool,
     /// Whether one of them may change keys.
     pub(crate) may_write: bool,
+    /// Whether one of them may need memory.
+    pub(crate) needs_memory: bool,
 }
 
 /// One of them, and where its arguments and keys end in the queue's vectors; they begin where the previous request's end.
@@ -146,6 +148,7 @@ impl Turn<'_> {
         let may_write = self.may_write(row, args);
         let Some(queue) = &mut self.client.queue else { return };
         queue.may_write |= may_write;
+        queue.needs_memory |= row.command.flags.has(Flags::DENY_OOM);
         // What will not be executed need not be kept.
         let touched = self.client.watch.as_deref().is_some_and(Watch::is_touched);
         let pushed = if queue.failed || touched { Ok(()) } else { queue.push(row, args, keys) };

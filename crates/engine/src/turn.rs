@@ -90,6 +90,7 @@ impl Turn<'_> {
         mut time: Time,
     ) -> (usize, Served) {
         let mut consumed = 0;
+        self.evict_before_turn(time);
         loop {
             if self.executed >= TURN_REQUESTS_MAX || self.output.len() >= OUTPUT_HIGH_WATER {
                 return (consumed, Served::Again);

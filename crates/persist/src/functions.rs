@@ -2,12 +2,12 @@
 
 use crate::payload::{opened, sealed_as};
 use crate::reader::Reader;
-use crate::writer::write_raw;
+use crate::writer::{Compression, Memory, Sink, write_string};
 
 /// What a library begins with.
-const LIBRARY: u8 = 245;
+pub(crate) const LIBRARY: u8 = 245;
 /// What it began with before Redis 7.0 was finished.
-const LIBRARY_OF_PREVIEWS: u8 = 246;
+pub(crate) const LIBRARY_OF_PREVIEWS: u8 = 246;
 /// The first version that has libraries.
 const VERSION: u16 = 10;
 
@@ -26,13 +26,13 @@ pub enum FunctionsDamaged {
 
 /// The payload of libraries, given by their sources.
 #[must_use]
-pub fn dump_functions<'a>(sources: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let mut content = Vec::new();
+pub fn dump_functions<'a>(sources: impl IntoIterator<Item = &'a [u8]>, compression: Compression) -> Vec<u8> {
+    let mut content = Memory::new(compression);
     for source in sources {
-        content.push(LIBRARY);
-        write_raw(&mut content, source);
+        content.put(&[LIBRARY]);
+        write_string(&mut content, source);
     }
-    sealed_as(&content, VERSION)
+    sealed_as(content.bytes, VERSION)
 }
 
 /// The sources of the libraries of a payload.
@@ -63,13 +63,13 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_dumped_is_restored(sources in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..100), 0..5)) {
-            let payload = dump_functions(sources.iter().map(Vec::as_slice));
+            let payload = dump_functions(sources.iter().map(Vec::as_slice), Compression::Lzf);
             prop_assert_eq!(restore_functions(&payload), Ok(sources));
         }
 
         #[test]
         fn any_bytes_are_judged(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-            let _ = restore_functions(&sealed_as(&[&[LIBRARY], &bytes[..]].concat(), VERSION));
+            let _ = restore_functions(&sealed_as([&[LIBRARY], &bytes[..]].concat(), VERSION));
             let _ = restore_functions(&bytes);
         }
     }
@@ -77,8 +77,11 @@ mod tests {
     #[test]
     fn faults_are_told_apart() {
         assert_eq!(restore_functions(b""), Err(FunctionsDamaged::Footer));
-        assert_eq!(restore_functions(&sealed_as(&[246, 1], VERSION)), Err(FunctionsDamaged::Preview));
-        assert_eq!(restore_functions(&sealed_as(&[0, 1, 2], VERSION)), Err(FunctionsDamaged::NotAFunction));
-        assert_eq!(restore_functions(&sealed_as(&[245, 5, 2], VERSION)), Err(FunctionsDamaged::Content));
+        assert_eq!(restore_functions(&sealed_as(vec![246, 1], VERSION)), Err(FunctionsDamaged::Preview));
+        assert_eq!(
+            restore_functions(&sealed_as(vec![0, 1, 2], VERSION)),
+            Err(FunctionsDamaged::NotAFunction)
+        );
+        assert_eq!(restore_functions(&sealed_as(vec![245, 5, 2], VERSION)), Err(FunctionsDamaged::Content));
     }
 }

@@ -11,10 +11,54 @@ const UNPACKED_MAX: usize = 512 << 20;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a>(&'a [u8]);
 
-/// What a length can be instead: a string in another form.
-enum Length {
+/// A length, or what can be in its place: a string in another form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Length {
     Of(u64),
     Special(u8),
+}
+
+/// What can be instead of a length.
+pub(crate) mod special {
+    pub(crate) const INT8: u8 = 0;
+    pub(crate) const INT16: u8 = 1;
+    pub(crate) const INT32: u8 = 2;
+    pub(crate) const PACKED: u8 = 3;
+}
+
+/// What lengths are read from.
+pub(crate) trait Input {
+    /// Why something was not read.
+    type Stop;
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Self::Stop>;
+
+    /// A length does not begin with this byte.
+    fn no_length(&self, first: u8) -> Self::Stop;
+}
+
+/// The length that comes next.
+pub(crate) fn length<I: Input>(input: &mut I) -> Result<Length, I::Stop> {
+    let [first] = input.array()?;
+    let low = u64::from(first & 63);
+    Ok(match (first >> 6, first) {
+        (0, _) => Length::Of(low),
+        (1, _) => Length::Of(low << 8 | u64::from(u8::from_be_bytes(input.array()?))),
+        (2, 0x80) => Length::Of(u64::from(u32::from_be_bytes(input.array()?))),
+        (2, 0x81) => Length::Of(u64::from_be_bytes(input.array()?)),
+        (3, _) => Length::Special(first & 63),
+        _ => return Err(input.no_length(first)),
+    })
+}
+
+impl Input for Reader<'_> {
+    type Stop = ();
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], ()> {
+        Reader::array(self).ok_or(())
+    }
+
+    fn no_length(&self, _first: u8) {}
 }
 
 impl<'a> Reader<'a> {
@@ -48,34 +92,21 @@ impl<'a> Reader<'a> {
 
     /// A number of elements. It is only declared: nothing is to be reserved for it.
     pub(crate) fn len(&mut self) -> Option<u64> {
-        match self.length()? {
+        match length(self).ok()? {
             Length::Of(len) => Some(len),
             Length::Special(_) => None,
         }
     }
 
-    fn length(&mut self) -> Option<Length> {
-        let first = self.byte()?;
-        let low = u64::from(first & 63);
-        Some(match (first >> 6, first) {
-            (0, _) => Length::Of(low),
-            (1, _) => Length::Of(low << 8 | u64::from(self.byte()?)),
-            (2, 0x80) => Length::Of(u64::from(u32::from_be_bytes(self.array()?))),
-            (2, 0x81) => Length::Of(u64::from_be_bytes(self.array()?)),
-            (3, _) => Length::Special(first & 63),
-            _ => return None,
-        })
-    }
-
     /// A string, whatever its form.
     pub(crate) fn string(&mut self) -> Option<Cow<'a, [u8]>> {
         let number = |number: i64| Cow::Owned(number.to_string().into_bytes());
-        match self.length()? {
+        match length(self).ok()? {
             Length::Of(len) => self.take(usize::try_from(len).ok()?).map(Cow::Borrowed),
-            Length::Special(0) => Some(number(i64::from(i8::from_le_bytes(self.array()?)))),
-            Length::Special(1) => Some(number(i64::from(i16::from_le_bytes(self.array()?)))),
-            Length::Special(2) => Some(number(i64::from(i32::from_le_bytes(self.array()?)))),
-            Length::Special(3) => {
+            Length::Special(special::INT8) => Some(number(i64::from(i8::from_le_bytes(self.array()?)))),
+            Length::Special(special::INT16) => Some(number(i64::from(i16::from_le_bytes(self.array()?)))),
+            Length::Special(special::INT32) => Some(number(i64::from(i32::from_le_bytes(self.array()?)))),
+            Length::Special(special::PACKED) => {
                 let (packed, len) = (usize::try_from(self.len()?).ok()?, usize::try_from(self.len()?).ok()?);
                 let packed = self.take(packed)?;
                 if len > UNPACKED_MAX { None } else { lzf::unpack(packed, len).map(Cow::Owned) }

@@ -14,7 +14,10 @@ use crate::{ProtocolError, Span};
 ///
 /// Words are unescaped where they stand: a word never grows by that, so what is written stays behind what is
 /// still to be read.
-pub(crate) fn split(line: &mut [u8], start: usize, args: &mut Vec<Span>) -> Result<(), ProtocolError> {
+///
+/// # Errors
+/// A quote does not close, or not at a word's end.
+pub fn split(line: &mut [u8], start: usize, args: &mut Vec<Span>) -> Result<(), ProtocolError> {
     let end = start.saturating_add(line.len());
     let mut unread = Cell::from_mut(line).as_slice_of_cells();
     loop {

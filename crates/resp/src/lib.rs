@@ -16,6 +16,7 @@ mod request;
 
 pub use double::append as append_double;
 pub use error::ProtocolError;
+pub use inline::split as split_words;
 pub use limits::{Client, Limits};
 pub use output::{Mark, Output};
 pub use reply::{Deferred, Protocol, Reply};

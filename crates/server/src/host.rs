@@ -164,6 +164,10 @@ impl Host for Process {
         memory::used()
     }
 
+    fn used_memory_now(&self) -> u64 {
+        memory::used_now()
+    }
+
     fn peak_memory(&self) -> u64 {
         memory::peak()
     }

@@ -36,13 +36,17 @@ thread_local! {
 
 struct Counting;
 
-/// Bytes of memory allocated, each block with its whole size class. Exact to 64 KiB per thread. Costs a few microseconds: the
-/// slab's classes are added up.
+/// Bytes of memory allocated, each block with its whole size class. Exact to 64 KiB per thread.
 pub(crate) fn used() -> u64 {
-    let allocated = u64::try_from(USED.load(Ordering::Relaxed)).unwrap_or(0);
-    let used = allocated.saturating_sub(slab_unused_bytes() as u64);
+    let used = used_now();
     PEAK.fetch_max(used, Ordering::Relaxed);
     used
+}
+
+/// The same without noting the peak.
+pub(crate) fn used_now() -> u64 {
+    let allocated = u64::try_from(USED.load(Ordering::Relaxed)).unwrap_or(0);
+    allocated.saturating_sub(slab_unused_bytes() as u64)
 }
 
 /// The most that was allocated whenever somebody looked.

@@ -1,6 +1,6 @@
 //! A worker: a thread with an event loop of its own that serves the connections dealt to it and expires its part of the keys.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -64,8 +64,6 @@ pub(crate) enum WireProtocol {
 pub(crate) struct Local {
     pub(crate) worker: RefCell<Worker>,
     pub(crate) node: Arc<Node>,
-    /// Set while work beside the connections only waits for its turn.
-    pub(crate) busy_beside: Cell<bool>,
     index: usize,
 }
 
@@ -84,7 +82,8 @@ impl Local {
         let node = &self.node;
         let id = node.next_client_id();
         let now = node.host.time().now;
-        let mut shared = SharedClient::new(id, arrival.address, arrival.local_address, now, link);
+        let limits = Arc::clone(&node.output_limits);
+        let mut shared = SharedClient::new(id, arrival.address, arrival.local_address, now, limits, link);
         shared.descriptor = descriptor;
         let shared = node.add_client(shared, self.index);
         self.stats().connections.add(1);
@@ -122,7 +121,7 @@ pub(crate) fn start(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let thread = thread::Builder::new().name(format!("{THREAD_NAME}{index}")).spawn(move || {
         let worker = RefCell::new(Worker::new(Arc::clone(&node), index, seed));
-        let local = Rc::new(Local { worker, node, busy_beside: Cell::new(false), index });
+        let local = Rc::new(Local { worker, node, index });
         LocalSet::new().block_on(&runtime, run(local, receiver, ring));
     })?;
     Ok((sender, thread))
@@ -141,7 +140,6 @@ async fn expire(local: Rc<Local>) {
     let mut turn = ExpireTurn::default();
     loop {
         let more = turn.run(&mut local.worker.borrow_mut());
-        local.busy_beside.set(more);
         if more {
             tokio::task::yield_now().await;
         } else {

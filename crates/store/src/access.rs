@@ -11,11 +11,22 @@ const LRU_CLOCK_MAX: u32 = (1 << 24) - 1;
 /// Counter given to a new entry, so that it is not evicted before it had a chance to be used again.
 pub const LFU_INITIAL: u8 = 5;
 
+/// How an entry is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It is looked at.
+    Read,
+    /// It is changed.
+    Write,
+}
+
 /// What the access bits hold, and how they move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessPolicy {
     /// Seconds of the last access.
     Lru,
+    /// Seconds of the last change: reads leave no trace.
+    Lrm,
     /// Approximate frequency.
     Lfu {
         /// How fast the counter saturates (directive lfu-log-factor).
@@ -31,7 +42,7 @@ impl AccessPolicy {
     #[must_use]
     pub fn created(self, now: UnixMillis) -> u32 {
         match self {
-            AccessPolicy::Lru => lru_clock(now),
+            AccessPolicy::Lru | AccessPolicy::Lrm => lru_clock(now),
             AccessPolicy::Lfu { .. } => (lfu_minute(now) << 8) | u32::from(LFU_INITIAL),
         }
     }
@@ -39,9 +50,10 @@ impl AccessPolicy {
     /// The bits after an access now. `random` is a uniform number, used by LFU only.
     #[inline]
     #[must_use]
-    pub fn touched(self, bits: u32, now: UnixMillis, random: impl FnOnce() -> u32) -> u32 {
+    pub fn touched(self, bits: u32, now: UnixMillis, access: Access, random: impl FnOnce() -> u32) -> u32 {
         match self {
-            AccessPolicy::Lru => lru_clock(now),
+            AccessPolicy::Lrm if access == Access::Read => bits,
+            AccessPolicy::Lru | AccessPolicy::Lrm => lru_clock(now),
             AccessPolicy::Lfu { log_factor, decay_minutes } => {
                 let counter = decayed(bits, now, decay_minutes);
                 (lfu_minute(now) << 8) | u32::from(incremented(counter, log_factor, random()))
@@ -53,7 +65,7 @@ impl AccessPolicy {
     #[must_use]
     pub fn idle_seconds(self, bits: u32, now: UnixMillis) -> u32 {
         match self {
-            AccessPolicy::Lru => idle_seconds(bits, now),
+            AccessPolicy::Lru | AccessPolicy::Lrm => idle_seconds(bits, now),
             AccessPolicy::Lfu { .. } => 60 * (lfu_minute(now).wrapping_sub(bits >> 8) & 0xFFFF),
         }
     }
@@ -62,7 +74,7 @@ impl AccessPolicy {
     #[must_use]
     pub fn frequency(self, bits: u32, now: UnixMillis) -> u8 {
         match self {
-            AccessPolicy::Lru => 0,
+            AccessPolicy::Lru | AccessPolicy::Lrm => 0,
             AccessPolicy::Lfu { decay_minutes, .. } => decayed(bits, now, decay_minutes),
         }
     }
@@ -124,13 +136,23 @@ mod tests {
     }
 
     #[test]
+    fn only_changes_count_where_reads_leave_no_trace() {
+        let (now, later) = (UnixMillis(1_700_000_000_000), UnixMillis(1_700_000_009_000));
+        let bits = AccessPolicy::Lrm.created(now);
+        let read = AccessPolicy::Lrm.touched(bits, later, Access::Read, || 0);
+        assert_eq!(AccessPolicy::Lrm.idle_seconds(read, later), 9);
+        let written = AccessPolicy::Lrm.touched(bits, later, Access::Write, || 0);
+        assert_eq!(AccessPolicy::Lrm.idle_seconds(written, later), 0);
+    }
+
+    #[test]
     fn a_frequency_counter_rises_slowly_and_decays_by_the_minute() {
         let now = UnixMillis(1_700_000_000_000);
         let bits = LFU.created(now);
         assert_eq!(LFU.frequency(bits, now), LFU_INITIAL);
-        let certain = LFU.touched(bits, now, || 0);
+        let certain = LFU.touched(bits, now, Access::Read, || 0);
         assert_eq!(LFU.frequency(certain, now), LFU_INITIAL + 1);
-        assert_eq!(LFU.frequency(LFU.touched(certain, now, || u32::MAX), now), LFU_INITIAL + 1);
+        assert_eq!(LFU.frequency(LFU.touched(certain, now, Access::Read, || u32::MAX), now), LFU_INITIAL + 1);
         assert_eq!(LFU.frequency(certain, now.saturating_add(3 * 60_000)), LFU_INITIAL - 2);
         assert_eq!(LFU.frequency(certain, now.saturating_add(60 * 60_000)), 0);
         assert_eq!(LFU.idle_seconds(certain, now.saturating_add(3 * 60_000)), 180);

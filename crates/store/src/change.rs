@@ -81,6 +81,8 @@ impl Event {
 
     /// The event of a key that expired.
     pub const EXPIRED: Event = Event { class: EventClass::Expired, name: "expired" };
+    /// The event of an evicted key.
+    pub const EVICTED: Event = Event { class: EventClass::Evicted, name: "evicted" };
     /// No event: the key has changed, but the peers tell nobody (an acknowledgement of a stream's entry).
     pub const UNTOLD: Event = Event { class: EventClass::Untold, name: "" };
     /// The event of a hash some of whose fields expired.

@@ -19,16 +19,26 @@ const NEVER: i64 = i64::MAX;
 /// Memory on its way to being freed, off every lock: drop it on a thread of low priority.
 pub struct Garbage {
     trash: Option<Trash>,
+    bytes: u64,
     tally: Arc<Tally>,
 }
 
 enum Trash {
-    Entry(#[expect(dead_code, reason = "only ever dropped")] Entry),
-    Block(#[expect(dead_code, reason = "only ever dropped")] Block),
+    Entry(Entry),
+    Block(Block),
     Dbs(Vec<Db>),
 }
 
 impl Trash {
+    /// Bytes that freeing will give back, as far as that is quickly told: of whole databases it is not.
+    fn bytes(&self) -> u64 {
+        match self {
+            Trash::Entry(entry) => entry.memory_bytes() as u64,
+            Trash::Block(block) => block.capacity() as u64,
+            Trash::Dbs(_) => 0,
+        }
+    }
+
     fn entries(&self) -> u64 {
         match self {
             Trash::Entry(_) | Trash::Block(_) => 1,
@@ -56,6 +66,8 @@ impl<S: SideState> Drop for Flushed<'_, S> {
 struct Tally {
     discarded: AtomicU64,
     freed: AtomicU64,
+    /// Bytes that wait for it.
+    bytes: AtomicU64,
 }
 
 impl Drop for Garbage {
@@ -63,6 +75,7 @@ impl Drop for Garbage {
         let entries = self.trash.as_ref().map_or(0, Trash::entries);
         drop(self.trash.take());
         self.tally.freed.fetch_add(entries, Ordering::Relaxed);
+        self.tally.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -302,6 +315,12 @@ impl<S: SideState> Keyspace<S> {
         (freed, discarded.saturating_sub(freed))
     }
 
+    /// Bytes that wait to be freed in the background; those of flushed databases are not known.
+    #[must_use]
+    pub fn background_bytes(&self) -> u64 {
+        self.tally.bytes.load(Ordering::Relaxed)
+    }
+
     /// Empties a database, or all. Stripes with keys give their tables away, 0.3 us each when they are not in cache, and all is
     /// freed in the background.
     ///
@@ -390,6 +409,11 @@ impl<S: SideState> Keyspace<S> {
         }
     }
 
+    /// Whether the wheels of a stripe hold anything, as far as can be told without its lock.
+    pub(crate) fn has_timed(&self, index: usize) -> bool {
+        self.stripes[index].next_due.load(Ordering::Relaxed) != NEVER
+    }
+
     pub(crate) fn set_next_due(&self, index: usize, next_due: Option<UnixMillis>) {
         self.stripes[index].next_due.store(next_due.map_or(NEVER, |at| at.0), Ordering::Relaxed);
     }
@@ -454,8 +478,10 @@ impl<S: SideState> Keyspace<S> {
 
     fn send(&self, trash: Trash) {
         // Without a receiver (a keyspace of a test) the error gives the garbage back, and it is freed here.
+        let bytes = trash.bytes();
         self.tally.discarded.fetch_add(trash.entries(), Ordering::Relaxed);
-        drop(self.garbage.send(Garbage { trash: Some(trash), tally: Arc::clone(&self.tally) }));
+        self.tally.bytes.fetch_add(bytes, Ordering::Relaxed);
+        drop(self.garbage.send(Garbage { trash: Some(trash), bytes, tally: Arc::clone(&self.tally) }));
     }
 }
 

@@ -10,6 +10,7 @@ mod buffer;
 mod change;
 mod element;
 mod entry;
+mod evict;
 mod expire;
 pub mod hash;
 pub mod hashtable;
@@ -35,7 +36,7 @@ pub mod tree;
 mod wheel;
 pub mod zset;
 
-pub use access::{AccessPolicy, LFU_INITIAL, idle_for, idle_seconds};
+pub use access::{Access, AccessPolicy, LFU_INITIAL, idle_for, idle_seconds};
 pub use buffer::Buffer;
 pub use change::{Change, Effect, Event, EventClass, SideState};
 pub use element::{Digits, Element};
@@ -43,6 +44,7 @@ pub use entry::{
     Attributes, BLOCK_MIN_BYTES, Block, Content, EMBSTR_MAX_BYTES, Encoding, Entry, NewValue, Packed,
     Packing, Type, Value, decimal_len, parse_integer,
 };
+pub use evict::{Among, Evicted, EvictionRule, Evictor, First};
 pub use expire::ExpireProgress;
 pub use held::HeldStripe;
 pub use keyspace::{Flushed, Garbage, Keyspace, RandomKey};

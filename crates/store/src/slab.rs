@@ -20,7 +20,7 @@
 
 use std::cell::Cell;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicU32, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -54,9 +54,14 @@ static THREADS: AtomicU32 = AtomicU32::new(0);
 thread_local! {
     /// One more than the arena from which this thread takes objects; 0 before it took any.
     static ARENA: Cell<u32> = const { Cell::new(0) };
+    /// Bytes of objects taken less those of objects given back by this thread that are not yet part of the sum.
+    static HELD_BACK: Cell<isize> = const { Cell::new(0) };
 }
 
-/// What slabs hold from the global allocator beyond the objects that are in use, in bytes.
+/// A thread moves what it has counted to the sum when it exceeds this many bytes in either direction.
+const SLACK_BYTES: usize = 16 * 1024;
+
+/// What slabs hold from the global allocator beyond the objects that are in use, in bytes: exact to 16 KiB per thread. Costs two loads.
 #[must_use]
 pub fn slab_unused_bytes() -> usize {
     SLAB.unused_bytes()
@@ -96,6 +101,8 @@ struct Slab {
     regions: Mutex<Regions>,
     /// Regions held: read without the lock.
     regions_held: AtomicUsize,
+    /// Bytes of the objects in use, less what threads still hold back.
+    used: AtomicIsize,
 }
 
 struct Arena {
@@ -106,13 +113,11 @@ struct Arena {
 #[repr(align(64))]
 struct Class {
     roomy: Mutex<List>,
-    /// Objects in use. Written under the lock, read without.
-    used: AtomicU64,
 }
 
 impl Class {
     const fn new() -> Class {
-        Class { roomy: parking_lot::const_mutex(List::new()), used: AtomicU64::new(0) }
+        Class { roomy: parking_lot::const_mutex(List::new()) }
     }
 }
 
@@ -122,6 +127,7 @@ impl Slab {
             arenas: [const { Arena { classes: [const { Class::new() }; CLASSES] } }; ARENAS],
             regions: parking_lot::const_mutex(Regions::new()),
             regions_held: AtomicUsize::new(0),
+            used: AtomicIsize::new(0),
         }
     }
 
@@ -138,7 +144,8 @@ impl Slab {
         if span.used() == objects_of_class(class) {
             roomy.unlink(span);
         }
-        place.used.store(place.used.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        drop(roomy);
+        self.count(size_of_class(class) as isize);
         object
     }
 
@@ -153,7 +160,6 @@ impl Slab {
         let was_full = span.used() == objects_of_class(class);
         // SAFETY: the caller gives up the object, which is of this class; the lock is held.
         unsafe { span.put(object, size_of_class(class)) };
-        place.used.store(place.used.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
         if was_full {
             roomy.push(span);
         }
@@ -161,6 +167,24 @@ impl Slab {
             roomy.unlink(span);
             drop(roomy);
             self.remove_span(span);
+        } else {
+            drop(roomy);
+        }
+        self.count(-(size_of_class(class) as isize));
+    }
+
+    #[inline]
+    fn count(&self, bytes: isize) {
+        // While a thread ends its cell may be gone; what it frees then goes to the sum directly.
+        let held_back = HELD_BACK.try_with(|cell| {
+            let sum = cell.get() + bytes;
+            let over = sum.unsigned_abs() > SLACK_BYTES;
+            cell.set(if over { 0 } else { sum });
+            if over { sum } else { 0 }
+        });
+        let sum = held_back.unwrap_or(bytes);
+        if sum != 0 {
+            self.used.fetch_add(sum, Ordering::Relaxed);
         }
     }
 
@@ -184,15 +208,7 @@ impl Slab {
 
     fn unused_bytes(&self) -> usize {
         let held = self.regions_held.load(Ordering::Relaxed) * size_class(REGION_BYTES);
-        let threads = THREADS.load(Ordering::Relaxed) as usize;
-        let arenas = &self.arenas[..threads.min(ARENAS)];
-        let used = |arena: &Arena| -> usize {
-            let classes = arena.classes.iter().enumerate();
-            classes
-                .map(|(class, place)| place.used.load(Ordering::Relaxed) as usize * size_of_class(class))
-                .sum()
-        };
-        held.saturating_sub(arenas.iter().map(used).sum())
+        held.saturating_sub(usize::try_from(self.used.load(Ordering::Relaxed)).unwrap_or(0))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A stripe: a lock with its part of the keyspace, and what can be done with keys while it is held.
 
-use crate::access::AccessPolicy;
+use crate::access::{Access, AccessPolicy};
 use crate::change::{Change, Effect, Event, SideState};
 use crate::entry::{Attributes, Entry, NewValue, Type, earlier};
 use crate::expire;
@@ -283,7 +283,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         };
         let mut attributes = *attributes;
         let keyspace = self.keyspace;
-        let mut entry = self.accessed(db, location);
+        let mut entry = self.accessed(db, location, Access::Write);
         if entry.is_item() && attributes.cas.is_none() && entry.attributes().cas.is_some() {
             attributes.cas = Some(keyspace.next_cas());
         }
@@ -341,7 +341,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         if self.entry_mut(db, location).value_type() != Type::String {
             return Err(WrongType);
         }
-        let mut entry = self.accessed(db, location);
+        let mut entry = self.accessed(db, location, Access::Write);
         renew_cas(&mut entry, keyspace);
         let result = change(entry.raw_mut(min_len));
         drop(entry);
@@ -388,7 +388,7 @@ impl<S: SideState> StripeGuard<'_, S> {
             return Err(WrongType);
         }
         let keyspace = self.keyspace;
-        let mut entry = self.accessed(db, location);
+        let mut entry = self.accessed(db, location, Access::Write);
         let first_field = entry.next_field_expiry();
         let (result, events) = change(&mut entry);
         let mut events = events.into_iter();
@@ -607,17 +607,17 @@ impl<S: SideState> StripeGuard<'_, S> {
 
     #[inline]
     fn touch(&mut self, db: DbIndex, location: Location) {
-        self.accessed(db, location).set_fetched();
+        self.accessed(db, location, Access::Read).set_fetched();
     }
 
     /// An entry whose access bits have just been moved on.
     #[inline]
-    fn accessed(&mut self, db: DbIndex, location: Location) -> BorrowedMut<'_, Entry> {
+    fn accessed(&mut self, db: DbIndex, location: Location, how: Access) -> BorrowedMut<'_, Entry> {
         let Moment { now, policy, .. } = self.moment;
         let Stripe { zero, others, random, .. } = &mut *self.stripe;
         let db = named(zero, others, db).expect("a location was found in this database");
         let mut entry = db.table.entry_mut(location);
-        let access = policy.touched(entry.access(), now, || next_random(random));
+        let access = policy.touched(entry.access(), now, how, || next_random(random));
         entry.set_access(access);
         entry
     }
@@ -629,7 +629,7 @@ impl<S: SideState> StripeGuard<'_, S> {
     }
 
     #[inline]
-    fn changed(&mut self, db: DbIndex, key: &[u8], effect: Effect, event: Event) {
+    pub(crate) fn changed(&mut self, db: DbIndex, key: &[u8], effect: Effect, event: Event) {
         self.stripe.side.changed(Change { db, key, effect, event });
     }
 
@@ -683,7 +683,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         self.changed(db, key.bytes, effect, event);
     }
 
-    fn remove_at(&mut self, db: DbIndex, location: Location) -> Entry {
+    pub(crate) fn remove_at(&mut self, db: DbIndex, location: Location) -> Entry {
         let place = self.stripe.db_mut(db).expect("a location was found in this database");
         let entry = place.remove(location);
         let last = place.table.is_empty();

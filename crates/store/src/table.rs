@@ -298,6 +298,35 @@ impl<E: Thin> Table<E> {
         }
     }
 
+    /// Up to `count` entries that are neighbours in a segment, from a place that two random numbers choose as in [`Table::sample`].
+    #[must_use]
+    pub fn neighbours(&self, within: u64, random: u64, count: usize) -> Vec<Location> {
+        let Some(first) = self.random(within, random) else { return Vec::new() };
+        let segment = self.directory[first.segment];
+        let mut found = Vec::with_capacity(count);
+        let (mut slot, mut wrapped) = (first.slot, false);
+        while found.len() < count {
+            match segment.next_occupied(slot) {
+                Some((at, ..)) if wrapped && at >= first.slot => break,
+                Some((at, ..)) => {
+                    found.push(Location { segment: first.segment, slot: at });
+                    slot = at + 1;
+                }
+                None if wrapped => break,
+                None => (slot, wrapped) = (0, true),
+            }
+        }
+        found
+    }
+
+    /// Asks the processor for an entry.
+    #[inline]
+    pub fn prefetch_location(&self, at: Location) {
+        if let Some((_, pointer)) = self.directory[at.segment].slot(at.slot) {
+            prefetch(pointer.as_ptr());
+        }
+    }
+
     /// Asks the processor for the slots where a key would lie.
     #[inline]
     pub fn prefetch_slot(&self, within: u64) {

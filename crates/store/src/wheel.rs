@@ -28,6 +28,8 @@ mod chain;
 
 use std::mem;
 
+use smallvec::SmallVec;
+
 use self::chain::Chain;
 use crate::time::UnixMillis;
 
@@ -148,6 +150,44 @@ impl Wheel {
         }
         self.release_spare();
         if self.due.is_empty() { Progress::Done } else { Progress::More }
+    }
+
+    /// Gives `visit` fragments that come up first, or nearly so: those of one chain; up to `count` for which it says that they have a
+    /// deadline. The others' nodes are removed, as many of them as are met.
+    pub(crate) fn soonest(&mut self, count: usize, mut visit: impl FnMut(u32) -> bool) {
+        let mut kept: SmallVec<[u32; 16]> = SmallVec::new();
+        while kept.len() < count && (kept.is_empty() || !self.is_chain_empty()) {
+            let chains = if self.due.is_empty() { &mut self.chains } else { &mut self.due };
+            let Some(fragment) = chains.last_mut().and_then(Chain::pop) else { break };
+            if visit(fragment) {
+                kept.push(fragment);
+            } else {
+                self.len -= 1;
+                let _ = chains.pop_if(|chain| chain.len == 0 && kept.is_empty());
+            }
+        }
+        let chains = if self.due.is_empty() { &mut self.chains } else { &mut self.due };
+        if let Some(chain) = chains.last_mut() {
+            kept.into_iter().rev().for_each(|fragment| chain.push(fragment));
+        }
+    }
+
+    /// Whether what comes up first has no node left.
+    fn is_chain_empty(&self) -> bool {
+        self.due.last().or(self.chains.last()).is_none_or(|chain| chain.len == 0)
+    }
+
+    /// Gives `visit` up to `count` fragments that are neighbours; `random` is a uniform number. A chain's chance is its number of
+    /// nodes. Walks a chain's blocks: a step for each 14 nodes.
+    pub(crate) fn sample(&self, random: u64, count: usize, visit: impl FnMut(u32)) {
+        let mut rank = ((u128::from(random) * self.len as u128) >> 64) as usize;
+        for chain in self.chains.iter().chain(&self.due) {
+            let len = chain.len as usize;
+            if rank < len {
+                return chain.peek(rank / chain::BLOCK_FRAGMENTS, count, visit);
+            }
+            rank -= len;
+        }
     }
 
     /// The nodes held, stale and duplicate ones too.

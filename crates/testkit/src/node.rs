@@ -85,7 +85,9 @@ impl Node {
         let id = self.engine.next_client_id();
         let address = format!("127.0.0.1:{}", 50_000 + id % 10_000);
         let now = self.clock.now();
-        let shared = SharedClient::new(id, address, "127.0.0.1:6379".to_owned(), now, Box::new(NoLink));
+        let local = "127.0.0.1:6379".to_owned();
+        let limits = Arc::clone(&self.engine.output_limits);
+        let shared = SharedClient::new(id, address, local, now, limits, Box::new(NoLink));
         self.engine.add_client(shared, 0)
     }
 

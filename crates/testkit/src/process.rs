@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -13,9 +13,12 @@ use crate::peer::PeerError;
 /// How often a start is tried when another process takes the port first.
 const STARTS_MAX: usize = 5;
 /// How often a server that has just been started is asked whether it listens.
-const POLL: Duration = Duration::from_millis(25);
+pub(crate) const POLL: Duration = Duration::from_millis(25);
 /// How often until it is given up.
-const POLLS_MAX: usize = 200;
+pub(crate) const POLLS_MAX: usize = 200;
+
+/// Names and contents of files.
+pub(crate) type Files<'a> = &'a [(&'a str, &'a [u8])];
 
 /// A server that listens on a port of this machine. Dropping it ends the process and removes its directory.
 pub(crate) struct ServerProcess {
@@ -25,16 +28,17 @@ pub(crate) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts a program, or the one that the environment variable names, with arguments made from the port; `None` when it is
-    /// not installed and no other was named.
+    /// Starts a program, or the one that the environment variable names, with files in its directory and arguments made from the
+    /// port; `None` when it is not installed and no other was named.
     pub(crate) fn start(
         program: &str,
         variable: &str,
+        files: Files<'_>,
         arguments: impl Fn(&str) -> Vec<String>,
     ) -> Result<Option<ServerProcess>, PeerError> {
         let mut last = PeerError(format!("{program} was not started"));
         for _ in 0..STARTS_MAX {
-            match ServerProcess::start_on_free_port(program, variable, &arguments) {
+            match ServerProcess::start_on_free_port(program, variable, files, &arguments) {
                 Err(error) => last = error,
                 started => return started,
             }
@@ -45,11 +49,17 @@ impl ServerProcess {
     fn start_on_free_port(
         program: &str,
         variable: &str,
+        files: Files<'_>,
         arguments: &impl Fn(&str) -> Vec<String>,
     ) -> Result<Option<ServerProcess>, PeerError> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let directory = std::env::temp_dir().join(format!("larder-testkit-{}-{port}", std::process::id()));
         fs::create_dir_all(&directory)?;
+        for (name, bytes) in files {
+            let path = directory.join(name);
+            fs::create_dir_all(path.parent().unwrap_or(&directory))?;
+            fs::write(path, bytes)?;
+        }
         let named = std::env::var_os(variable);
         let is_named = named.is_some();
         let process = Command::new(named.unwrap_or_else(|| program.into()))
@@ -89,6 +99,11 @@ impl ServerProcess {
         let stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_nodelay(true)?;
         Ok(stream)
+    }
+
+    /// Where its files are.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Its process id: what answers at the port may be another server that was faster to take it.

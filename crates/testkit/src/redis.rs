@@ -13,7 +13,7 @@ use larder_resp::Protocol;
 
 use crate::node::encode_request;
 use crate::peer::{Peer, PeerError, Version};
-use crate::process::ServerProcess;
+use crate::process::{POLL, POLLS_MAX, ServerProcess};
 use crate::value::Value;
 
 /// How long a reply may take.
@@ -43,9 +43,17 @@ impl RedisServer {
     /// # Errors
     /// It is installed and does not start or answer.
     pub fn start() -> Result<Option<RedisServer>, PeerError> {
-        let process = ServerProcess::start("redis-server", SERVER, |port| {
-            let words = ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-            words.into_iter().map(str::to_owned).collect()
+        RedisServer::start_with(&[], &["--appendonly", "no"])
+    }
+
+    /// Starts redis-server with more arguments in a directory with these files, and waits until it has loaded them.
+    ///
+    /// # Errors
+    /// It is installed and does not start or answer.
+    pub fn start_with(files: &[(&str, &[u8])], arguments: &[&str]) -> Result<Option<RedisServer>, PeerError> {
+        let process = ServerProcess::start("redis-server", SERVER, files, |port| {
+            let words = ["--port", port, "--bind", "127.0.0.1", "--save", ""];
+            words.iter().chain(arguments).map(|word| (*word).to_owned()).collect()
         });
         let Some(process) = process? else { return Ok(None) };
         let mut server = RedisServer {
@@ -56,7 +64,27 @@ impl RedisServer {
             changed: Vec::new(),
         };
         server.identify()?;
+        server.wait_until_loaded()?;
         Ok(Some(server))
+    }
+
+    /// A file that it wrote.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn file(&self, name: &str) -> Result<Vec<u8>, PeerError> {
+        Ok(std::fs::read(self.process.directory().join(name))?)
+    }
+
+    fn wait_until_loaded(&mut self) -> Result<(), PeerError> {
+        for _ in 0..POLLS_MAX {
+            let info = self.setup(&["INFO", "persistence"])?.text().unwrap_or_default();
+            if String::from_utf8_lossy(&info).contains("\nloading:0") {
+                return Ok(());
+            }
+            sleep(POLL);
+        }
+        Err(PeerError("the server does not load its files".to_owned()))
     }
 
     /// Makes sure that it is our process that answers, and learns its version.

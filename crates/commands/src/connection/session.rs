@@ -153,8 +153,7 @@ fn hello(cx: &mut Context<'_>) -> CommandResult {
         cx.client.shared.rename(|names| names.name = name.into());
     }
     if let Some(protocol) = options.protocol {
-        cx.client.speak(protocol);
-        cx.reply.protocol = protocol;
+        cx.speak(protocol);
     }
 
     let (id, version) = (cx.client.id(), if cx.client.protocol == Protocol::Resp3 { 3 } else { 2 });
@@ -221,11 +220,7 @@ fn select(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn reset(cx: &mut Context<'_>) -> CommandResult {
-    cx.node.monitors.remove(&cx.client.shared);
-    // What was sent to it before comes before the reply.
-    cx.client.take_inbox(cx.reply.out);
-    cx.client.reset(cx.settings.requirepass.is_empty());
-    cx.reply.protocol = cx.client.protocol;
+    cx.reset_client();
     cx.reply.simple("RESET");
     Ok(Outcome::Reply)
 }

@@ -1,6 +1,7 @@
 //! DUMP and RESTORE: a value as bytes, in the format of Redis's snapshots.
 
-use larder_persist::{Damaged, Limits, dump as payload_of, restore as value_of};
+use larder_config::Settings;
+use larder_persist::{Compression, Damaged, Limits, dump as payload_of, restore as value_of};
 use larder_store::{AccessPolicy, BLOCK_MIN_BYTES, idle_for};
 
 use crate::prelude::*;
@@ -58,7 +59,7 @@ fn dump(cx: &mut Context<'_>) -> CommandResult {
     // A view, so that nobody waits while it is written.
     let view = db.read(cx.key(0)).map(|entry| entry.renamed(b""));
     drop(db);
-    match view.map(|view| payload_of(&view)) {
+    match view.map(|view| payload_of(&view, compression(cx.settings))) {
         Some(payload) if payload.len() < BLOCK_MIN_BYTES => cx.reply.bulk(&payload),
         Some(payload) => cx.reply.block(payload.into()),
         None => cx.reply.null(),
@@ -100,7 +101,7 @@ impl Options {
     /// The access bits that they ask for, where they mean something.
     fn access(&self, policy: AccessPolicy, now: UnixMillis) -> Option<u32> {
         match policy {
-            AccessPolicy::Lru => {
+            AccessPolicy::Lru | AccessPolicy::Lrm => {
                 let idle = u32::try_from(self.idle_seconds?).unwrap_or(u32::MAX);
                 Some(idle_for(idle, now))
             }
@@ -144,6 +145,11 @@ fn restore(cx: &mut Context<'_>) -> CommandResult {
     }
     cx.reply.ok();
     Ok(Outcome::Reply)
+}
+
+/// Whether long strings are packed where values leave as bytes.
+pub(crate) fn compression(settings: &Settings) -> Compression {
+    if settings.rdbcompression { Compression::Lzf } else { Compression::Off }
 }
 
 /// Up to where collections are packed.

@@ -14,6 +14,7 @@ mod ttl;
 mod wait;
 mod walk;
 
+pub(crate) use dump::compression;
 pub(crate) use scan::parse_cursor;
 
 pub(crate) const COMMANDS: &[&[Command]] = &[

@@ -111,13 +111,13 @@ impl Connection {
             return (0, Served::At(until));
         }
         let output_before = output.len();
-        self.shared.take_inbox(output);
+        self.shared.take_lines(output);
         let (settings, wire) = (worker.settings(), Wire(output));
         let mut turn = Turn::new(&node, worker.index, settings, moment, wire, &self.shared);
         let (consumed, served) = self.dialogue.batches(&mut turn, input);
         let executed = turn.executed;
         turn.count_traffic(consumed as u64, (turn.output.0.len() - output_before) as u64);
-        self.shared.take_inbox(output);
+        self.shared.take_lines(output);
         self.shared.note_requests(moment.now, executed);
         (consumed, served)
     }

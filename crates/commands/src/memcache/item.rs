@@ -3,7 +3,7 @@
 use larder_engine::{CommandError, Locked};
 use larder_store::{Attributes, Entry, Event, Key, NewValue, Type, UnixMillis, table::Borrowed};
 use memcache_parser::reply::RemainingTtl;
-use memcache_parser::{Expiry, RELATIVE_SECONDS_MAX, expiry};
+use memcache_parser::{Expiry, RELATIVE_SECONDS_MAX, StoreMode, expiry};
 
 use crate::expiry::EXPIRE;
 
@@ -172,6 +172,15 @@ impl<'a> Item<'a> {
                 let event = if expires_at.is_some() { EXPIRE } else { Event::generic("persist") };
                 self.db.put_expiry(self.key, expires_at, event);
             }
+        }
+    }
+
+    /// What becomes of an item in whose place a value was to be stored for which there is no memory: as in memcached it goes, so that
+    /// nobody reads what its owner has given up.
+    #[cold]
+    pub(super) fn give_up_for(&mut self, mode: StoreMode) {
+        if mode == StoreMode::Set {
+            self.delete();
         }
     }
 

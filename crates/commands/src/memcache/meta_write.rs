@@ -18,8 +18,14 @@ impl Turn<'_> {
         let MetaSet { key, mode, flags, value } = set;
         let mut buffer = None;
         let bytes = key_bytes(key, &mut buffer);
+        let has_room = self.has_room();
         let mut item = self.item(bytes, position)?;
         self.stats().cmd_meta.add(1);
+        if !has_room {
+            item.give_up_for(*mode);
+            self.error(ErrorReply::OutOfMemoryStoring, ReplyMode::Send);
+            return Ok(());
+        }
         let storing = Storing {
             mode: *mode,
             compare_cas: flags.compare_cas(),

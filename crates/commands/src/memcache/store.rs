@@ -3,7 +3,7 @@
 use larder_engine::Topics;
 use larder_store::{Attributes, Event, NewValue, Position};
 use memcache_parser::reply::Status;
-use memcache_parser::{Limits, Store, StoreMode};
+use memcache_parser::{ErrorReply, Limits, Store, StoreMode};
 
 use super::item::{Contended, Item, Lifetime, STALE, STORED, TOKEN_SENT};
 use super::turn::Turn;
@@ -56,8 +56,14 @@ impl Turn<'_> {
     /// Stores a value.
     #[inline]
     pub(super) fn store(&mut self, store: &Store<'_>, position: Position) -> Result<(), Contended> {
+        let has_room = self.has_room();
         let mut item = self.item(store.key, position)?;
         self.note(store.key, |counts| counts.sets += 1);
+        if !has_room {
+            item.give_up_for(store.mode);
+            self.error(ErrorReply::OutOfMemoryStoring, store.reply);
+            return Ok(());
+        }
         let storing = Storing {
             mode: store.mode,
             compare_cas: store.compare_cas,

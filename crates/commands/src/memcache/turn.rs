@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use larder_config::Settings;
-use larder_engine::{Locked, MemcacheStats, Node, PrefixCounts, SharedClient, Topics, WorkerStats};
+use larder_engine::{Locked, MemcacheStats, Node, PrefixCounts, Room, SharedClient, Topics, WorkerStats};
 use larder_store::{DbIndex, Key, Moment, Position, Touch, UnixMillis};
 use memcache_parser::reply::Sink as _;
 use memcache_parser::{Command, ErrorReply, Limits, ReplyMode, reply};
@@ -31,6 +31,7 @@ pub(super) struct Turn<'t> {
     /// Requests executed so far, each key of a request for several counted as one.
     pub(super) executed: u64,
     pub(super) stats: &'t WorkerStats,
+    worker: usize,
     /// Whether requests are counted by the beginnings of their keys.
     detailed: bool,
     /// What is to be logged.
@@ -86,6 +87,7 @@ impl<'t> Turn<'t> {
             client,
             executed: 0,
             stats: &node.stats[worker],
+            worker,
             detailed: node.memcache.detail.is_on(),
             watched: node.memcache.watchers.wanted(),
         }
@@ -99,6 +101,13 @@ impl<'t> Turn<'t> {
     /// The time at which the turn runs.
     pub(super) fn now(&self) -> UnixMillis {
         self.moment.now
+    }
+
+    /// Whether there is memory for a value, after evicting what may be.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.settings.maxmemory == 0
+            || self.node.make_room(self.worker, self.settings, self.moment) == Room::Made
     }
 
     /// What this worker counts.

@@ -1,7 +1,5 @@
 //! PUBLISH and SPUBLISH: messages to whoever subscribes.
 
-use larder_engine::{Published, ReplyMode, unread_max};
-
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[PUBLISH, SPUBLISH];
@@ -31,21 +29,13 @@ const SPUBLISH: Command = Command {
 };
 
 fn publish(cx: &mut Context<'_>) -> CommandResult {
-    let published = cx.node.pubsub.publish(cx.args.at(1), cx.args.at(2), unread_max(cx.settings));
-    reply(cx, published)
+    let receivers = cx.node.pubsub.publish(cx.args.at(1), cx.args.at(2));
+    cx.reply.unsigned(receivers as u64);
+    Ok(Outcome::Reply)
 }
 
 fn spublish(cx: &mut Context<'_>) -> CommandResult {
-    let published = cx.node.pubsub.publish_to_shard(cx.args.at(1), cx.args.at(2), unread_max(cx.settings));
-    reply(cx, published)
-}
-
-fn reply(cx: &mut Context<'_>, published: Published) -> CommandResult {
-    cx.count_sent_away(published.sent_away);
-    if cx.client.subscriptions().is_some() && cx.client.reply_mode == ReplyMode::On && cx.may_block() {
-        // As in Redis, its own message comes to it before the reply; within a transaction, behind all replies.
-        cx.client.take_inbox(cx.reply.out);
-    }
-    cx.reply.unsigned(published.receivers as u64);
+    let receivers = cx.node.pubsub.publish_to_shard(cx.args.at(1), cx.args.at(2));
+    cx.reply.unsigned(receivers as u64);
     Ok(Outcome::Reply)
 }

@@ -1,8 +1,6 @@
 //! SUBSCRIBE and its kin: which messages a client is sent.
 
-use bytes::Bytes;
-use larder_engine::{ReplyMode, Subscriptions, Topic};
-use larder_resp::{Output, Reply};
+use larder_engine::{Subscriptions, Topic};
 
 use crate::prelude::*;
 
@@ -73,7 +71,14 @@ const SUNSUBSCRIBE: Command = Command {
     ..UNSUBSCRIBE
 };
 
+/// What is said of SSUBSCRIBE in a transaction. SUBSCRIBE and PSUBSCRIBE are older than that rule.
+const ONE_REPLY_EACH: CommandError =
+    CommandError::line("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+
 fn subscribe(cx: &mut Context<'_>, topic: Topic) -> CommandResult {
+    if topic == Topic::ShardChannel && !cx.may_block() {
+        return Err(ONE_REPLY_EACH);
+    }
     for name in cx.args.from(1) {
         cx.subscribe(topic, name);
         confirm(cx, ["subscribe", "psubscribe", "ssubscribe"][topic as usize], topic, Some(name));
@@ -85,14 +90,14 @@ fn unsubscribe(cx: &mut Context<'_>, topic: Topic) -> CommandResult {
     let word = ["unsubscribe", "punsubscribe", "sunsubscribe"][topic as usize];
     if cx.args.len() > 1 {
         for name in cx.args.from(1) {
-            cx.client.unsubscribe(topic, name);
+            cx.unsubscribe(topic, name);
             confirm(cx, word, topic, Some(name));
         }
         return Ok(Outcome::Reply);
     }
     let names = cx.client.subscriptions().map(|subscriptions| subscriptions.names(topic)).unwrap_or_default();
     for name in &names {
-        cx.client.unsubscribe(topic, name);
+        cx.unsubscribe(topic, name);
         confirm(cx, word, topic, Some(name));
     }
     if names.is_empty() {
@@ -101,11 +106,11 @@ fn unsubscribe(cx: &mut Context<'_>, topic: Topic) -> CommandResult {
     Ok(Outcome::Reply)
 }
 
-/// Tells the client what has become of one name, and how many of the kind there are. That is no reply, so it is told even if it wants none.
+/// Tells the client what has become of one name, and how many of the kind there are.
 fn confirm(cx: &mut Context<'_>, word: &str, topic: Topic, name: Option<&[u8]>) {
     let count =
         cx.client.subscriptions().map_or(0, |subscriptions: &Subscriptions| subscriptions.count(topic));
-    let write = |reply: &mut Reply<'_>| {
+    cx.tell(|reply| {
         reply.push(3);
         reply.bulk(word.as_bytes());
         match name {
@@ -113,12 +118,5 @@ fn confirm(cx: &mut Context<'_>, word: &str, topic: Topic, name: Option<&[u8]>) 
             None => reply.null(),
         }
         reply.integer(count as i64);
-    };
-    if cx.client.reply_mode == ReplyMode::On {
-        write(&mut cx.reply);
-    } else {
-        let mut output = Output::default();
-        write(&mut Reply { out: &mut output, protocol: cx.reply.protocol });
-        cx.client.shared.send(Bytes::from(output.to_vec()));
-    }
+    });
 }

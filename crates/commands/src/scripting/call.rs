@@ -6,7 +6,7 @@ use larder_store::parse_integer;
 
 use super::interpreters::Interpreters;
 use super::program::ScriptProgram;
-use super::{Mode, READS, RUNS, WRITES_FROM_READ_ONLY, key_count, library};
+use super::{Mode, READS, RUNS, WRITES_FROM_READ_ONLY, key_count, library, may_grow};
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[FCALL, FCALL_RO];
@@ -51,6 +51,7 @@ fn call(cx: &mut Context<'_>, mode: Mode) -> CommandResult {
     if mode == Mode::ReadOnly && writes {
         return Err(WRITES_FROM_READ_ONLY);
     }
+    let grows = may_grow(cx, Some(function.flags))?;
     let token = cx.claim_program()?;
     let node = cx.share_node();
     let interpreter = cx.belongings::<Interpreters>().take(&node)?;
@@ -62,7 +63,7 @@ fn call(cx: &mut Context<'_>, mode: Mode) -> CommandResult {
         protocol: cx.reply.protocol,
         name: &function.name,
     };
-    let program = ScriptProgram::new(node, cx.settings.loglevel, writes);
+    let program = ScriptProgram::new(node, cx.settings.loglevel, writes, grows);
     let program = interpreter.start_function(library, start, program)?;
     token.tell(|| RunningProgram {
         ended_by: Kill::Function,

@@ -7,7 +7,7 @@ use larder_lua::{ScriptDigest, ScriptFlags, Start, script_header};
 
 use super::interpreters::Interpreters;
 use super::program::ScriptProgram;
-use super::{Mode, READS, RUNS, WRITES_FROM_READ_ONLY, key_count};
+use super::{Mode, READS, RUNS, WRITES_FROM_READ_ONLY, key_count, may_grow};
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[EVAL, EVALSHA, EVAL_RO, EVALSHA_RO];
@@ -120,6 +120,7 @@ fn run(cx: &mut Context<'_>, script: &Script, keys: usize, mode: Mode) -> Comman
     if mode == Mode::ReadOnly && script.flags.is_some() && writes {
         return Err(WRITES_FROM_READ_ONLY);
     }
+    let grows = may_grow(cx, script.flags)?;
     let token = cx.claim_program()?;
     let node = cx.share_node();
     let home = cx.belongings::<Interpreters>();
@@ -134,7 +135,7 @@ fn run(cx: &mut Context<'_>, script: &Script, keys: usize, mode: Mode) -> Comman
         name: &name,
     };
     let writes = writes && mode == Mode::ReadWrite;
-    let program = ScriptProgram::new(node, cx.settings.loglevel, writes);
+    let program = ScriptProgram::new(node, cx.settings.loglevel, writes, grows);
     let program = interpreter.start_script(script.digest, start, program)?;
     // FUNCTION STATS tells of functions only.
     token.tell(|| RunningProgram { ended_by: Kill::Script, name: Vec::new(), request: Vec::new() });

@@ -5,11 +5,13 @@ use larder_persist::{FunctionsDamaged, dump_functions, restore_functions};
 
 use super::function::function_exists;
 use super::library;
+use crate::generic::compression;
 use crate::prelude::*;
 
 pub(super) fn dump(cx: &mut Context<'_>) -> CommandResult {
     let libraries = cx.node.scripts.libraries();
-    cx.reply.bulk(&dump_functions(libraries.iter().map(|library| library.source.as_slice())));
+    let sources = libraries.iter().map(|library| library.source.as_slice());
+    cx.reply.bulk(&dump_functions(sources, compression(cx.settings)));
     Ok(Outcome::Reply)
 }
 

@@ -10,6 +10,8 @@ mod library;
 mod program;
 mod script;
 
+use larder_lua::ScriptFlags;
+
 use crate::prelude::*;
 
 pub(crate) const COMMANDS: &[&[Command]] =
@@ -46,6 +48,18 @@ const PROGRAM_FLAGS: Flags = Flags::NO_SCRIPT
 enum Mode {
     ReadWrite,
     ReadOnly,
+}
+
+/// Whether a script or function may need memory, by what it declares; refuses one that does where there is none. A script without
+/// declarations may run as far as its first command that needs memory.
+fn may_grow(cx: &Context<'_>, flags: Option<ScriptFlags>) -> Result<bool, CommandError> {
+    let exempt = |flags: ScriptFlags| flags.has(ScriptFlags::ALLOW_OOM) || flags.has(ScriptFlags::NO_WRITES);
+    match flags {
+        _ if cx.settings.maxmemory == 0 || !cx.node.is_short_of_memory() => Ok(true),
+        None => Ok(false),
+        Some(flags) if exempt(flags) => Ok(flags.has(ScriptFlags::ALLOW_OOM)),
+        Some(_) => Err(CommandError::line("OOM command not allowed when used memory > 'maxmemory'.")),
+    }
 }
 
 /// Reads how many of the arguments from the fourth on are keys.

@@ -18,13 +18,15 @@ pub(super) struct ScriptProgram {
     /// From which level on lines are logged.
     level: LogLevel,
     writes: bool,
+    /// Whether it may need memory.
+    grows: bool,
     ending: Ending,
 }
 
 impl ScriptProgram {
     /// One that does not run yet.
-    pub(super) fn new(node: Arc<Node>, level: LogLevel, writes: bool) -> ScriptProgram {
-        ScriptProgram { run: None, node, level, writes, ending: Ending::Failed { counted: false } }
+    pub(super) fn new(node: Arc<Node>, level: LogLevel, writes: bool, grows: bool) -> ScriptProgram {
+        ScriptProgram { run: None, node, level, writes, grows, ending: Ending::Failed { counted: false } }
     }
 
     pub(super) fn running(mut self, run: Run, home: Home) -> ScriptProgram {
@@ -122,6 +124,10 @@ impl Program for ScriptProgram {
 
     fn protocol(&self) -> Protocol {
         self.run.as_ref().map_or(Protocol::Resp2, |(run, _)| run.protocol())
+    }
+
+    fn may_grow(&self) -> bool {
+        self.grows
     }
 
     fn may_write(&self) -> bool {

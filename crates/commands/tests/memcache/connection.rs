@@ -32,7 +32,8 @@ impl Connection {
     pub(crate) fn to(node: &Node, local: &str) -> Connection {
         let id = node.engine.next_client_id();
         let (address, local) = ("127.0.0.1:50000".to_owned(), local.to_owned());
-        let shared = SharedClient::new(id, address, local, node.clock.now(), Box::new(NoLink));
+        let (now, limits) = (node.clock.now(), Arc::clone(&node.engine.output_limits));
+        let shared = SharedClient::new(id, address, local, now, limits, Box::new(NoLink));
         let machine = memcache::Connection::new(Arc::new(shared), &node.engine);
         Connection { machine, input: Vec::new(), closed: false }
     }

@@ -16,9 +16,9 @@ use std::collections::BTreeMap;
 use larder_store::stream::{ChunkLimits, Group, Pending, Stream, StreamEntry, StreamId};
 use larder_store::{Element, UnixMillis, listpack};
 
-use super::read_listpack;
+use super::decode::read_listpack;
 use crate::reader::Reader;
-use crate::writer::{write_len, write_raw};
+use crate::writer::{Sink, write_len, write_number, write_raw, write_text};
 
 const DELETED: i64 = 1;
 const SAME_FIELDS: i64 = 2;
@@ -36,7 +36,7 @@ pub(super) enum Form {
 }
 
 /// Writes a stream in the form with counts.
-pub(super) fn encode(out: &mut Vec<u8>, stream: &Stream) {
+pub(super) fn encode(out: &mut impl Sink, stream: &Stream) {
     write_len(out, stream.chunks_len());
     for entries in stream.chunks() {
         encode_chunk(out, &entries.collect::<Vec<_>>());
@@ -52,7 +52,7 @@ pub(super) fn encode(out: &mut Vec<u8>, stream: &Stream) {
     }
 }
 
-fn encode_chunk(out: &mut Vec<u8>, entries: &[StreamEntry<'_>]) {
+fn encode_chunk(out: &mut impl Sink, entries: &[StreamEntry<'_>]) {
     let Some(first) = entries.first() else { return };
     let names: Vec<Element<'_>> = first.fields().map(|(name, _)| name).collect();
     let int = |number: usize| Element::Int(number as i64);
@@ -75,35 +75,31 @@ fn encode_chunk(out: &mut Vec<u8>, entries: &[StreamEntry<'_>]) {
         elements.push(int(elements.len() - begin));
     }
     write_raw(out, &raw_id(first.id));
-    write_raw(out, &listpack::from_elements(elements));
+    write_text(out, &listpack::from_elements(elements));
 }
 
-fn encode_group(out: &mut Vec<u8>, name: &[u8], group: &Group) {
-    write_raw(out, name);
+fn encode_group(out: &mut impl Sink, name: &[u8], group: &Group) {
+    write_text(out, name);
     write_id(out, group.last_id);
     write_number(out, group.entries_read.unwrap_or(u64::MAX));
     write_len(out, group.pending_len());
     for pending in group.pending_from(StreamId::MIN) {
-        out.extend_from_slice(&raw_id(pending.id));
-        out.extend_from_slice(&pending.delivered_at.0.to_le_bytes());
+        out.put(&raw_id(pending.id));
+        out.put(&pending.delivered_at.0.to_le_bytes());
         write_number(out, pending.deliveries);
     }
     write_len(out, group.consumers_len());
     for consumer in group.consumers() {
-        write_raw(out, consumer.name());
-        out.extend_from_slice(&consumer.seen_at.0.to_le_bytes());
+        write_text(out, consumer.name());
+        out.put(&consumer.seen_at.0.to_le_bytes());
         write_len(out, consumer.pending_len());
-        consumer.pending_ids().for_each(|id| out.extend_from_slice(&raw_id(id)));
+        consumer.pending_ids().for_each(|id| out.put(&raw_id(id)));
     }
 }
 
-fn write_id(out: &mut Vec<u8>, id: StreamId) {
+fn write_id(out: &mut impl Sink, id: StreamId) {
     write_number(out, id.millis);
     write_number(out, id.sequence);
-}
-
-fn write_number(out: &mut Vec<u8>, number: u64) {
-    write_len(out, number as usize);
 }
 
 fn raw_id(id: StreamId) -> [u8; 16] {

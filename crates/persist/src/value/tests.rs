@@ -1,9 +1,15 @@
-use larder_store::hash::HashRef;
+use larder_store::hash::{self, HashMut, HashRef};
+use larder_store::list::{self, End, ListMut};
+use larder_store::set::{self, SetMut};
 use larder_store::stream::{Group, Pending, Stream, StreamId};
-use larder_store::{Encoding, UnixMillis};
+use larder_store::zset::{self, SortedSetMut, SortedSetRef};
+use larder_store::{Attributes, Element, Encoding, NewValue, UnixMillis};
 use proptest::prelude::*;
 
+use super::number;
 use super::*;
+use crate::reader::Reader;
+use crate::writer::Compression;
 
 pub(crate) const LIMITS: Limits = Limits {
     hash: PackedLimits { entries: 6, value_bytes: 20 },
@@ -23,6 +29,10 @@ fn word() -> impl Strategy<Value = Vec<u8>> {
         1 => (60..70_usize, 16_380..16_390_usize).prop_map(|(short, _)| vec![b'x'; short]),
         1 => Just(vec![b'y'; 20_000]),
     ]
+}
+
+pub(crate) fn compressions() -> impl Strategy<Value = Compression> {
+    prop_oneof![Just(Compression::Lzf), Just(Compression::Off)]
 }
 
 /// Values of every type and encoding.
@@ -109,9 +119,13 @@ fn stream_of(words: &[(Vec<u8>, Vec<u8>, i32)]) -> Stream {
     stream
 }
 
+fn read_as(version: u16, payload: &[u8]) -> Option<Entry> {
+    let (number, content) = payload.split_first()?;
+    decode(*number, &mut Reader::new(content), version, b"k", &Attributes::default(), &LIMITS).ok()
+}
+
 fn read(payload: &[u8]) -> Option<Entry> {
-    let mut reader = Reader::new(payload);
-    decode(&mut reader, VERSION, b"k", &LIMITS)
+    read_as(VERSION, payload)
 }
 
 #[test]
@@ -158,8 +172,7 @@ type OwnedField = (Vec<u8>, Vec<u8>, Option<i64>);
 
 /// The fields of a hash that is read under a version.
 fn fields(version: u16, payload: &[u8]) -> Option<Vec<OwnedField>> {
-    let mut reader = Reader::new(payload);
-    let entry = decode(&mut reader, version, b"k", &LIMITS)?;
+    let entry = read_as(version, payload)?;
     let hash = HashRef::of(&entry, UnixMillis::MIN);
     let mut fields = Vec::new();
     hash.each(0, usize::MAX, |field, value| {
@@ -202,6 +215,8 @@ fn expiries_of_fields_are_read_as_either_peer_writes_them() {
     ] {
         assert_eq!(fields(80, &broken), None, "{broken:?}");
     }
+    let before_time = [&[number::HASH_WITH_TTLS][..], &at(-9), &[1, 6, 1, b'f', 1, b'v']].concat();
+    assert_eq!(fields(12, &before_time), None);
     let overflow = [&[number::HASH_WITH_TTLS][..], &at(i64::MAX), &[1, 6, 1, b'f', 1, b'v']].concat();
     assert_eq!(fields(12, &overflow), None);
 }

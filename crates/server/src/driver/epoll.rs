@@ -8,7 +8,7 @@
 //! output that was not taken) are worked off here, by the connection's own task.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{AbortHandle, spawn_local};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::session::{KEPT_MAX, Session, until};
 use super::wave::{Member, Wave};
@@ -131,7 +131,7 @@ impl Driver {
     async fn run(self: Rc<Self>, shared: &Shared) {
         let mut next = Ok(Served::NeedInput(1));
         while let Ok(served) = next {
-            if !self.state.borrow().unsent.is_empty() && self.send(&shared.local).await.is_err() {
+            if self.state.borrow().is_behind() && self.send(&shared.local).await.is_err() {
                 return;
             }
             next = match served {
@@ -241,20 +241,32 @@ impl Driver {
 
     /// Sends the rest, waiting for the socket; ends the connection when the client leaves too much unread for too long.
     async fn send(&self, local: &Local) -> io::Result<()> {
+        let mut woken = false;
         loop {
             let len = self.state.borrow().unsent.len();
+            let until = self.state.borrow_mut().session.judge(local, len)?;
             if len == 0 {
-                self.state.borrow_mut().session.catch_up();
+                if woken {
+                    // What was sent to it meanwhile is served now.
+                    self.task.woken.notify_one();
+                }
                 return Ok(());
             }
-            let until = self.state.borrow_mut().session.judge(local, len)?;
-            let writable = poll_fn(|task| self.state.borrow().stream.poll_write_ready(task));
-            match until {
-                Some(until) => match timeout_at(Instant::from_std(until), writable).await {
-                    Ok(writable) => writable?,
-                    Err(_) => continue,
-                },
-                None => writable.await?,
+            let over = async {
+                match until {
+                    Some(until) => sleep_until(Instant::from_std(until)).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                ready = poll_fn(|task| self.state.borrow().stream.poll_write_ready(task)) => ready?,
+                // Both only have it judged again.
+                () = self.task.woken.notified() => {
+                    woken = true;
+                    continue;
+                }
+                () = over => continue,
             }
             let mut state = self.state.borrow_mut();
             let State { stream, unsent, session } = &mut *state;
@@ -277,7 +289,7 @@ impl Member for Driver {
         }
         let served = state.work(shared, |session, output| session.serve(&shared.local, input, output));
         let begins_to_listen = !self.listening.get() && state.session.listens();
-        let more = state.session.kept() > 0 || !state.unsent.is_empty() || begins_to_listen;
+        let more = state.session.kept() > 0 || state.is_behind() || begins_to_listen;
         if more || !matches!(served, Served::NeedInput(_)) {
             self.left.set(Some(served));
             if let Some(waker) = &*self.waker.borrow() {
@@ -288,6 +300,11 @@ impl Member for Driver {
 }
 
 impl State {
+    /// Whether there is output to be sent, or to be judged.
+    fn is_behind(&self) -> bool {
+        !self.unsent.is_empty() || self.session.is_in_grace()
+    }
+
     /// Reads into the wave and looks ahead at what came; the end of the stream is an error.
     fn poll_read_ahead(&mut self, shared: &Shared, task: &mut Context<'_>) -> Poll<io::Result<usize>> {
         shared.wave.with_room(shared, |room| {

@@ -19,9 +19,6 @@ const TAIL_KEPT_MAX: usize = 1 << 20;
 /// Input that is kept while none may be executed; with more, no more is received.
 pub(super) const KEPT_MAX: usize = 64 * 1024;
 
-/// How often those are judged who have not taken what others send them.
-const LISTENER_JUDGED: Duration = Duration::from_millis(100);
-
 /// The longest time for which a timer is set.
 const LATEST: Duration = Duration::from_secs(3600);
 
@@ -32,6 +29,7 @@ pub(super) struct Session {
     tail: Vec<u8>,
     /// Where in it a long string ends that has not come to its end.
     string_end: usize,
+    /// How long it may still leave so much unread.
     grace: Grace,
 }
 
@@ -55,29 +53,27 @@ impl Session {
         local.node.evict_clients();
     }
 
-    /// Tells others how much of its replies the client leaves unread, and judges it with what others have sent it meanwhile; see
-    /// [`Grace::judge`]. Says when it is to be judged again, whatever happens until then.
+    /// Tells others how much of its replies the client has not taken, and judges it by all that it leaves unread; see [`Grace::judge`].
+    /// To be called when that changes, and when others have sent it more than they like.
     pub(super) fn judge(&mut self, local: &Local, unsent: usize) -> io::Result<Option<Instant>> {
-        local.stats().output_peak.raise(unsent);
-        let unread = unsent as u64 + self.conversation.shared().inbox_bytes();
-        let limits = local.worker.borrow().settings().client_output_buffer_limit;
-        let limit = if self.conversation.shared().is_subscriber() { limits.pubsub } else { limits.normal };
-        let until = self.grace.judge(unread, &limit);
-        let until = until.inspect_err(|_| local.stats().output_limit_exceeded.add(1))?;
+        let shared = self.conversation.shared();
+        shared.note_output(unsent);
+        let unread = shared.unread_besides(unsent);
+        local.stats().output_peak.raise(unread as usize);
+        let mut worker = local.worker.borrow_mut();
+        worker.refresh();
+        let limits = worker.settings().client_output_buffer_limit;
+        drop(worker);
+        let limit = if shared.is_subscriber() { limits.pubsub } else { limits.normal };
+        let until = self.grace.judge(unread, &limit).inspect_err(|_| shared.exceed())?;
         // Who goes because of his own limit takes nobody's room.
-        self.conversation.shared().note_output(unsent);
         local.node.evict_clients();
-        let soon = self.listens().then(|| Instant::now() + LISTENER_JUDGED);
-        Ok(until.into_iter().chain(soon).min())
+        Ok(until)
     }
 
-    /// Notes that it has read what was left unread.
-    pub(super) fn catch_up(&mut self) {
-        let shared = self.conversation.shared();
-        shared.note_output(0);
-        if shared.inbox_bytes() == 0 {
-            self.grace = Grace::default();
-        }
+    /// Whether the client is to be judged again even if it has taken everything.
+    pub(super) fn is_in_grace(&self) -> bool {
+        self.grace.until.is_some()
     }
 
     /// A client amid a long request or reply is not idle.
@@ -180,13 +176,13 @@ struct Grace {
 }
 
 impl Grace {
-    /// Judges a client that has so many bytes of reply unread: an error when that is too much, or has been for too long; otherwise
+    /// Judges a client that has so many bytes unread: an error when that is too much, or has been for too long; otherwise
     /// until when it may stay like this, if that has an end.
-    fn judge(&mut self, unsent: u64, limit: &OutputBufferLimit) -> io::Result<Option<Instant>> {
-        if limit.hard_bytes > 0 && unsent > limit.hard_bytes {
+    fn judge(&mut self, unread: u64, limit: &OutputBufferLimit) -> io::Result<Option<Instant>> {
+        if limit.hard_bytes > 0 && unread > limit.hard_bytes {
             return Err(ErrorKind::OutOfMemory.into());
         }
-        if limit.soft_bytes == 0 || unsent <= limit.soft_bytes {
+        if limit.soft_bytes == 0 || unread <= limit.soft_bytes {
             self.until = None;
             return Ok(None);
         }

@@ -17,7 +17,7 @@ pub(crate) struct Client {
     socket: BufReader<Box<dyn Socket>>,
 }
 
-/// A RESP2 reply.
+/// A reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     /// A status.
@@ -32,6 +32,10 @@ pub(crate) enum Reply {
     Null,
     /// An array.
     Array(Vec<Reply>),
+    /// Fields and values by turns (RESP3).
+    Map(Vec<Reply>),
+    /// What is no reply (RESP3).
+    Push(Vec<Reply>),
 }
 
 impl Reply {
@@ -103,9 +107,15 @@ impl Client {
                 bytes.truncate(bytes.len() - 2);
                 Reply::Bulk(String::from_utf8_lossy(&bytes).into_owned())
             }
-            "*" => Reply::Array((0..number()?).map(|_| self.reply()).collect::<io::Result<_>>()?),
+            "*" => Reply::Array(self.replies(number()?)?),
+            ">" => Reply::Push(self.replies(number()?)?),
+            "%" => Reply::Map(self.replies(2 * number()?)?),
             _ => return Err(io::Error::new(io::ErrorKind::InvalidData, line)),
         })
+    }
+
+    fn replies(&mut self, count: i64) -> io::Result<Vec<Reply>> {
+        (0..count).map(|_| self.reply()).collect()
     }
 
     /// Reads a line, without its end.

@@ -159,3 +159,27 @@ fn transactions_subscriptions_and_messages_count() {
     assert_eq!(witness.call(&["PING"]).text(), "PONG");
     server.end();
 }
+
+#[test]
+fn no_key_goes_for_what_clients_take() {
+    let server = Server::start(&["--maxmemory", "24mb", "--maxmemory-policy", "allkeys-lru"]);
+    let mut witness = named(&server, "witness");
+    witness.call(&["SET", "key", "value"]);
+    let hoarder = hoard(&server, "hoarder", 30_000_000);
+    // One that is spared takes no more of the room of keys.
+    let mut spared = named(&server, "spared");
+    assert_eq!(spared.call(&["CLIENT", "NO-EVICT", "on"]).text(), "OK");
+    spared.send(b"*2\r\n$4\r\nECHO\r\n$30000001\r\n").unwrap();
+    spared.send(&vec![b'x'; 30_000_000]).unwrap();
+    eventually("all of it has come", || {
+        ["hoarder", "spared"].iter().all(|name| field(&mut witness, name, "qbuf") > Some(30_000_000))
+    });
+    assert!(witness.info("used_memory") > 60_000_000);
+    assert!(witness.info("mem_not_counted_for_evict") > 60_000_000);
+    assert_eq!(witness.call(&["SET", "another", "value"]).text(), "OK");
+    assert_eq!(witness.call(&["GET", "key"]).text(), "value");
+    assert_eq!(witness.info("evicted_keys"), 0);
+    drop((hoarder, spared));
+    eventually("it is given back", || witness.info("mem_not_counted_for_evict") < 1 << 20);
+    server.end();
+}

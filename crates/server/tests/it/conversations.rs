@@ -155,3 +155,21 @@ fn a_script_that_runs_for_long_leaves_others_alone_until_it_is_ended() {
     eventually("it has run to its end", || ender.call(&["GET", "orphan"]) == bulk("done"));
     server.end();
 }
+
+#[test]
+fn a_request_that_fails_after_it_has_waited_counts_as_failed() {
+    let server = Server::start(&[]);
+    let (mut client, mut witness) = (server.client(), server.client());
+    witness.call(&["XGROUP", "CREATE", "stream", "group", "$", "MKSTREAM"]);
+    let read = request(&["XREADGROUP", "GROUP", "group", "one", "BLOCK", "0", "STREAMS", "stream", ">"]);
+    client.send(&read).unwrap();
+    eventually("it waits", || witness.info("blocked_clients") == 1);
+    witness.call(&["XGROUP", "DESTROY", "stream", "group"]);
+    let refused = client.reply().unwrap();
+    assert!(refused.text().starts_with("NOGROUP"), "{refused:?}");
+    let info = witness.call(&["INFO", "everything"]);
+    let counted = info.text().lines().find(|line| line.starts_with("cmdstat_xreadgroup:")).unwrap();
+    assert!(counted.contains("calls=1,") && counted.ends_with("failed_calls=1"), "{counted}");
+    assert!(info.text().contains("errorstat_NOGROUP:count=1\r\n"), "{info:?}");
+    server.end();
+}

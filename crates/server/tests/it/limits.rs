@@ -104,27 +104,8 @@ fn reading_a_little_does_not_put_off_the_soft_limit() {
         let _ = reader.read(&mut read);
         witness.info("connected_clients") == 1
     });
-    assert!(Client::over(reader).rest().len() < 49_000_000);
-    server.end();
-}
-
-#[test]
-fn messages_that_wait_count_for_the_soft_limit() {
-    let server = Server::start(&["--client-output-buffer-limit", "pubsub 0 1mb 1"]);
-    let (mut witness, mut deaf) = (server.client(), server.client());
-    deaf.call(&["SUBSCRIBE", "news"]);
-    let message = "x".repeat(100_000);
-    // More than the kernel holds.
-    eventually("more is unread than may be for long", || {
-        witness.call(&["PUBLISH", "news", &message]);
-        let list = witness.call(&["CLIENT", "LIST", "TYPE", "pubsub"]).text().to_owned();
-        let unread = list.split(' ').find_map(|word| word.strip_prefix("omem="));
-        unread.is_none_or(|bytes| bytes.parse::<u64>().unwrap() > 2 << 20)
-    });
-    // Without another message.
-    eventually("the deaf one is disconnected", || witness.info("connected_clients") == 1);
     assert_eq!(witness.info("client_output_buffer_limit_disconnections"), 1);
-    drop(deaf);
+    assert!(Client::over(reader).rest().len() < 49_000_000);
     server.end();
 }
 

@@ -14,6 +14,7 @@
 #![expect(clippy::print_stdout, reason = "the siege prints its figures")]
 
 mod addresses;
+mod channels;
 mod client;
 mod client_memory;
 mod command_line;
@@ -21,6 +22,7 @@ mod configuration;
 mod conversations;
 mod damage;
 mod delivery;
+mod eviction;
 mod hostile_input;
 mod http;
 mod huge_pages;

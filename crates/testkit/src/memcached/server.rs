@@ -31,7 +31,7 @@ impl MemcachedServer {
     /// It is installed and does not start or answer.
     pub fn start() -> Result<Option<MemcachedServer>, PeerError> {
         // The user is looked at only when root starts it, who must name one.
-        let process = ServerProcess::start("memcached", SERVER, |port| {
+        let process = ServerProcess::start("memcached", SERVER, &[], |port| {
             let words = ["-p", port, "-U", "0", "-l", "127.0.0.1", "-u", "root", "-t", "1", "-o", QUIET];
             words.into_iter().map(str::to_owned).collect()
         });

@@ -73,8 +73,14 @@ impl Turn<'_> {
         store: &Store<'_>,
         position: Position,
     ) -> Result<(), Contended> {
+        let has_room = self.has_room();
         let mut item = self.item(store.key, position)?;
         self.note(store.key, |counts| counts.sets += 1);
+        if !has_room {
+            item.give_up_for(store.mode);
+            self.binary_error(request, Status::OutOfMemory);
+            return Ok(());
+        }
         let adds = matches!(store.mode, StoreMode::Append | StoreMode::Prepend);
         let storing = Storing {
             mode: if request.cas != 0 && !adds { StoreMode::Set } else { store.mode },

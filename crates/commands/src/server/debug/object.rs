@@ -2,6 +2,7 @@
 
 use larder_store::{Touch, idle_seconds};
 
+use crate::generic::compression;
 use crate::prelude::*;
 
 pub(super) fn object(cx: &mut Context<'_>) -> CommandResult {
@@ -13,7 +14,8 @@ pub(super) fn object(cx: &mut Context<'_>) -> CommandResult {
     let length = if fast {
         String::new()
     } else {
-        format!(" serializedlength:{}", larder_persist::serialized_len(&entry))
+        let bytes = larder_persist::serialized_len(&entry, compression(cx.settings));
+        format!(" serializedlength:{bytes}")
     };
     cx.reply.simple(&format!(
         "Value at:{:p} refcount:1 encoding:{}{length} lru:{} lru_seconds_idle:{}",

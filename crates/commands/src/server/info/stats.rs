@@ -11,7 +11,7 @@ use crate::prelude::*;
 
 pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     let node = cx.node;
-    let (expired, expired_fields) = expired(cx);
+    let Sums { expired, expired_fields, evicted } = Sums::of(cx);
     report.field("total_connections_received", node.sum(|worker| worker.connections.value()));
     report.field("total_commands_processed", node.requests_executed());
     report.field("instantaneous_ops_per_sec", node.rates.per_second(Rate::Commands).round());
@@ -32,11 +32,12 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     report.field("expired_time_cap_reached_count", 0);
     let expire_nanos = node.sum(|worker| worker.expire_nanos.value());
     report.field("expire_cycle_cpu_milliseconds", expire_nanos / 1_000_000);
-    report.field("evicted_keys", 0);
+    report.field("evicted_keys", evicted);
     report.field("evicted_clients", node.pool.evicted());
     report.field("evicted_scripts", node.scripts.evicted_scripts());
-    let none = ["total_eviction_exceeded_time", "current_eviction_exceeded_time"];
-    report.fields(&none, 0);
+    let (current, total) = node.eviction.exceeded_nanos(node.host.time().nanos);
+    report.field("total_eviction_exceeded_time", total / 1_000_000);
+    report.field("current_eviction_exceeded_time", current / 1_000_000);
     report.field("keyspace_hits", node.sum(|worker| worker.hits.value()));
     report.field("keyspace_misses", node.sum(|worker| worker.misses.value()));
     report.field("pubsub_channels", node.pubsub.count(Topic::Channel));
@@ -71,22 +72,32 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     report.fields(&["io_threaded_reads_processed", "io_threaded_writes_processed"], 0);
     let exceeded = node.sum(|worker| worker.input_limit_exceeded.value());
     report.field("client_query_buffer_limit_disconnections", exceeded);
-    let exceeded = node.sum(|worker| worker.output_limit_exceeded.value());
-    report.field("client_output_buffer_limit_disconnections", exceeded);
+    report.field("client_output_buffer_limit_disconnections", node.output_limits.exceeded());
     report.fields(&["reply_buffer_shrinks", "reply_buffer_expands"], 0);
     rounds(report, cx);
     report.field("contended_requests", node.sum(|worker| worker.contended.value()));
 }
 
-/// Keys and fields of hashes that have expired.
-fn expired(cx: &Context<'_>) -> (u64, u64) {
-    let (mut keys, mut fields) = (0, 0);
-    for index in 0..STRIPES {
-        let mut stripe = cx.node.keyspace.lock(index, cx.moment);
-        keys += stripe.side().expired;
-        fields += stripe.side().expired_fields;
+/// What stripes have counted.
+#[derive(Default)]
+struct Sums {
+    expired: u64,
+    expired_fields: u64,
+    evicted: u64,
+}
+
+impl Sums {
+    fn of(cx: &Context<'_>) -> Sums {
+        let mut sums = Sums::default();
+        for index in 0..STRIPES {
+            let mut stripe = cx.node.keyspace.lock(index, cx.moment);
+            let side = stripe.side();
+            sums.expired += side.expired;
+            sums.expired_fields += side.expired_fields;
+            sums.evicted += side.evicted;
+        }
+        sums
     }
-    (keys, fields)
 }
 
 /// What Redis calls cycles of the event loop. Nothing in a worker's round waits, so rounds last as long as the process computes.

@@ -14,9 +14,8 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{Ordering, fence};
-use std::time::Duration;
 
-use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::types::{CancelBuilder, Fd};
 use io_uring::{EnterFlags, IoUring, cqueue, opcode, squeue};
 use larder_resp::Output;
 use rustix::event::{EventfdFlags, eventfd};
@@ -264,17 +263,6 @@ impl Ring {
     pub(super) fn has_work(&mut self) -> bool {
         let submission = self.uring.submission();
         !submission.is_empty() || submission.taskrun() || submission.cq_overflow() || !self.backlog.is_empty()
-    }
-
-    /// As [`Ring::enter`], but waits, up to a limit, until something has happened beyond the sends that are handed over now: these
-    /// mostly end at once.
-    pub(super) fn enter_and_wait(&mut self, sends: usize, limit: Duration) -> io::Result<()> {
-        if !self.backlog.is_empty() {
-            return self.enter();
-        }
-        let timeout = Timespec::from(limit);
-        let arguments = SubmitArgs::new().timespec(&timeout);
-        Ring::judge(self.uring.submitter().submit_with_args(sends + 1, &arguments))
     }
 
     /// Hands all that was asked for to the kernel and lets it collect what has happened.

@@ -24,14 +24,30 @@ pub(super) struct Mailbox {
     letters: Mutex<Vec<(Key, u64, Word)>>,
     /// Spares the lock when there is nothing.
     full: AtomicBool,
+    /// Whether the worker is to be told. One that is awake, as it is when it leaves word itself, looks without.
+    asleep: AtomicBool,
     arrived: Notify,
 }
 
 impl Mailbox {
     fn post(&self, key: Key, ticket: u64, word: Word) {
         self.letters.lock().push((key, ticket, word));
-        self.full.store(true, Ordering::Release);
-        self.arrived.notify_one();
+        // In one order with the two steps of `may_sleep`: either this is seen there, or that here.
+        self.full.store(true, Ordering::SeqCst);
+        if self.asleep.load(Ordering::SeqCst) {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Whether nothing has come; whatever comes from here on ends [`Mailbox::arrives`].
+    pub(super) fn may_sleep(&self) -> bool {
+        self.asleep.store(true, Ordering::SeqCst);
+        !self.full.load(Ordering::SeqCst)
+    }
+
+    /// Whoever leaves word need not tell.
+    pub(super) fn stay_awake(&self) {
+        self.asleep.store(false, Ordering::Relaxed);
     }
 
     /// Ends when something has come since it was last waited for.

@@ -2,8 +2,8 @@
 //!
 //! It goes in rounds. A round enters the kernel once, which takes the sends of the round before and collects what has come; then
 //! it looks ahead at all input, prefetches, executes it connection by connection, and queues the replies. The rounds follow each
-//! other for as long as there is something to hand over; one that does lingers in the kernel for those just answered. Then the
-//! task waits for the ring's bell on tokio's loop, so timers and everything else on the worker's runtime go on beside it.
+//! other for as long as there is something to hand over. Then the task waits for the ring's bell on tokio's loop, so timers and everything
+//! else on the worker's runtime go on beside it.
 //!
 //! Each socket has one receive for life, for which the kernel picks a buffer when bytes have come; the buffers are back with the
 //! kernel before it is entered again, so however many connections there are, 128 buffers do. A connection whose input may not be
@@ -18,7 +18,7 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use larder_engine::Served;
 use larder_resp::Output;
@@ -33,9 +33,6 @@ use crate::worker::{Local, NewConnection};
 
 /// Rounds after which the other tasks of the worker have their turn.
 const ROUNDS_MAX: usize = 8;
-/// How long a worker that has just served somebody waits for more in the kernel, where that costs one call instead of three; then
-/// it waits for everything that concerns it. New connections and timers come later by this at most.
-const LINGER: Duration = Duration::from_micros(500);
 /// Empty outputs kept for the next replies.
 const OUTPUTS_MAX: usize = 32;
 /// Receives that found no buffer and are asked for again in one round. All at once would find none again.
@@ -70,8 +67,9 @@ async fn serve(
             }
             continue;
         }
-        if !reactor.ring.may_sleep()? {
+        if !reactor.ring.may_sleep()? || !mail.may_sleep() {
             reactor.ring.stay_awake();
+            mail.stay_awake();
             continue;
         }
         tokio::select! {
@@ -86,6 +84,7 @@ async fn serve(
             () = at(reactor.next_timer()) => {}
         }
         reactor.ring.stay_awake();
+        mail.stay_awake();
     }
 }
 
@@ -179,11 +178,7 @@ impl Reactor {
     fn round(&mut self) -> io::Result<bool> {
         self.take_mail();
         std::mem::swap(&mut self.queued, &mut self.entered);
-        if self.may_linger() {
-            self.ring.enter_and_wait(self.entered.len(), LINGER)?;
-        } else {
-            self.ring.enter()?;
-        }
+        self.ring.enter()?;
         while let Some(event) = self.ring.next_event() {
             match event {
                 Event::Received(key, received) => self.received(key, received),
@@ -214,11 +209,6 @@ impl Reactor {
                 }
             }
         }
-    }
-
-    /// Whether the worker has nothing to do but to wait for those that it has just answered.
-    fn may_linger(&self) -> bool {
-        !self.entered.is_empty() && self.ready.is_empty() && !self.local.busy_beside.get()
     }
 
     fn received(&mut self, key: Key, received: Received) {
@@ -271,34 +261,36 @@ impl Reactor {
             return;
         }
         keep_output(&mut self.outputs, output);
-        let behind = peer.behind;
-        if behind {
-            peer.catch_up(&self.local);
-        }
+        let was_behind = peer.was_behind();
         if peer.woken {
             peer.wake();
         }
-        if behind {
+        if was_behind {
+            peer.session.note_active(&self.local);
+            self.judge(key);
             self.set_timer(key, None);
         }
         self.resume(key);
+    }
+
+    /// Judges how much a connection leaves unread, and has it be judged again when it has done so for too long.
+    fn judge(&mut self, key: Key) {
+        let Some(peer) = &mut self.peers[key.index()] else { return };
+        match peer.judge(&self.local) {
+            Ok(until) => self.set_timer(key, until),
+            Err(_) => self.end(key),
+        }
     }
 
     /// Looks after those whose replies the kernel has been given and the sockets have not taken.
     fn judge_unsent(&mut self) {
         let mut entered = std::mem::take(&mut self.entered);
         for key in entered.drain(..) {
-            self.judge(key);
+            if self.peers[key.index()].as_ref().is_some_and(|peer| peer.unsent > 0) {
+                self.judge(key);
+            }
         }
         self.entered = entered;
-    }
-
-    fn judge(&mut self, key: Key) {
-        let Some(peer) = self.peers[key.index()].as_mut().filter(|peer| peer.unsent > 0) else { return };
-        match peer.judge(&self.local) {
-            Ok(until) => self.set_timer(key, until),
-            Err(_) => self.end(key),
-        }
     }
 
     /// Executes what has come in this round.
@@ -331,6 +323,9 @@ impl Reactor {
         if peer.wake() {
             self.set_timer(key, None);
             self.ready.push(key);
+        } else if peer.behind {
+            // Others have sent it more than it may leave unread for long.
+            self.judge(key);
         }
     }
 

@@ -115,15 +115,13 @@ impl Peer {
 
     /// Judges how much it leaves unread; see [`Session::judge`].
     pub(super) fn judge(&mut self, local: &Local) -> io::Result<Option<Instant>> {
-        self.behind = true;
+        self.behind = self.unsent > 0;
         self.session.judge(local, self.unsent)
     }
 
-    /// Notes that it has read what was left unread.
-    pub(super) fn catch_up(&mut self, local: &Local) {
-        self.behind = false;
-        self.session.catch_up();
-        self.session.note_active(local);
+    /// Whether it is to be judged now that it has taken what was on its way.
+    pub(super) fn was_behind(&self) -> bool {
+        self.behind || self.session.is_in_grace()
     }
 
     /// The output that replies go to: its own if it has one, or an empty one of those that are kept.
