@@ -123,8 +123,8 @@ settings! {
         log_timestamp_format: LogTimestampFormat =
             "legacy", "log-timestamp-format", Kind::Choice(LogTimestampFormat::NAMES), Live, Works;
 
-        /// Leaves keys and values out of Valkey's log; here they never get into it.
-        hide_user_data_from_log: bool = "yes", "hide-user-data-from-log", Kind::YesNo, Live, Kept;
+        /// Leaves out of the log what clients and users call themselves; keys and values never get into it.
+        hide_user_data_from_log: bool = "yes", "hide-user-data-from-log", Kind::YesNo, Live, Works;
 
         /// Greets with the logo even where the log is no terminal.
         always_show_logo: bool = "no", "always-show-logo", Kind::YesNo, Immutable, Works;
@@ -235,9 +235,10 @@ settings! {
             "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
             "client-output-buffer-limit", Kind::OutputBufferLimits, Live, Works;
 
-        /// Memory that the buffers of all clients together may take, outright or as a part of `maxmemory`; 0 is no
-        /// limit.
-        maxmemory_clients: MemoryOrPercent = "0", "maxmemory-clients", Kind::MemoryOrPercent, Live, Kept;
+        /// Memory that all clients together may take with their buffers, transactions, watched keys and subscriptions,
+        /// outright or as a part of `maxmemory`; 0 is no limit, and less than 128 KiB is taken for that much. When it is
+        /// reached, those that take most are disconnected. Keys are never evicted for it.
+        maxmemory_clients: MemoryOrPercent = "0", "maxmemory-clients", Kind::MemoryOrPercent, Live, Works;
 
         /// Keys that are remembered for clients that cache; 0 is no limit.
         tracking_table_max_keys: u64 = "1000000", "tracking-table-max-keys", integer(0, i64::MAX), Live, Works;

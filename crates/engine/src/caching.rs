@@ -324,6 +324,8 @@ pub struct ClientCaching {
     pub options: CachingOptions,
     /// Whether CLIENT CACHING was given for the next request.
     pub given: bool,
+    /// Bytes of memory that its prefixes take.
+    prefix_bytes: usize,
 }
 
 impl ClientCaching {
@@ -332,7 +334,7 @@ impl ClientCaching {
     pub fn new(node: &Arc<Node>, shared: &Arc<SharedClient>) -> ClientCaching {
         node.caching.clients.fetch_add(1, Ordering::Relaxed);
         let (node, shared) = (Arc::clone(node), Arc::clone(shared));
-        ClientCaching { node, shared, options: CachingOptions::default(), given: false }
+        ClientCaching { node, shared, options: CachingOptions::default(), given: false, prefix_bytes: 0 }
     }
 
     /// Takes over what the client asks for; prefixes come in addition to those before.
@@ -358,7 +360,14 @@ impl ClientCaching {
             all.sort();
             all.dedup();
         }
+        let each = size_of::<Box<[u8]>>() + size_of::<Prefix>();
+        self.prefix_bytes = prefixes.iter().flatten().map(|prefix| each + 2 * prefix.len()).sum();
         self.options = CachingOptions { prefixes, ..options };
+    }
+
+    /// Bytes of memory that the prefixes take, here and where they are looked for.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.prefix_bytes
     }
 
     /// Whether the reads of a request are remembered now.

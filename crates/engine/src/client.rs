@@ -11,6 +11,7 @@ use crate::caching::{CachingState, ClientCaching};
 use crate::inbox::{Inbox, Letter, Reader};
 use crate::output_limits::{OutputLimits, Verdict};
 use crate::pause::Pause;
+use crate::pool::Account;
 use crate::pubsub::{Subscriptions, Topic};
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::transaction::Queue;
@@ -80,8 +81,16 @@ pub struct SharedClient {
     pub row: AtomicU32,
     /// RESP version: 2 or 3.
     pub protocol: AtomicU32,
+    /// What it takes of the memory of clients.
+    pub(crate) account: Account,
     /// Bytes of request that wait for their end.
     pub query_bytes: AtomicU64,
+    /// Bytes of the buffer that they are in.
+    query_buffer: AtomicU64,
+    /// Bytes of a request that is kept because it did not end at once.
+    pub(crate) kept_bytes: AtomicU64,
+    /// Bytes that it takes beside its buffers and its transaction: what it is subscribed to and told of.
+    listed_bytes: AtomicU64,
     /// Bytes of reply that wait to be sent.
     pub output_bytes: AtomicU64,
     /// Requests executed.
@@ -93,7 +102,7 @@ pub struct SharedClient {
     /// The socket's number in the process; -1 without one.
     pub descriptor: i32,
     /// CLIENT NO-EVICT.
-    pub no_evict: AtomicBool,
+    spared: AtomicBool,
     /// CLIENT NO-TOUCH.
     pub no_touch: AtomicBool,
     /// Whether it can be sent to another node (CLIENT CAPA REDIRECT).
@@ -104,7 +113,7 @@ pub struct SharedClient {
     pub(crate) monitors: AtomicBool,
     /// Requests queued between MULTI and EXEC; -1 otherwise.
     pub queued: AtomicI64,
-    /// Bytes that they take.
+    /// Bytes that they take, and the keys watched.
     pub queued_bytes: AtomicU64,
     /// Keys watched.
     pub watched: AtomicU64,
@@ -143,6 +152,12 @@ pub struct ClientNames {
     pub library_version: Box<str>,
 }
 
+impl ClientNames {
+    fn len(&self) -> usize {
+        self.name.len() + self.library.len() + self.library_version.len()
+    }
+}
+
 /// A connection as the engine sees it: something that can be ended.
 pub trait Link: Send + Sync {
     /// Ends the connection in both directions; may be called at any time from any thread.
@@ -163,7 +178,9 @@ impl SharedClient {
         limits: Arc<OutputLimits>,
         link: Box<dyn Link>,
     ) -> SharedClient {
+        let own_bytes = size_of::<Client>() + size_of::<SharedClient>() + address.len() + local_address.len();
         SharedClient {
+            account: Account::new(own_bytes),
             id,
             address,
             local_address,
@@ -173,12 +190,15 @@ impl SharedClient {
             row: AtomicU32::new(u32::MAX),
             protocol: AtomicU32::new(2),
             query_bytes: AtomicU64::new(0),
+            query_buffer: AtomicU64::new(0),
+            kept_bytes: AtomicU64::new(0),
+            listed_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             input_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
             descriptor: -1,
-            no_evict: AtomicBool::new(false),
+            spared: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             redirectable: AtomicBool::new(false),
             names: Mutex::default(),
@@ -200,9 +220,52 @@ impl SharedClient {
         }
     }
 
-    /// Notes how many bytes of reply wait to be sent.
+    /// Notes how many bytes of reply wait to be sent; to be called by the connection's worker only.
     pub fn note_output(&self, bytes: usize) {
-        self.output_bytes.store(bytes as u64, Ordering::Relaxed);
+        self.note_bytes(&self.output_bytes, bytes);
+    }
+
+    /// Notes what one of its parts takes; only its worker changes that.
+    #[inline]
+    fn note_bytes(&self, part: &AtomicU64, bytes: usize) {
+        let (before, after) = (part.load(Ordering::Relaxed), bytes as u64);
+        if before != after {
+            part.store(after, Ordering::Relaxed);
+            self.account.change(self.id, before, after);
+        }
+    }
+
+    /// All bytes that it takes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.account.bytes()
+    }
+
+    /// Bytes for which there is room behind those of request that wait for their end.
+    #[must_use]
+    pub fn query_free(&self) -> u64 {
+        let buffer = self.query_buffer.load(Ordering::Relaxed);
+        buffer.saturating_sub(self.query_bytes.load(Ordering::Relaxed))
+    }
+
+    /// Spares it when the memory of clients runs short, or no longer (CLIENT NO-EVICT).
+    pub fn spare(&self, spared: bool) {
+        self.spared.store(spared, Ordering::Relaxed);
+        self.account.spare(self.id, spared);
+    }
+
+    /// Whether it is spared then.
+    #[must_use]
+    pub fn is_spared(&self) -> bool {
+        self.spared.load(Ordering::Relaxed)
+    }
+
+    /// Changes what it calls itself.
+    pub fn rename(&self, change: impl FnOnce(&mut ClientNames)) {
+        let mut names = self.names.lock();
+        let before = names.len() as u64;
+        change(&mut names);
+        self.account.change(self.id, before, names.len() as u64);
     }
 
     /// Counts bytes read; to be called by the connection's worker only.
@@ -217,9 +280,12 @@ impl SharedClient {
         add(&self.sent_bytes, bytes);
     }
 
-    /// Notes how many bytes of request wait for their end.
-    pub fn note_input(&self, bytes: usize) {
+    /// Notes how many bytes of request wait for their end, and how many the buffer takes that they are in; to be called by the
+    /// connection's worker only.
+    #[inline]
+    pub fn note_input(&self, bytes: usize, buffer: usize) {
         self.query_bytes.store(bytes as u64, Ordering::Relaxed);
+        self.note_bytes(&self.query_buffer, buffer);
     }
 
     /// Notes that bytes came from it or went to it.
@@ -230,12 +296,14 @@ impl SharedClient {
     /// Ends the connection.
     pub fn disconnect(&self) {
         self.ended.store(true, Ordering::Release);
+        self.account.close(self.id);
         self.link.disconnect();
     }
 
     /// Counts that it is sent away because it has left too much unread; the connection is the caller's to end.
     pub fn exceed(&self) {
         if !self.ended.swap(true, Ordering::AcqRel) {
+            self.account.close(self.id);
             self.limits.count_exceeded();
         }
     }
@@ -253,6 +321,8 @@ impl SharedClient {
             // Its worker has yet to notice, and nobody will read it.
             return;
         }
+        // Before it can be taken out.
+        self.account.change(self.id, 0, letter.len());
         let (before, now) = self.inbox.push(letter);
         let unsent = self.output_bytes.load(Ordering::Relaxed);
         let verdict = self.limits.judge(self, before + unsent, now + unsent);
@@ -289,7 +359,15 @@ impl SharedClient {
     /// Takes over the lines that others have sent to a client of memcached's protocols.
     #[inline]
     pub fn take_lines(&self, output: &mut Output) {
-        self.inbox.take(output, Reader { protocol: Protocol::Resp2, subscribes: false });
+        self.take_letters(output, Reader { protocol: Protocol::Resp2, subscribes: false });
+    }
+
+    #[inline]
+    fn take_letters(&self, output: &mut Output, reader: Reader) {
+        if self.inbox.bytes() > 0 {
+            let taken = self.inbox.take(output, reader);
+            self.account.change(self.id, taken, 0);
+        }
     }
 
     /// Bytes that others have sent to it and that its worker has yet to take over.
@@ -410,7 +488,9 @@ impl SharedClient {
     #[inline]
     pub(crate) fn note_batch(&self, client: &Client, now: UnixMillis, requests: u64) {
         self.db.store(client.db.0, Ordering::Relaxed);
-        if client.queue.is_some() || client.watch.is_some() || self.queued.load(Ordering::Relaxed) >= 0 {
+        let before =
+            self.queued.load(Ordering::Relaxed) >= 0 || self.queued_bytes.load(Ordering::Relaxed) > 0;
+        if before || client.queue.is_some() || client.watch.is_some() {
             self.note_transaction(client);
         }
         self.note_requests(now, requests);
@@ -421,10 +501,24 @@ impl SharedClient {
     pub(crate) fn note_transaction(&self, client: &Client) {
         let (queue, watch) = (client.queue.as_ref(), client.watch.as_ref());
         self.queued.store(queue.map_or(-1, |queue| queue.len() as i64), Ordering::Relaxed);
-        self.queued_bytes.store(queue.map_or(0, |queue| queue.memory_bytes()) as u64, Ordering::Relaxed);
+        let bytes =
+            queue.map_or(0, |queue| queue.memory_bytes()) + watch.map_or(0, |watch| watch.memory_bytes());
+        self.note_bytes(&self.queued_bytes, bytes);
         self.watched.store(watch.map_or(0, |watch| watch.keys().len()) as u64, Ordering::Relaxed);
         let touched = watch.is_some_and(|watch| watch.is_touched());
         self.doomed.store(touched || queue.is_some_and(|queue| queue.failed), Ordering::Relaxed);
+    }
+
+    /// Notes what the client takes for being told of something, and for a request that did not end at once.
+    #[inline]
+    pub(crate) fn note_memory(&self, client: &Client, kept: usize) {
+        self.note_bytes(&self.kept_bytes, kept);
+        let number = |part: &AtomicU64| part.load(Ordering::Relaxed);
+        if client.subscriptions.is_some() || client.caching.is_some() || number(&self.listed_bytes) > 0 {
+            let subscriptions = client.subscriptions().map_or(0, Subscriptions::memory_bytes);
+            let caching = client.caching().map_or(0, ClientCaching::memory_bytes);
+            self.note_bytes(&self.listed_bytes, subscriptions + caching);
+        }
     }
 
     /// Notes that so many requests were served now.
@@ -565,7 +659,7 @@ impl Client {
     /// Watches no key any more.
     pub fn unwatch(&mut self) {
         self.watch = None;
-        // Batches of a client that neither watches nor queues are not looked at for this.
+        // For those who look before the end of the batch.
         self.shared.watched.store(0, Ordering::Relaxed);
     }
 
@@ -580,15 +674,15 @@ impl Client {
         self.reply_mode = ReplyMode::On;
         self.no_touch = false;
         self.shared.no_touch.store(false, Ordering::Relaxed);
-        self.shared.no_evict.store(false, Ordering::Relaxed);
-        self.shared.names.lock().name = Box::default();
+        self.shared.spare(false);
+        self.shared.rename(|names| names.name = Box::default());
     }
 
     /// Takes over what others have sent.
     #[inline]
     pub fn take_inbox(&self, output: &mut Output) {
         let reader = Reader { protocol: self.protocol, subscribes: self.subscriptions.is_some() };
-        self.shared.inbox.take(output, reader);
+        self.shared.take_letters(output, reader);
     }
 
     /// Whether it may have been sent messages.
@@ -599,7 +693,8 @@ impl Client {
     /// Forgets messages that would be taken for replies, now that it subscribes to nothing.
     pub(crate) fn forget_messages_if_deaf(&self) {
         if self.subscriptions.is_none() && self.protocol == Protocol::Resp2 && self.shared.inbox.bytes() > 0 {
-            self.shared.inbox.forget_messages();
+            let forgotten = self.shared.inbox.forget_messages();
+            self.shared.account.change(self.shared.id, forgotten, 0);
         }
     }
 

@@ -59,6 +59,11 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    fn memory_bytes(&self) -> usize {
+        let (args, keys) = (size_of_val(&*self.args), size_of_val(&*self.keys));
+        size_of::<Pending>() + self.input.capacity() + args + keys
+    }
+
     /// What the driver should do about it.
     pub(crate) fn served(&self) -> Served {
         self.when.time().map_or(Served::Again, Served::At)
@@ -119,6 +124,9 @@ impl Connection {
         node.caching.tell_pending();
         self.take_inbox(output);
         self.client.shared.note_batch(&self.client, time.now, executed);
+        self.client
+            .shared
+            .note_memory(&self.client, self.pending.as_ref().map_or(0, |kept| kept.memory_bytes()));
         if self.client.closing && self.pending.is_none() {
             served = Served::Close;
         }

@@ -1,10 +1,10 @@
 //! Memory that obeys: keys are evicted before a request that needs memory runs, or it is refused.
 //!
-//! What counts against `maxmemory` is what the process has allocated, less what is on its way to being freed. What the slab holds
-//! without using it does not count: evicting keys frees objects, but hardly ever whole regions of them, so to count it would
-//! evict them all; it is what the next keys are put into. Whoever runs a request that may take memory first evicts,
-//! holding no stripe, until there is room or his time is over ([`Node::make_room`]); the rest is done between the turns of
-//! connections.
+//! What counts against `maxmemory` is what the process has allocated, less what is on its way to being freed and what clients take,
+//! which is a pool of its own ([`crate::pool`]). What the slab holds without using it does not count: evicting keys frees objects,
+//! but hardly ever whole regions of them, so to count it would evict them all; it is what the next keys are put into. Whoever runs
+//! a request that may take memory first evicts, holding no stripe, until there is room or his time is over ([`Node::make_room`]);
+//! the rest is done between the turns of connections.
 
 use larder_config::{MaxmemoryPolicy, Settings};
 use larder_store::{Among, Evicted, EvictionRule, Evictor, First, Moment};
@@ -124,10 +124,11 @@ fn budget_nanos(tenacity: u8) -> u64 {
 }
 
 impl Node {
-    /// Bytes that count against `maxmemory`. Costs a few loads.
+    /// Bytes that count against `maxmemory`. Costs a few loads, of which two for each worker.
     #[must_use]
     pub fn counted_memory(&self) -> u64 {
-        self.host.used_memory_now().saturating_sub(self.keyspace.background_bytes())
+        let elsewhere = self.keyspace.background_bytes() + self.pool.all_bytes();
+        self.host.used_memory_now().saturating_sub(elsewhere)
     }
 
     /// Whether requests that need memory are refused.

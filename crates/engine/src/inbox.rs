@@ -40,7 +40,7 @@ pub(crate) struct Reader {
 }
 
 impl Letter {
-    fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         match self {
             Letter::Plain(bytes) | Letter::Message(bytes) | Letter::Push(bytes) => bytes.len() as u64,
             // It is never nothing.
@@ -106,28 +106,23 @@ impl Inbox {
         self.bytes.load(Ordering::Acquire)
     }
 
-    /// Moves everything to the output.
-    #[inline]
-    pub(crate) fn take(&self, output: &mut Output, reader: Reader) {
-        if self.bytes() > 0 {
-            self.take_all(output, reader);
-        }
-    }
-
-    fn take_all(&self, output: &mut Output, reader: Reader) {
+    /// Moves everything to the output. Returns how many bytes wait no longer.
+    pub(crate) fn take(&self, output: &mut Output, reader: Reader) -> u64 {
         let mut letters = self.letters.lock();
-        self.bytes.store(0, Ordering::Release);
+        let bytes = self.bytes.swap(0, Ordering::AcqRel);
         // Nobody who sends waits for the copying.
         let taken = std::mem::take(&mut *letters);
         drop(letters);
         taken.into_iter().for_each(|letter| letter.write(output, reader));
+        bytes
     }
 
-    /// Forgets the messages of channels.
-    pub(crate) fn forget_messages(&self) {
+    /// Forgets the messages of channels. Returns how many bytes wait no longer.
+    pub(crate) fn forget_messages(&self) -> u64 {
         let mut letters = self.letters.lock();
         letters.retain(|letter| !matches!(letter, Letter::Message(_)));
-        self.bytes.store(letters.iter().map(Letter::len).sum(), Ordering::Release);
+        let now = letters.iter().map(Letter::len).sum();
+        self.bytes.swap(now, Ordering::AcqRel) - now
     }
 
     /// How many letters wait.

@@ -18,6 +18,7 @@ use crate::memcache_shared::MemcacheShared;
 use crate::monitor::Monitors;
 use crate::output_limits::OutputLimits;
 use crate::pause::Pause;
+use crate::pool::ClientPool;
 use crate::programs::Programs;
 use crate::pubsub::PubSub;
 use crate::rates::Rates;
@@ -39,6 +40,8 @@ pub struct Node {
     pub table: CommandTable,
     /// Clients by id.
     pub clients: DashMap<u64, Arc<SharedClient>>,
+    /// The memory of clients.
+    pub pool: Arc<ClientPool>,
     /// Counters, one set per worker.
     pub stats: Box<[WorkerStats]>,
     /// Who may touch the keyspace.
@@ -52,6 +55,8 @@ pub struct Node {
     next_client: AtomicU64,
     /// Whether keys are removed when their time comes, or only when they are next asked for (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
+    /// Whether what the process does regularly for the node is left undone (DEBUG PAUSE-CRON).
+    pub upkeep_paused: AtomicBool,
     /// When database 0 is to be emptied, if at all.
     pub flush_timer: FlushTimer,
     /// Commands worth a second look.
@@ -192,6 +197,10 @@ pub trait Host: Send + Sync {
     fn log(&self, line: &str) {
         let _ = line;
     }
+    /// The same of something that is no reason to worry.
+    fn notice(&self, line: &str) {
+        let _ = line;
+    }
     /// Lets this thread do nothing until a time, and so everybody whom it serves wait: for commands that ask for no less.
     fn sleep_until(&self, until: UnixMillis);
 }
@@ -218,6 +227,7 @@ impl Node {
             stats: (0..workers).map(|_| WorkerStats::new(table.rows().len())).collect(),
             table,
             clients: DashMap::new(),
+            pool: Arc::new(ClientPool::new(workers)),
             safepoint: Safepoint::new(workers),
             identity,
             startup_memory: AtomicU64::new(host.used_memory()),
@@ -226,6 +236,7 @@ impl Node {
             settings_version: AtomicU64::new(1),
             next_client: AtomicU64::new(1),
             active_expire: AtomicBool::new(true),
+            upkeep_paused: AtomicBool::new(false),
             flush_timer: FlushTimer::default(),
             command_logs: CommandLogs::default(),
             latency: LatencyMonitor::default(),
@@ -250,6 +261,7 @@ impl Node {
             changing: Mutex::new(()),
         };
         node.follow_events();
+        node.limit_clients();
         node
     }
 
@@ -290,6 +302,7 @@ impl Node {
             self.output_limits.follow(&self.settings());
             self.clients.iter().for_each(|client| client.judge_again());
         }
+        self.limit_clients();
         Ok(())
     }
 
@@ -314,6 +327,7 @@ impl Node {
     pub fn remove_client(&self, id: u64) -> Option<Arc<SharedClient>> {
         let (_, client) = self.clients.remove(&id)?;
         self.monitors.remove(&client);
+        client.account.close(id);
         Some(client)
     }
 
@@ -383,6 +397,7 @@ impl Node {
         let peak =
             |peak: fn(&WorkerStats) -> &Peak| self.stats.iter().map(|worker| peak(worker).take()).max();
         let (input, output) = (peak(|worker| &worker.input_peak), peak(|worker| &worker.output_peak));
+        self.evict_clients();
         self.hot_keys.stop_when_due(self, self.host.time().now);
         self.recent_peaks.collect(input.unwrap_or(0), output.unwrap_or(0));
         self.rates.sample(self.host.time().nanos, totals);
@@ -404,6 +419,7 @@ impl Node {
         let nanos = self.cpu_nanos();
         self.cpu_nanos_at_reset.fetch_add(nanos, Ordering::Relaxed);
         self.rejected_connections.store(0, Ordering::Relaxed);
+        self.pool.reset_evicted();
         self.output_limits.reset();
         let moment = moment(self.host.time().now, &self.settings());
         for stripe in 0..STRIPES {
@@ -471,6 +487,9 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     }
     fn log(&self, line: &str) {
         (**self).log(line);
+    }
+    fn notice(&self, line: &str) {
+        (**self).notice(line);
     }
     fn sleep_until(&self, until: UnixMillis) {
         (**self).sleep_until(until);

@@ -209,17 +209,21 @@ pub struct Subscriptions {
     node: Arc<Node>,
     client: Arc<SharedClient>,
     names: [BTreeSet<Box<[u8]>>; 3],
+    /// Bytes of all names.
+    name_bytes: usize,
 }
 
 impl Subscriptions {
     /// None yet.
     pub(crate) fn new(node: &Arc<Node>, client: &Arc<SharedClient>) -> Subscriptions {
-        Subscriptions { node: Arc::clone(node), client: Arc::clone(client), names: Default::default() }
+        let (node, client) = (Arc::clone(node), Arc::clone(client));
+        Subscriptions { node, client, names: Default::default(), name_bytes: 0 }
     }
 
     /// Subscribes to a channel or pattern.
     pub fn add(&mut self, topic: Topic, name: &[u8]) {
         if self.names[topic as usize].insert(name.into()) {
+            self.name_bytes += name.len();
             self.note();
             self.node.pubsub.add(topic, name, &self.client);
         }
@@ -228,6 +232,7 @@ impl Subscriptions {
     /// Ends a subscription, if there is one.
     pub fn remove(&mut self, topic: Topic, name: &[u8]) {
         if self.names[topic as usize].remove(name) {
+            self.name_bytes -= name.len();
             self.node.pubsub.remove(topic, name, self.client.id);
             self.note();
         }
@@ -247,6 +252,13 @@ impl Subscriptions {
             Topic::ShardChannel => len(Topic::ShardChannel),
             Topic::Channel | Topic::Pattern => len(Topic::Channel) + len(Topic::Pattern),
         }
+    }
+
+    /// Bytes of memory that they take: the client's part, and its place among the subscribers.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let count: usize = self.names.iter().map(BTreeSet::len).sum();
+        let each = size_of::<Box<[u8]>>() + size_of::<(u64, Arc<SharedClient>)>();
+        count * each + self.name_bytes
     }
 
     /// Whether there are none of any kind.

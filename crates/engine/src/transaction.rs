@@ -255,7 +255,9 @@ impl Turn<'_> {
     fn execute_all(&mut self, queue: &Queue, nesting: Nesting<'_>, mut time: Time) {
         Reply { out: self.output, protocol: self.client.protocol }.array(queue.len());
         for (row, args, keys) in queue.iter() {
-            self.nested(nesting).execute_to_the_end(row, args, keys, &mut time);
+            let mut turn = self.nested(nesting);
+            turn.execute_to_the_end(row, args, keys, &mut time);
+            self.executed += turn.executed;
         }
     }
 
@@ -292,7 +294,9 @@ impl Turn<'_> {
         if let Some(client) = client {
             turn.client = client;
         }
-        turn.execute_to_the_end(row, args, keys, &mut time)
+        let begun = turn.execute_to_the_end(row, args, keys, &mut time);
+        self.executed += turn.executed;
+        begun
     }
 }
 

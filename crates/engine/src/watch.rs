@@ -60,6 +60,8 @@ pub struct Watch {
     node: Arc<Node>,
     mark: Mark,
     keys: Vec<WatchedKey>,
+    /// Bytes of their names.
+    key_bytes: usize,
 }
 
 /// One of its keys.
@@ -77,7 +79,7 @@ impl WatchedKey {
 
 impl Watch {
     pub(crate) fn new(node: &Arc<Node>) -> Watch {
-        Watch { node: Arc::clone(node), mark: Mark::default(), keys: Vec::new() }
+        Watch { node: Arc::clone(node), mark: Mark::default(), keys: Vec::new(), key_bytes: 0 }
     }
 
     /// Watches another key, whose stripe is locked and has this side state.
@@ -86,12 +88,18 @@ impl Watch {
             return;
         }
         side.listeners().watched.add(db, key.bytes, &self.mark);
+        self.key_bytes += key.bytes.len();
         self.keys.push(WatchedKey { db, position: key.position, bytes: key.bytes.into() });
     }
 
     /// The keys.
     pub(crate) fn keys(&self) -> &[WatchedKey] {
         &self.keys
+    }
+
+    /// Bytes of memory that they take, here and where they are looked for.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.keys.len() * (size_of::<WatchedKey>() + size_of::<Mark>()) + 2 * self.key_bytes
     }
 
     /// Whether one of them has changed.

@@ -73,6 +73,27 @@ pub(crate) const METRICS: &[Metric] = &[
         },
     },
     Metric {
+        name: "larder_client_memory_bytes",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Memory of all clients that may be disconnected for it, with their buffers, transactions and subscriptions.",
+        gather: |scrape, samples| samples.only(scrape.node.pool.bytes()),
+    },
+    Metric {
+        name: "larder_client_memory_limit_bytes",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "What that must not reach, as the directive maxmemory-clients says; 0 is no limit.",
+        gather: |scrape, samples| samples.only(scrape.node.pool.limit().unwrap_or(0)),
+    },
+    Metric {
+        name: "larder_evicted_clients_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Clients disconnected because the memory of clients reached its limit.",
+        gather: |scrape, samples| samples.only(scrape.node.pool.evicted()),
+    },
+    Metric {
         name: "larder_client_output_buffer_bytes",
         kind: Kind::Gauge,
         labels: &[],

@@ -214,6 +214,10 @@ impl Host for Process {
         tracing::warn!("{line}");
     }
 
+    fn notice(&self, line: &str) {
+        tracing::info!("{line}");
+    }
+
     fn sleep_until(&self, until: UnixMillis) {
         let millis = until.0.saturating_sub(self.time().now.0);
         std::thread::sleep(Duration::from_millis(u64::try_from(millis).unwrap_or(0)));

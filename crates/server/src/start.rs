@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -134,9 +135,11 @@ async fn run(
     let upkeep = async {
         loop {
             process.follow_clock();
-            node.disconnect_idle();
-            node.sample_rates();
-            node.ask_for_due_snapshot();
+            if !node.upkeep_paused.load(Ordering::Relaxed) {
+                node.disconnect_idle();
+                node.sample_rates();
+                node.ask_for_due_snapshot();
+            }
             tokio::time::sleep(UPKEEP).await;
         }
     };

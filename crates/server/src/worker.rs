@@ -85,8 +85,7 @@ impl Local {
         let limits = Arc::clone(&node.output_limits);
         let mut shared = SharedClient::new(id, arrival.address, arrival.local_address, now, limits, link);
         shared.descriptor = descriptor;
-        let shared = Arc::new(shared);
-        node.clients.insert(id, Arc::clone(&shared));
+        let shared = node.add_client(shared, self.index);
         self.stats().connections.add(1);
         let conversation: Box<dyn Conversation> = match arrival.protocol {
             WireProtocol::Resp => {

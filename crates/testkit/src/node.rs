@@ -88,9 +88,7 @@ impl Node {
         let local = "127.0.0.1:6379".to_owned();
         let limits = Arc::clone(&self.engine.output_limits);
         let shared = SharedClient::new(id, address, local, now, limits, Box::new(NoLink));
-        let shared = Arc::new(shared);
-        self.engine.clients.insert(id, Arc::clone(&shared));
-        shared
+        self.engine.add_client(shared, 0)
     }
 
     /// Moves the clock on and removes what expires through it.

@@ -150,7 +150,7 @@ fn hello(cx: &mut Context<'_>) -> CommandResult {
         ));
     }
     if let Some(name) = options.name {
-        cx.client.shared.names.lock().name = name.into();
+        cx.client.shared.rename(|names| names.name = name.into());
     }
     if let Some(protocol) = options.protocol {
         cx.speak(protocol);

@@ -337,7 +337,7 @@ impl State {
                 // Before room is made: of those that wait there may be many.
                 Poll::Pending => return Poll::Pending,
             }
-            match self.stream.try_read(self.session.tail_with_room(needed)) {
+            match self.stream.try_read(self.session.tail_with_room(needed, 1)) {
                 Ok(0) => return Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 result => {

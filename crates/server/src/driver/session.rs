@@ -13,8 +13,8 @@ use crate::worker::Local;
 
 /// A connection's own read buffer grows by at least so much.
 const TAIL_GROWTH_MIN: usize = 16 * 1024;
-/// ... and by at most so much at once, and at most as much as has come: what the request declares takes no memory.
-const TAIL_GROWTH_MAX: usize = 1 << 20;
+/// ... and by at most as much as has come: what the request declares takes no memory. More than this is given back after a request.
+const TAIL_KEPT_MAX: usize = 1 << 20;
 
 /// Input that is kept while none may be executed; with more, no more is received.
 pub(super) const KEPT_MAX: usize = 64 * 1024;
@@ -27,13 +27,15 @@ pub(super) struct Session {
     pub(super) conversation: Box<dyn Conversation>,
     /// Input that was read and not consumed.
     tail: Vec<u8>,
+    /// Where in it a long string ends that has not come to its end.
+    string_end: usize,
     /// How long it may still leave so much unread.
     grace: Grace,
 }
 
 impl Session {
     pub(super) fn new(conversation: Box<dyn Conversation>) -> Session {
-        Session { conversation, tail: Vec::new(), grace: Grace::default() }
+        Session { conversation, tail: Vec::new(), string_end: 0, grace: Grace::default() }
     }
 
     /// How many bytes are kept until more comes.
@@ -41,12 +43,14 @@ impl Session {
         self.tail.len()
     }
 
-    /// Tells others how much of a request is kept until its end comes.
+    /// Tells others how much of a request is kept until its end comes. Clients are disconnected if all together take too much then,
+    /// possibly this one.
     pub(super) fn note_kept(&self, local: &Local) {
-        self.conversation.shared().note_input(self.tail.len());
+        self.conversation.shared().note_input(self.tail.len(), self.tail.capacity());
         if !self.tail.is_empty() {
             local.stats().input_peak.raise(self.tail.len());
         }
+        local.node.evict_clients();
     }
 
     /// Tells others how much of its replies the client has not taken, and judges it by all that it leaves unread; see [`Grace::judge`].
@@ -59,8 +63,12 @@ impl Session {
         let mut worker = local.worker.borrow_mut();
         worker.refresh();
         let limits = worker.settings().client_output_buffer_limit;
+        drop(worker);
         let limit = if shared.is_subscriber() { limits.pubsub } else { limits.normal };
-        self.grace.judge(unread, &limit).inspect_err(|_| shared.exceed())
+        let until = self.grace.judge(unread, &limit).inspect_err(|_| shared.exceed())?;
+        // Who goes because of his own limit takes nobody's room.
+        local.node.evict_clients();
+        Ok(until)
     }
 
     /// Whether the client is to be judged again even if it has taken everything.
@@ -110,10 +118,22 @@ impl Session {
         Ok(())
     }
 
-    /// The kept input, with room to read more of a request that is known to need so many bytes.
-    pub(super) fn tail_with_room(&mut self, needed: usize) -> &mut Vec<u8> {
-        let growth_max = self.tail.len().clamp(TAIL_GROWTH_MIN, TAIL_GROWTH_MAX);
-        self.tail.reserve(needed.clamp(TAIL_GROWTH_MIN, growth_max));
+    /// The kept input, with room for so many bytes that have come or are known to be needed. A long string gets no more room than it
+    /// needs; where strings are short, nobody knows how many follow.
+    pub(super) fn tail_with_room(&mut self, needed: usize, arrived: usize) -> &mut Vec<u8> {
+        let len = self.tail.len();
+        if needed >= TAIL_GROWTH_MIN {
+            self.string_end = self.string_end.max(len + needed);
+        }
+        if self.tail.capacity() - len < needed.max(arrived) {
+            let within_string = len + needed <= self.string_end;
+            let growth = if within_string {
+                needed.min(len.max(TAIL_GROWTH_MIN))
+            } else {
+                TAIL_GROWTH_MIN.max(len / 2)
+            };
+            self.tail.reserve_exact(growth.max(arrived));
+        }
         &mut self.tail
     }
 
@@ -121,21 +141,30 @@ impl Session {
     pub(super) fn serve(&mut self, local: &Local, input: &mut [u8], output: &mut Output) -> Served {
         let (consumed, served) = self.conversation.serve(&mut local.worker.borrow_mut(), input, output);
         self.tail.extend_from_slice(&input[consumed..]);
+        self.note_kept(local);
         served
     }
 
-    /// Serves what was kept.
+    /// Serves what was kept, unless the client is one that goes because of it.
     pub(super) fn serve_tail(&mut self, local: &Local, output: &mut Output) -> Served {
+        self.note_kept(local);
+        if self.conversation.shared().is_ended() {
+            return Served::Close;
+        }
         let mut tail = std::mem::take(&mut self.tail);
         let (consumed, served) = self.conversation.serve(&mut local.worker.borrow_mut(), &mut tail, output);
+        if consumed > 0 {
+            self.string_end = 0;
+        }
         if consumed < tail.len() {
             tail.drain(..consumed);
-            if tail.capacity() > TAIL_GROWTH_MAX.max(4 * tail.len()) {
+            if tail.capacity() > TAIL_KEPT_MAX.max(4 * tail.len()) {
                 // The beginning of the next request does not keep the memory of a large one.
                 tail.shrink_to_fit();
             }
             self.tail = tail;
         }
+        self.note_kept(local);
         served
     }
 }

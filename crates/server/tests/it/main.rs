@@ -16,6 +16,7 @@
 mod addresses;
 mod channels;
 mod client;
+mod client_memory;
 mod command_line;
 mod configuration;
 mod conversations;

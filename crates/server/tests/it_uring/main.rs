@@ -7,6 +7,8 @@
 mod channels;
 #[path = "../it/client.rs"]
 mod client;
+#[path = "../it/client_memory.rs"]
+mod client_memory;
 #[path = "../it/command_line.rs"]
 mod command_line;
 #[path = "../it/configuration.rs"]

@@ -151,11 +151,11 @@ impl<'a> Test<'a> {
             Test::Name(name) => client.names.lock().name.as_bytes() == *name,
             Test::Library(name) => client.names.lock().library.as_bytes() == *name,
             Test::LibraryVersion(version) => client.names.lock().library_version.as_bytes() == *version,
-            Test::Flags(letters) => has(&line::flags(client), letters),
-            Test::Capabilities(letters) => has(line::capabilities(client), letters),
+            Test::Flags(letters) => has(&client.flags(), letters),
+            Test::Capabilities(letters) => has(client.capabilities(), letters),
             Test::Database(db) => line::database(cx, client) == *db,
-            Test::MaxAge(seconds) => line::age_seconds(client, cx.now()) >= *seconds,
-            Test::Idle(seconds) => line::idle_seconds(client, cx.now()) >= *seconds,
+            Test::MaxAge(seconds) => client.age_seconds(cx.now()) >= *seconds,
+            Test::Idle(seconds) => client.idle_seconds(cx.now()) >= *seconds,
         }
     }
 }

@@ -86,7 +86,7 @@ fn no_touch(cx: &mut Context<'_>) -> CommandResult {
 
 fn no_evict(cx: &mut Context<'_>) -> CommandResult {
     let on = is_on(cx.args.at(2))?;
-    cx.client.shared.no_evict.store(on, Ordering::Relaxed);
+    cx.client.shared.spare(on);
     cx.reply.ok();
     Ok(Outcome::Reply)
 }

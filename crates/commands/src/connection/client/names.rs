@@ -82,7 +82,7 @@ fn getname(cx: &mut Context<'_>) -> CommandResult {
 
 fn setname(cx: &mut Context<'_>) -> CommandResult {
     let name = is_proper_name(cx.args.at(2)).ok_or(NAME_REFUSED)?;
-    cx.client.shared.names.lock().name = name.into();
+    cx.client.shared.rename(|names| names.name = name.into());
     cx.reply.ok();
     Ok(Outcome::Reply)
 }
@@ -99,9 +99,10 @@ fn setinfo(cx: &mut Context<'_>) -> CommandResult {
         CommandError::Line(text.into())
     })?;
 
-    let mut names = cx.client.shared.names.lock();
-    let field = if attribute == "lib-name" { &mut names.library } else { &mut names.library_version };
-    *field = value.into();
+    cx.client.shared.rename(|names| {
+        let field = if attribute == "lib-name" { &mut names.library } else { &mut names.library_version };
+        *field = value.into();
+    });
     cx.reply.ok();
     Ok(Outcome::Reply)
 }

@@ -63,6 +63,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: accept,
     },
     Subcommand {
+        name: "client-eviction",
+        syntax: "",
+        summary: "Tells how many clients are in each size class, and what they take together.",
+        arguments: (0, 0),
+        run: client_eviction,
+    },
+    Subcommand {
         name: "config-rewrite-force-all",
         syntax: "",
         summary: "Writes every setting into the configuration file, as CONFIG REWRITE does with those that need it.",
@@ -124,6 +131,13 @@ const SUBCOMMANDS: &[Subcommand] = &[
         summary: "Ends the process as a fault of its own would, with a report in the log.",
         arguments: (0, 0),
         run: panic,
+    },
+    Subcommand {
+        name: "pause-cron",
+        syntax: "<0|1>",
+        summary: "Stops what is done regularly beside the requests: idle clients stay, and rates are not measured.",
+        arguments: (1, 1),
+        run: pause_cron,
     },
     Subcommand {
         name: "populate",
@@ -214,6 +228,31 @@ fn change_replication_id(cx: &mut Context<'_>) -> CommandResult {
     accept(cx)
 }
 
+fn client_eviction(cx: &mut Context<'_>) -> CommandResult {
+    let bytes_of = |id: u64| cx.node.clients.get(&id).map_or(0, |client| client.memory_bytes());
+    let classes = cx.node.pool.classes(bytes_of);
+    let classes = classes.ok_or(CommandError::line("ERR maxmemory-clients is disabled."))?;
+    let ends = classes.iter().skip(1).map(|class| format!(" - {:>10}: ", class.from - 1));
+    let ends = ends.chain([format!("{:<14}: ", "+")]);
+    let mut text = String::new();
+    for (class, end) in classes.iter().zip(ends) {
+        let (from, bytes, clients) = (class.from, class.bytes, class.clients);
+        text += &format!("bucket {from:>10}{end}tot-mem: {bytes:>10}, clients: {clients}\n");
+    }
+    cx.reply.verbatim(*b"txt", text.as_bytes());
+    Ok(Outcome::Reply)
+}
+
+fn pause_cron(cx: &mut Context<'_>) -> CommandResult {
+    cx.node.upkeep_paused.store(is_number_set(cx.args.at(2)), Ordering::Relaxed);
+    accept(cx)
+}
+
+/// As in Redis: what is no number is zero.
+fn is_number_set(word: &[u8]) -> bool {
+    larder_store::parse_integer(word).is_some_and(|number| number != 0)
+}
+
 fn error(cx: &mut Context<'_>) -> CommandResult {
     Err(CommandError::Line(String::from_utf8_lossy(cx.args.at(2)).into_owned().into()))
 }
@@ -257,9 +296,7 @@ fn reply_buffer(cx: &mut Context<'_>) -> CommandResult {
 }
 
 fn set_active_expire(cx: &mut Context<'_>) -> CommandResult {
-    // As in Redis: what is no number is zero.
-    let on = larder_store::parse_integer(cx.args.at(2)).is_some_and(|number| number != 0);
-    cx.node.active_expire.store(on, Ordering::Relaxed);
+    cx.node.active_expire.store(is_number_set(cx.args.at(2)), Ordering::Relaxed);
     accept(cx)
 }
 

@@ -33,7 +33,7 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     let expire_nanos = node.sum(|worker| worker.expire_nanos.value());
     report.field("expire_cycle_cpu_milliseconds", expire_nanos / 1_000_000);
     report.field("evicted_keys", evicted);
-    report.field("evicted_clients", 0);
+    report.field("evicted_clients", node.pool.evicted());
     report.field("evicted_scripts", node.scripts.evicted_scripts());
     let (current, total) = node.eviction.exceeded_nanos(node.host.time().nanos);
     report.field("total_eviction_exceeded_time", total / 1_000_000);

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use larder_engine::{Client, SharedClient};
 use larder_store::{DbIndex, STRIPES};
 
 use crate::prelude::*;
@@ -73,10 +72,5 @@ fn table_bytes(cx: &Context<'_>) -> Vec<(DbIndex, u64)> {
 }
 
 fn client_bytes(cx: &Context<'_>) -> u64 {
-    let one = size_of::<Client>() + size_of::<SharedClient>();
-    let buffers = |client: &SharedClient| {
-        let (input, output) = (&client.query_bytes, &client.output_bytes);
-        input.load(Ordering::Relaxed) + output.load(Ordering::Relaxed) + client.inbox_bytes()
-    };
-    cx.node.clients.iter().map(|client| one as u64 + buffers(&client)).sum()
+    cx.node.clients.iter().map(|client| client.memory_bytes()).sum()
 }

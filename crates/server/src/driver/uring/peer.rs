@@ -71,11 +71,10 @@ impl Peer {
         }
         if self.may_execute() && self.session.kept() == 0 {
             self.stage = self.session.serve(local, input, output);
-            self.session.note_kept(local);
             return Ok(());
         }
         let needed = if let Served::NeedInput(needed) = self.stage { needed } else { 0 };
-        self.session.tail_with_room(needed.max(input.len())).extend_from_slice(input);
+        self.session.tail_with_room(needed, input.len()).extend_from_slice(input);
         self.session.judge_kept(local)?;
         self.session.note_kept(local);
         self.session.note_active(local);
@@ -96,7 +95,6 @@ impl Peer {
     /// Works on what was kept.
     pub(super) fn go_on(&mut self, local: &Local, output: &mut Output) {
         self.stage = self.session.serve_tail(local, output);
-        self.session.note_kept(local);
     }
 
     /// Makes it one that can go on, if it waits for input or a time; says whether it does now. Replies that are on their way are
