@@ -6,6 +6,7 @@
 
 use crate::choice::{LogLevel, MaxmemoryPolicy};
 use crate::directive::{Directive, Effect, directive};
+use crate::save::SavePoints;
 use crate::table::Settings;
 
 mod options;
@@ -81,6 +82,9 @@ impl Default for Start {
                 maxmemory: 64 << 20,
                 maxmemory_policy: MaxmemoryPolicy::AllkeysLru,
                 maxclients: 1024,
+                // It keeps nothing on disk, and finds nothing there.
+                save: SavePoints::none(),
+                dbfilename: String::new(),
                 tcp_backlog: 1024,
                 memcached_unixsocketperm: 0o700,
                 ..Settings::default()

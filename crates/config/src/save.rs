@@ -25,6 +25,12 @@ pub struct SavePoint {
 }
 
 impl SavePoints {
+    /// No points: no snapshot is made on its own.
+    #[must_use]
+    pub fn none() -> SavePoints {
+        SavePoints { points: Vec::new(), given: false }
+    }
+
     /// The points, in the order given; none means that no snapshot is made on its own.
     pub fn points(&self) -> &[SavePoint] {
         &self.points
@@ -33,7 +39,7 @@ impl SavePoints {
 
 impl Value for SavePoints {
     fn blank() -> Self {
-        Self { points: Vec::new(), given: false }
+        SavePoints::none()
     }
 
     fn changed(&self, _kind: &Kind, words: &[&str], source: Source) -> Result<Self, SettingError> {

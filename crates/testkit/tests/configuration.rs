@@ -60,6 +60,7 @@ const APART: &[(&str, &str)] = &[
         "maxmemory-clients",
         "may end the client that asks; Redis 7.0 takes more bytes than it can hold for a percentage",
     ),
+    ("maxmemory-policy", "Redis 7.0 lacks two of the policies"),
     ("oom-score-adj", "may need permission"),
     ("oom-score-adj-values", "may need permission"),
     ("port", "differs, and moves the server"),

@@ -22,13 +22,14 @@ const WAITING_MAX: usize = 16;
 
 type Batch = Vec<(DbIndex, Record)>;
 
-/// Reads the snapshot that the settings name, if there is one, into a node that serves nobody yet.
+/// Reads the snapshot that the settings name, if there is one, into a node that serves nobody yet. Without a name for it there is
+/// none.
 ///
 /// # Errors
 /// It cannot be read to its end: the process is not to begin with a part of what it had.
 pub(crate) fn load(node: &Arc<Node>) -> io::Result<()> {
     let path = path_of(node);
-    if !exists(&path) {
+    if node.settings().dbfilename.is_empty() || !exists(&path) {
         return Ok(());
     }
     let begun = node.host.time().nanos;
