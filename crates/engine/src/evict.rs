@@ -25,8 +25,6 @@ const KEYS_PER_LOOK: usize = 16;
 
 /// For how long nobody looks for keys to evict after there were none: to find that out takes long.
 const NONE_MILLIS: i64 = 10;
-/// Of `maxmemory`, the part that clients may take before keys are evicted for them: a quarter.
-const CLIENTS_PART: u64 = 4;
 /// Where nothing can be evicted for now, requests that need memory are refused from this part of `maxmemory` above it: a fiftieth.
 const FAR_PART: u64 = 50;
 
@@ -126,12 +124,11 @@ fn budget_nanos(tenacity: u8) -> u64 {
 }
 
 impl Node {
-    /// Bytes that count against a limit: without what clients take, up to a part of the limit, for what several of them are to be sent
-    /// is charged to each. Costs a few loads, of which two for each worker.
+    /// Bytes that count against `maxmemory`: without what clients take. What several of them are to be sent is charged to each, so while
+    /// many do not read what is sent to all, less counts than should. Costs a few loads, of which two for each worker.
     #[must_use]
-    pub fn counted_memory(&self, maxmemory: u64) -> u64 {
-        let clients = self.pool.all_bytes().min(maxmemory / CLIENTS_PART);
-        let elsewhere = self.keyspace.background_bytes() + clients;
+    pub fn counted_memory(&self) -> u64 {
+        let elsewhere = self.keyspace.background_bytes() + self.pool.all_bytes();
         self.host.used_memory_now().saturating_sub(elsewhere)
     }
 
@@ -143,7 +140,7 @@ impl Node {
 
     /// Evicts keys until memory is within its limit, or the time for that is over. The caller has no stripe locked.
     pub fn make_room(&self, worker: usize, settings: &Settings, moment: Moment) -> Room {
-        let within = settings.maxmemory == 0 || self.counted_memory(settings.maxmemory) <= settings.maxmemory;
+        let within = settings.maxmemory == 0 || self.counted_memory() <= settings.maxmemory;
         if within && self.eviction.exceeded_since.load(Ordering::Relaxed) == 0 {
             return Room::Made;
         }
@@ -162,7 +159,7 @@ impl Node {
             self.evict_for(budget_nanos(settings.maxmemory_eviction_tenacity), worker, settings, moment);
         let ended = self.host.time().nanos;
         self.latency.note(Happening::EvictionCycle, ended.saturating_sub(begun.nanos), begun.now, settings);
-        self.eviction.note_exceeded(self.counted_memory(settings.maxmemory) > settings.maxmemory, ended);
+        self.eviction.note_exceeded(self.counted_memory() > settings.maxmemory, ended);
         self.eviction.note_short(room == Room::None);
         room
     }
@@ -188,7 +185,7 @@ impl Node {
                     Evicted::NotNow => {
                         // Others may be evicting; but the limit is one.
                         let far_above = settings.maxmemory + settings.maxmemory / FAR_PART;
-                        if gone == 0 && self.counted_memory(settings.maxmemory) > far_above {
+                        if gone == 0 && self.counted_memory() > far_above {
                             room = self.without_eviction();
                         }
                         break 'looks;
@@ -200,7 +197,7 @@ impl Node {
                         break 'looks;
                     }
                 }
-                if self.counted_memory(settings.maxmemory) <= settings.maxmemory {
+                if self.counted_memory() <= settings.maxmemory {
                     break 'looks;
                 }
             }
@@ -229,14 +226,14 @@ impl Worker {
     /// Evicts some keys if memory is above its limit; says whether it still is.
     pub(crate) fn evict_some(&self) -> bool {
         let (node, settings) = (&self.node, self.settings());
-        if settings.maxmemory == 0 || node.counted_memory(settings.maxmemory) <= settings.maxmemory {
+        if settings.maxmemory == 0 || node.counted_memory() <= settings.maxmemory {
             // Who was refused memory is no longer.
             node.eviction.note_short(false);
             return false;
         }
         let Some(_running) = node.safepoint.enter(self.index) else { return true };
         let room = node.make_room(self.index, settings, moment(node.host.time().now, settings));
-        room == Room::Made && node.counted_memory(settings.maxmemory) > settings.maxmemory
+        room == Room::Made && node.counted_memory() > settings.maxmemory
     }
 }
 
@@ -245,9 +242,7 @@ impl Turn<'_> {
     /// also when nobody asks for more.
     #[inline]
     pub(crate) fn evict_before_turn(&mut self, time: Time) {
-        if self.settings.maxmemory != 0
-            && self.node.counted_memory(self.settings.maxmemory) > self.settings.maxmemory
-        {
+        if self.settings.maxmemory != 0 && self.node.counted_memory() > self.settings.maxmemory {
             self.node.make_room(self.worker_index(), self.settings, moment(time.now, self.settings));
             self.client.take_inbox(self.output);
         }
