@@ -28,6 +28,9 @@ const NONE_MILLIS: i64 = 10;
 /// Where nothing can be evicted for now, requests that need memory are refused from this part of `maxmemory` above it: a fiftieth.
 const FAR_PART: u64 = 50;
 
+/// What an empty redis-server takes, nearly.
+const OWN_BYTES: u64 = 1 << 20;
+
 /// What a client is told whose request would need memory that there is not.
 pub(crate) const OUT_OF_MEMORY: CommandError =
     CommandError::line("OOM command not allowed when used memory > 'maxmemory'.");
@@ -128,8 +131,14 @@ impl Node {
     /// many do not read what is sent to all, less counts than should. Costs a few loads, of which two for each worker.
     #[must_use]
     pub fn counted_memory(&self) -> u64 {
-        let elsewhere = self.keyspace.background_bytes() + self.pool.all_bytes();
+        let elsewhere = self.keyspace.background_bytes() + self.pool.all_bytes() + self.spared_bytes();
         self.host.used_memory_now().saturating_sub(elsewhere)
+    }
+
+    /// Bytes that the node takes by itself beyond what Redis does, which do not count: limits are chosen with the peers in mind.
+    #[must_use]
+    pub fn spared_bytes(&self) -> u64 {
+        self.startup_memory.load(Ordering::Relaxed).saturating_sub(OWN_BYTES)
     }
 
     /// Whether requests that need memory are refused.
@@ -183,9 +192,10 @@ impl Node {
                         self.serve_after_eviction(worker, stripe, moment);
                     }
                     Evicted::NotNow => {
-                        // Others may be evicting; but the limit is one.
+                        // Others may be evicting, or keys that may go are hard to find; but the limit is one.
                         let far_above = settings.maxmemory + settings.maxmemory / FAR_PART;
-                        if gone == 0 && self.counted_memory() > far_above {
+                        let few = rule.among == Among::Expiring;
+                        if few && gone == 0 && self.counted_memory() > far_above {
                             room = self.without_eviction();
                         }
                         break 'looks;

@@ -356,9 +356,10 @@ impl Node {
         }
     }
 
-    /// Notes how much memory the node takes before it serves anybody.
-    pub fn note_startup_memory(&self) {
-        self.startup_memory.store(self.host.used_memory(), Ordering::Relaxed);
+    /// Notes how much memory the node takes before it serves anybody, without what was loaded.
+    pub fn note_startup_memory(&self, loaded_bytes: u64) {
+        let used = self.host.used_memory().saturating_sub(loaded_bytes);
+        self.startup_memory.store(used, Ordering::Relaxed);
     }
 
     /// The name of the history of the node's data: replicas that know it can go on where they were.

@@ -66,7 +66,7 @@ fn serve_supervised(start: Start, log: Log, supervision: &Supervision) -> io::Re
     let identity = identity(&process, config_file, unsaid, multiplexing_api, supervision.name())?;
     let node = node(&settings, commands, identity, Arc::clone(&process))?;
     auth_file::read(&settings, &node)?;
-    snapshot::load(&node)?;
+    let loaded_bytes = snapshot::load(&node)?;
     snapshot::start(&node)?;
     let (workers, threads) = start_workers(&node, rings)?;
     let watched = Watched::new(Arc::clone(&node));
@@ -76,7 +76,7 @@ fn serve_supervised(start: Start, log: Log, supervision: &Supervision) -> io::Re
         // Before anybody is told that the server is ready, and may send one.
         let mut signals = Signals::listen()?;
         let acceptor = Acceptor::bind(&settings, Dealer::new(node, workers), moves)?;
-        greet(&process, &settings, acceptor.dealer());
+        greet(&process, &settings, acceptor.dealer(), loaded_bytes);
         watched.ready();
         supervision.ready();
         run(acceptor, &process, stopped, &mut signals).await;
@@ -190,7 +190,7 @@ async fn end(threads: Vec<JoinHandle<()>>, signals: &mut Signals) -> io::Result<
 }
 
 /// What is worth knowing at the start. Tools wait for some of these lines, which are Redis's.
-fn greet(process: &Process, settings: &Settings, dealer: &Dealer) {
+fn greet(process: &Process, settings: &Settings, dealer: &Dealer, loaded_bytes: u64) {
     let (workers, multiplexing_api) = (dealer.workers.len(), dealer.node.identity.multiplexing_api);
     tracing::info!("Larder {} starting, PID: {}", env!("CARGO_PKG_VERSION"), std::process::id());
     tracing::info!(
@@ -202,7 +202,7 @@ fn greet(process: &Process, settings: &Settings, dealer: &Dealer) {
     options::warn_of_no_effect(settings);
     bind::check_backlog(settings);
     tracing::info!("Server initialized");
-    dealer.node.note_startup_memory();
+    dealer.node.note_startup_memory(loaded_bytes);
     for (served, name) in [
         (settings.port != 0, "tcp"),
         (!settings.unixsocket.is_empty(), "unix"),

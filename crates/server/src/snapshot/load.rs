@@ -23,15 +23,16 @@ const WAITING_MAX: usize = 16;
 type Batch = Vec<(DbIndex, Record)>;
 
 /// Reads the snapshot that the settings name, if there is one, into a node that serves nobody yet. Without a name for it there is
-/// none.
+/// none. Returns how many bytes of memory it takes.
 ///
 /// # Errors
 /// It cannot be read to its end: the process is not to begin with a part of what it had.
-pub(crate) fn load(node: &Arc<Node>) -> io::Result<()> {
+pub(crate) fn load(node: &Arc<Node>) -> io::Result<u64> {
     let path = path_of(node);
     if node.settings().dbfilename.is_empty() || !exists(&path) {
-        return Ok(());
+        return Ok(0);
     }
+    let before = node.host.used_memory();
     let begun = node.host.time().nanos;
     let failed = |error: String| {
         let text = format!("Fatal error loading the DB {}: {error}. Exiting.", path.display());
@@ -46,7 +47,7 @@ pub(crate) fn load(node: &Arc<Node>) -> io::Result<()> {
     let seconds = (node.host.time().nanos - begun) as f64 / 1e9;
     tracing::info!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}.");
     tracing::info!("DB loaded from disk: {seconds:.3} seconds");
-    Ok(())
+    Ok(node.host.used_memory().saturating_sub(before))
 }
 
 struct Loader<'a> {

@@ -43,7 +43,7 @@ pub(super) fn memory(report: &mut Report, cx: &Context<'_>) {
     }
     report.field("mem_fragmentation_ratio", format_args!("{:.2}", ratio(resident, used)));
     report.field("mem_fragmentation_bytes", i128::from(resident) - i128::from(used));
-    report.field("mem_not_counted_for_evict", cx.node.pool.all_bytes());
+    report.field("mem_not_counted_for_evict", cx.node.pool.all_bytes() + cx.node.spared_bytes());
     let none = ["mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves"];
     report.fields(&none, 0);
     report.field("mem_clients_normal", clients);
