@@ -167,6 +167,15 @@ pub trait Link: Send + Sync {
     fn wake(&self);
 }
 
+/// The link of a client that has no connection.
+#[derive(Clone, Copy, Debug)]
+pub struct NoLink;
+
+impl Link for NoLink {
+    fn disconnect(&self) {}
+    fn wake(&self) {}
+}
+
 impl SharedClient {
     /// A client that has just connected.
     #[must_use]

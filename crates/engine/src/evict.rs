@@ -32,7 +32,7 @@ const FAR_PART: u64 = 50;
 const OWN_BYTES: u64 = 1 << 20;
 
 /// What a client is told whose request would need memory that there is not.
-pub(crate) const OUT_OF_MEMORY: CommandError =
+pub const OUT_OF_MEMORY: CommandError =
     CommandError::line("OOM command not allowed when used memory > 'maxmemory'.");
 
 /// Whether there is memory for a request.
@@ -253,7 +253,7 @@ impl Turn<'_> {
     #[inline]
     pub(crate) fn evict_before_turn(&mut self, time: Time) {
         if self.settings.maxmemory != 0 && self.node.counted_memory() > self.settings.maxmemory {
-            self.node.make_room(self.worker_index(), self.settings, moment(time.now, self.settings));
+            self.node.make_room(self.running.worker(), self.settings, moment(time.now, self.settings));
             self.client.take_inbox(self.output);
         }
     }
@@ -277,12 +277,8 @@ impl Turn<'_> {
         if !needs_memory && !flags.has(Flags::RUNS_PROGRAM) {
             return Ok(());
         }
-        let room = self.node.make_room(self.worker_index(), self.settings, moment);
+        let room = self.node.make_room(self.running.worker(), self.settings, moment);
         if room == Room::None && needs_memory { Err(OUT_OF_MEMORY) } else { Ok(()) }
-    }
-
-    fn worker_index(&self) -> usize {
-        self.running.worker()
     }
 }
 

@@ -12,7 +12,6 @@ use crate::node::Time;
 use crate::observe::Attention;
 use crate::outcome::{CommandResult, Later, Outcome, Resume, When};
 use crate::program::{Launch, Program, ProgramRun, Run};
-use crate::snapshots;
 use crate::sync::Ordering;
 use crate::table::Row;
 use crate::transaction;
@@ -258,18 +257,10 @@ impl Turn<'_> {
     fn admit(&self, row: Row, args: Args<'_>) -> Result<(), CommandError> {
         let (client, settings) = (&*self.client, &**self.settings);
         let busy = (self.attention.busy && self.nesting.is_none()).then_some(&self.node.programs);
-        let request = gates::Request { row, args_len: args.len(), client, settings, busy };
+        let unsaved = self.attention.unsaved && self.may_write(row, args);
+        let request = gates::Request { row, args_len: args.len(), client, settings, busy, unsaved };
         gates::pass(&request)?;
-        if !self.attention.needed {
-            return Ok(());
-        }
-        gates::pass_rare(&request)?;
-        // A program's requests that write are refused one by one.
-        if self.attention.unsaved && self.may_write(row, args) && !row.command.flags.has(Flags::RUNS_PROGRAM)
-        {
-            return Err(snapshots::UNSAVED);
-        }
-        Ok(())
+        if self.attention.needed { gates::pass_rare(&request) } else { Ok(()) }
     }
 
     /// Answers a request for which there is no row.

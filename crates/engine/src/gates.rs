@@ -6,6 +6,7 @@ use crate::client::Client;
 use crate::command::Flags;
 use crate::error::CommandError;
 use crate::programs::Programs;
+use crate::snapshots::UNSAVED;
 use crate::table::Row;
 
 /// What a gate may look at.
@@ -16,6 +17,8 @@ pub(crate) struct Request<'a> {
     pub(crate) settings: &'a Settings,
     /// A program that has been running for too long.
     pub(crate) busy: Option<&'a Programs>,
+    /// Whether it may write, and snapshots cannot be made, so that it would not be kept.
+    pub(crate) unsaved: bool,
 }
 
 type Gate = fn(&Request<'_>) -> Result<(), CommandError>;
@@ -33,6 +36,7 @@ const RARE_GATES: &[Gate] = &[
     no_listener,    // whose replies would be taken for messages
     no_transaction, // before what would be queued
     not_busy,       // before anything that might wait for the program's end
+    saved,          // what would be lost with the process
 ];
 
 /// Whether a request may go on to its handler.
@@ -93,6 +97,14 @@ fn not_busy(request: &Request<'_>) -> Result<(), CommandError> {
         Some(programs) if !request.row.command.flags.has(Flags::ALLOW_BUSY) => Err(programs.busy_error()),
         _ => Ok(()),
     }
+}
+
+/// A program's own requests are refused one by one.
+fn saved(request: &Request<'_>) -> Result<(), CommandError> {
+    if request.unsaved && !request.row.command.flags.has(Flags::RUNS_PROGRAM) {
+        return Err(UNSAVED);
+    }
+    Ok(())
 }
 
 fn permitted(request: &Request<'_>) -> Result<(), CommandError> {

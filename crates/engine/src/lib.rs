@@ -59,7 +59,7 @@ mod worker;
 pub use args::{Args, ArgsFrom, is_word};
 pub use blocking::{Blocking, Readiness, Wait};
 pub use caching::{Caching, CachingOptions, CachingState, ClientCaching, Remembered};
-pub use client::{Client, ClientNames, Link, ReplyMode, SharedClient, is_local};
+pub use client::{Client, ClientNames, Link, NoLink, ReplyMode, SharedClient, is_local};
 pub use client_line::ClientLine;
 pub use command::{
     Access, Arity, CATEGORIES, Command, FindKeys, Flags, Group, Handler, InvalidKeys, KeySpec, Scope,
@@ -68,7 +68,7 @@ pub use command_log::{CommandLogs, LogKind, LoggedCommand};
 pub use connection::{Connection, Served};
 pub use context::Context;
 pub use error::CommandError;
-pub use evict::{Eviction, Room};
+pub use evict::{Eviction, OUT_OF_MEMORY, Room};
 pub use expire::ExpireTurn;
 pub use flush_timer::FlushTimer;
 pub use histogram::{Histogram, Latencies};
@@ -95,7 +95,7 @@ pub use recent::Peak;
 pub use safepoint::{Exclusive, Running, Safepoint};
 pub use scripts::{Libraries, Library, LibraryFunction, Script, ScriptOrigin, Scripts};
 pub use snapshots::{DbSizes, SnapshotJob, SnapshotReport, Snapshots};
-pub use stats::{CommandStats, Counter, Largest, StripeStats, WorkerStats};
+pub use stats::{CommandStats, Counter, Largest, StripeStats, StripeTotals, WorkerStats};
 pub use table::{CommandTable, RenameError, Row};
 pub use transaction::Queue;
 pub use waiting::Waiting;

@@ -298,15 +298,8 @@ mod tests {
     use larder_store::UnixMillis;
 
     use super::*;
-    use crate::client::Link;
+    use crate::client::NoLink;
     use crate::output_limits::OutputLimits;
-
-    struct NoLink;
-
-    impl Link for NoLink {
-        fn disconnect(&self) {}
-        fn wake(&self) {}
-    }
 
     fn client(id: u64) -> Arc<SharedClient> {
         let limits = Arc::<OutputLimits>::default();

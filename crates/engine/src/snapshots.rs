@@ -183,37 +183,31 @@ impl Snapshots {
         }
     }
 
-    /// Whether the settings' points say that one is due, after so many changes since the start.
-    fn is_due(&self, settings: &Settings, changes: u64, now: UnixMillis) -> bool {
+    /// Whether the settings' points say that one is due. `changes` counts those since the start, if it comes to that.
+    fn is_due(&self, settings: &Settings, now: UnixMillis, changes: impl FnOnce() -> u64) -> bool {
         let report = self.report();
         if report.began_at.is_some()
             || !report.last_is_good && now.saturating_millis_since(report.ended_at) < RETRY_MILLIS
         {
             return false;
         }
-        let (changes, millis) =
-            (changes.saturating_sub(report.saved_changes), now.saturating_millis_since(report.last_good_at));
-        settings.save.points().iter().any(|point| {
-            changes >= u64::from(point.changes) && changes > 0 && millis > 1000 * i64::from(point.seconds)
-        })
+        let millis = now.saturating_millis_since(report.last_good_at);
+        let points = settings.save.points().iter();
+        let fewest = points
+            .filter(|point| millis > 1000 * i64::from(point.seconds))
+            .map(|point| u64::from(point.changes).max(1))
+            .min();
+        fewest.is_some_and(|fewest| changes().saturating_sub(report.saved_changes) >= fewest)
     }
 }
 
 impl Node {
-    /// Changes of keys since the start. Costs the lock of every stripe.
-    #[must_use]
-    pub fn changes(&self, moment: Moment) -> u64 {
-        (0..STRIPES).map(|stripe| self.keyspace.lock(stripe, moment).side().changes).sum()
-    }
-
-    /// Asks for a snapshot if one is due. For who looks now and then: it costs the lock of every stripe where `save` has points.
+    /// Asks for a snapshot if one is due. For who looks now and then: it costs the lock of every stripe once the time of one of the
+    /// settings' points has passed.
     pub fn ask_for_due_snapshot(&self) {
-        let settings = self.settings();
-        if settings.save.points().is_empty() {
-            return;
-        }
-        let now = self.host.time().now;
-        if self.snapshots.is_due(&settings, self.changes(moment(now, &settings)), now) {
+        let (settings, now) = (self.settings(), self.host.time().now);
+        let changes = || self.stripe_totals(moment(now, &settings)).changes;
+        if self.snapshots.is_due(&settings, now, changes) {
             self.snapshots.ask();
         }
     }
@@ -251,7 +245,7 @@ impl Node {
     }
 
     /// Walks to the end of a snapshot that nobody writes.
-    pub fn abandon(&self, job: &SnapshotJob, moment: Moment) {
+    fn abandon(&self, job: &SnapshotJob, moment: Moment) {
         let mut place = Some(job.place);
         while let Some(here) = place {
             place = self.keyspace.walk(here, usize::MAX, moment, |_, _| {});
@@ -309,7 +303,7 @@ mod tests {
     fn one_is_due_by_time_and_changes() {
         let (snapshots, settings) = (Snapshots::new(UnixMillis(0)), Settings::default());
         let due =
-            |changes, seconds: i64| snapshots.is_due(&settings, changes, UnixMillis(1000 * seconds + 1));
+            |changes, seconds: i64| snapshots.is_due(&settings, UnixMillis(1000 * seconds + 1), || changes);
         assert!(
             due(1, 3600)
                 && !due(1, 3599)
@@ -327,8 +321,8 @@ mod tests {
         let (snapshots, settings) = (Snapshots::new(UnixMillis(0)), Settings::default());
         snapshots.end(&job(5), UnixMillis(3_700_000), false);
         assert!(snapshots.is_failing() && !snapshots.report().last_is_good);
-        assert!(!snapshots.is_due(&settings, 5, UnixMillis(3_704_000)));
-        assert!(snapshots.is_due(&settings, 5, UnixMillis(3_705_000)));
+        assert!(!snapshots.is_due(&settings, UnixMillis(3_704_000), || 5));
+        assert!(snapshots.is_due(&settings, UnixMillis(3_705_000), || 5));
         snapshots.end(&job(6), UnixMillis(3_706_000), true);
         assert!(!snapshots.is_failing());
         assert_eq!((snapshots.report().good, snapshots.report().saved_changes), (1, 6));

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use larder_store::{Change, DbIndex, Effect, EventClass, SideState};
+use larder_store::{Change, DbIndex, Effect, EventClass, Moment, STRIPES, SideState};
 
 use crate::blocking::Ready;
 use crate::histogram::Histogram;
 use crate::listeners::Listeners;
 use crate::memcache_stats::MemcacheStats;
+use crate::node::Node;
 use crate::recent::Peak;
 use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering};
 
@@ -194,6 +195,36 @@ pub struct StripeStats {
     pub evicted: u64,
     /// Who waits for news of single keys; nobody, nearly always.
     listeners: Option<Box<Listeners>>,
+}
+
+/// What all stripes have counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StripeTotals {
+    /// Changes of keys.
+    pub changes: u64,
+    /// Keys that expired.
+    pub expired: u64,
+    /// Fields of hashes that expired.
+    pub expired_fields: u64,
+    /// Keys that were evicted.
+    pub evicted: u64,
+}
+
+impl Node {
+    /// What all stripes have counted. Costs the lock of each.
+    #[must_use]
+    pub fn stripe_totals(&self, moment: Moment) -> StripeTotals {
+        let mut totals = StripeTotals::default();
+        for stripe in 0..STRIPES {
+            let mut guard = self.keyspace.lock(stripe, moment);
+            let side = guard.side();
+            totals.changes += side.changes;
+            totals.expired += side.expired;
+            totals.expired_fields += side.expired_fields;
+            totals.evicted += side.evicted;
+        }
+        totals
+    }
 }
 
 impl StripeStats {

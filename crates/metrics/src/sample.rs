@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use larder_config::Settings;
-use larder_engine::{Latencies, Node, Time, moment};
-use larder_store::STRIPES;
+use larder_engine::{Latencies, Node, StripeTotals, Time, moment};
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, MetricFamily, MetricType};
 
 use crate::Metric;
@@ -54,28 +53,11 @@ pub(crate) struct Scrape<'a> {
     pub(crate) stripes: StripeTotals,
 }
 
-/// Sums over all stripes.
-#[derive(Debug, Default)]
-pub(crate) struct StripeTotals {
-    pub(crate) changes: u64,
-    pub(crate) expired: u64,
-    pub(crate) expired_fields: u64,
-    pub(crate) evicted: u64,
-}
-
 impl<'a> Scrape<'a> {
     pub(crate) fn new(node: &'a Node) -> Scrape<'a> {
         let (settings, time) = (node.settings(), node.host.time());
         let moment = moment(time.now, &settings);
-        let mut stripes = StripeTotals::default();
-        for index in 0..STRIPES {
-            let mut guard = node.keyspace.lock(index, moment);
-            let side = guard.side();
-            stripes.changes += side.changes;
-            stripes.expired += side.expired;
-            stripes.expired_fields += side.expired_fields;
-            stripes.evicted += side.evicted;
-        }
+        let stripes = node.stripe_totals(moment);
         Scrape { node, settings, time, stripes }
     }
 }

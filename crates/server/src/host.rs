@@ -1,6 +1,6 @@
 //! What the engine asks of the process: clocks, memory, the end.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,6 +17,7 @@ use crate::bind::Addresses;
 use crate::log::Log;
 use crate::oom_score::OomScore;
 use crate::options::{self, reason};
+use crate::replacement::{directory_of, replace};
 use crate::{crash, memory, open_files, processor, worker};
 
 /// The process, as the engine sees it.
@@ -244,14 +245,11 @@ fn rewrite(path: &Path, change: &dyn Fn(&[u8]) -> Vec<u8>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (Vec::new(), None),
         Err(error) => return Err(error),
     };
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    let mut file = tempfile::Builder::new().prefix(".larder-").suffix(".conf").tempfile_in(directory)?;
+    let mut file =
+        tempfile::Builder::new().prefix(".larder-").suffix(".conf").tempfile_in(directory_of(path))?;
     file.write_all(&change(&old))?;
     if let Some(permissions) = permissions {
         file.as_file().set_permissions(permissions)?;
     }
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    // The name, too, is to survive a loss of power.
-    File::open(directory)?.sync_all()
+    replace(path, file)
 }

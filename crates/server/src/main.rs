@@ -15,6 +15,7 @@ mod oom_score;
 mod open_files;
 mod options;
 mod processor;
+mod replacement;
 mod signals;
 mod snapshot;
 mod start;

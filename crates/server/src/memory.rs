@@ -14,13 +14,13 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use larder_store::{size_class, slab_unused_bytes};
+use larder_store::{add_held_back, size_class, slab_unused_bytes};
 use mimalloc::MiMalloc;
 
 pub(crate) use reserve::{Pages, use_pages};
 
 /// A thread moves what it has counted to the common sum when it exceeds this many bytes in either direction.
-const SLACK: i64 = 64 * 1024;
+const SLACK_BYTES: u64 = 64 * 1024;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -64,17 +64,7 @@ pub(crate) fn purge() {
 
 #[inline]
 fn count(bytes: i64) {
-    // During the end of a thread its cell may be gone; what it frees then goes to the sum directly.
-    let held_back = HELD_BACK.try_with(|cell| {
-        let sum = cell.get() + bytes;
-        let over = sum.unsigned_abs() > SLACK.unsigned_abs();
-        cell.set(if over { 0 } else { sum });
-        if over { sum } else { 0 }
-    });
-    let sum = held_back.unwrap_or(bytes);
-    if sum != 0 {
-        USED.fetch_add(sum, Ordering::Relaxed);
-    }
+    add_held_back(&HELD_BACK, &USED, SLACK_BYTES, bytes);
 }
 
 #[inline]

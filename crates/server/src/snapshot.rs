@@ -1,6 +1,6 @@
 //! Snapshots on disk: a thread that writes them, and the one that is read at the start.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,11 @@ use larder_config::{MaxmemoryPolicy, Settings};
 use larder_engine::{Node, Paused, SnapshotJob, moment};
 use larder_persist::Compression;
 use larder_persist::snapshot::{Checksum, Format, Key, Usage, Writer};
-use larder_store::{AccessPolicy, DbIndex, Entry, UnixMillis, idle_seconds, looking_at};
+use larder_store::{DbIndex, Due, Entry, Moment, UnixMillis, WalkPlace, idle_seconds};
 use tempfile::NamedTempFile;
 
 use crate::background;
+use crate::replacement::{directory_of, replace};
 
 mod load;
 
@@ -37,8 +38,8 @@ fn serve(node: &Node, jobs: &Receiver<SnapshotJob>) {
     for job in jobs {
         tracing::info!("Background saving started");
         let settings = node.settings();
-        let path = Path::new(&settings.dir).join(&settings.dbfilename);
-        let written = write(node, &job, &path);
+        let path = path_of(&settings);
+        let written = write(node, &settings, &job, &path);
         match &written {
             Ok(()) => tracing::info!("DB saved on disk: Background saving terminated with success"),
             Err(error) => {
@@ -54,17 +55,17 @@ fn serve(node: &Node, jobs: &Receiver<SnapshotJob>) {
 
 /// Writes a snapshot under another name and, when it is on disk, puts it in the place of the old one. If that cannot be done the old
 /// one stays, and the walk is done to its end all the same.
-fn write(node: &Node, job: &SnapshotJob, path: &Path) -> io::Result<()> {
-    let settings = node.settings();
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+fn write(node: &Node, settings: &Settings, job: &SnapshotJob, path: &Path) -> io::Result<()> {
     let created = tempfile::Builder::new()
         .prefix("temp-")
         .suffix(".rdb")
         // As far as the directive umask permits.
         .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(directory);
-    let begun = created.and_then(|file| begin(node, job, file));
-    let mut walk = Walk { node, place: Some(job.place), batch: Vec::with_capacity(KEYS_PER_LOCK) };
+        .tempfile_in(directory_of(path));
+    let begun = created.and_then(|file| begin(node, settings, job, file));
+    // Who only looks removes nothing.
+    let moment = Moment { due: Due::Kept, ..moment(job.cut, settings) };
+    let mut walk = Walk { node, moment, place: Some(job.place), batch: Vec::with_capacity(KEYS_PER_LOCK) };
     let file = begun.and_then(|mut writer| {
         let mut db = None;
         while walk.next() {
@@ -75,7 +76,7 @@ fn write(node: &Node, job: &SnapshotJob, path: &Path) -> io::Result<()> {
                     writer.database(of.0, keys, expiring)?;
                     db = Some(of);
                 }
-                writer.key(&Key::of(&entry, usage(&entry, &settings, job.cut)))?;
+                writer.key(&Key::of(&entry, usage(&entry, settings, job.cut)))?;
                 node.snapshots.note_written(1);
                 node.keyspace.discard(entry);
             }
@@ -86,15 +87,15 @@ fn write(node: &Node, job: &SnapshotJob, path: &Path) -> io::Result<()> {
     while walk.next() {
         walk.batch.clear();
     }
-    let file = file?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    // The name, too, is to survive a loss of power.
-    File::open(directory)?.sync_all()
+    replace(path, file?)
 }
 
-fn begin(node: &Node, job: &SnapshotJob, file: NamedTempFile) -> io::Result<Writer<NamedTempFile>> {
-    let settings = node.settings();
+fn begin(
+    node: &Node,
+    settings: &Settings,
+    job: &SnapshotJob,
+    file: NamedTempFile,
+) -> io::Result<Writer<NamedTempFile>> {
     let format = if job.has_expiring_fields { Format::Valkey80 } else { Format::Redis10 };
     let checksum = if settings.rdbchecksum { Checksum::Written } else { Checksum::Zero };
     let compression = if settings.rdbcompression { Compression::Lzf } else { Compression::Off };
@@ -118,7 +119,8 @@ fn begin(node: &Node, job: &SnapshotJob, file: NamedTempFile) -> io::Result<Writ
 /// The walk of a snapshot, some keys at a time. They are copied under the lock of their stripe, and written without.
 struct Walk<'a> {
     node: &'a Node,
-    place: Option<larder_store::WalkPlace>,
+    moment: Moment,
+    place: Option<WalkPlace>,
     batch: Vec<(DbIndex, Entry)>,
 }
 
@@ -126,16 +128,11 @@ impl Walk<'_> {
     /// Fills the batch, which may stay empty; says whether this was not the end.
     fn next(&mut self) -> bool {
         let Some(place) = self.place else { return false };
-        let moment = looking_at(self.node.host.time().now, self.policy());
         let batch = &mut self.batch;
-        self.place = self.node.keyspace.walk(place, KEYS_PER_LOCK, moment, |db, entry| {
+        self.place = self.node.keyspace.walk(place, KEYS_PER_LOCK, self.moment, |db, entry| {
             batch.push((db, entry.renamed(entry.key())));
         });
         true
-    }
-
-    fn policy(&self) -> AccessPolicy {
-        moment(UnixMillis(0), &self.node.settings()).policy
     }
 }
 
@@ -175,13 +172,7 @@ pub(crate) async fn make_last(node: &Node) -> bool {
     is_good
 }
 
-/// Where the snapshot of a node is.
-fn path_of(node: &Node) -> PathBuf {
-    let settings = node.settings();
+/// Where the snapshot is.
+fn path_of(settings: &Settings) -> PathBuf {
     Path::new(&settings.dir).join(&settings.dbfilename)
-}
-
-/// Whether there is a file.
-fn exists(path: &Path) -> bool {
-    fs::metadata(path).is_ok()
 }

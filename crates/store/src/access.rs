@@ -61,6 +61,19 @@ impl AccessPolicy {
         }
     }
 
+    /// The bits of an entry of which it is told how long it has been idle, or how often it was used, where that means something.
+    #[must_use]
+    pub fn told(self, idle_seconds: Option<u64>, frequency: Option<u8>, now: UnixMillis) -> Option<u32> {
+        match self {
+            AccessPolicy::Lru | AccessPolicy::Lrm => {
+                idle_seconds.map(|idle| idle_for(u32::try_from(idle).unwrap_or(u32::MAX), now))
+            }
+            AccessPolicy::Lfu { .. } => {
+                frequency.map(|frequency| self.created(now) & !0xFF | u32::from(frequency))
+            }
+        }
+    }
+
     /// Seconds since the last access, as far as the bits tell: under LFU whole minutes since it.
     #[must_use]
     pub fn idle_seconds(self, bits: u32, now: UnixMillis) -> u32 {

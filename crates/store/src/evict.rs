@@ -112,7 +112,9 @@ impl Evictor {
                 in_use = true;
                 continue;
             };
-            guard.note_untimed();
+            if rule.among == Among::Expiring {
+                guard.note_untimed();
+            }
             self.sample(&mut guard, db, rule, samples, random);
             drop(guard);
             if let Some(stripe) = self.evict_worst(keyspace, rule, moment) {
@@ -193,8 +195,8 @@ impl<S: SideState> StripeGuard<'_, S> {
 
     /// Tells who looks for stripes with keys that expire if this one has none any more.
     fn note_untimed(&mut self) {
-        let (dbs, _) = self.stripe.dbs_mut();
-        if dbs.map(|db| usize::from(db.wheel.is_some())).sum::<usize>() == 0 {
+        let (mut dbs, _) = self.stripe.dbs_mut();
+        if dbs.all(|db| db.wheel.is_none()) {
             self.keyspace.set_next_due(self.index, None);
         }
     }

@@ -5,7 +5,7 @@ use crate::change::{Change, Effect, Event, SideState};
 use crate::entry::Entry;
 use crate::keyspace::Keyspace;
 use crate::position::Positioner;
-use crate::snapshot::{Walked, preserve_due};
+use crate::snapshot::{Walked, preserve};
 use crate::stripe::{Db, StripeGuard, renew_cas};
 use crate::table::{Location, Table};
 use crate::wheel::{Progress, Verdict};
@@ -113,7 +113,7 @@ impl<S: SideState> Expirer<'_, S> {
 
     /// Removes the fields of a hash that are due, as far as may be, and the hash with the last of all.
     fn expire_fields(&mut self, location: Location, now: UnixMillis) {
-        preserve_due(self.keyspace, self.db, location, self.walked);
+        preserve(self.keyspace, self.db, location, self.walked);
         let mut entry = self.db.table.entry_mut(location);
         let fields = entry.remove_due_fields(now, self.fields_left);
         self.fields_left -= fields;
@@ -134,7 +134,7 @@ impl<S: SideState> Expirer<'_, S> {
     }
 
     fn remove(&mut self, location: Location, event: Event) {
-        preserve_due(self.keyspace, self.db, location, self.walked);
+        preserve(self.keyspace, self.db, location, self.walked);
         let entry = self.db.remove(location);
         self.keyspace.count_removed(self.db.index, self.stripe, self.db.table.is_empty());
         self.side.changed(Change { db: self.db.index, key: entry.key(), effect: Effect::Removed, event });

@@ -20,7 +20,7 @@
 
 use std::cell::Cell;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicIsize, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -30,6 +30,7 @@ mod span;
 #[cfg(test)]
 mod tests;
 
+use crate::held_back::add_held_back;
 use crate::size_class::size_class;
 
 use classes::{CLASSES, SLAB_MAX_BYTES, class_of, objects_of_class, size_of_class};
@@ -55,12 +56,12 @@ thread_local! {
     /// One more than the arena from which this thread takes objects; 0 before it took any.
     static ARENA: Cell<u32> = const { Cell::new(0) };
     /// Bytes of objects taken less those of objects given back by this thread that are not yet part of the sum.
-    static HELD_BACK: Cell<isize> = const { Cell::new(0) };
+    static HELD_BACK: Cell<i64> = const { Cell::new(0) };
 }
 
 /// A thread moves what it has counted to the sum when it exceeds this many bytes in either direction.
 /// Tests have slabs of their own, which must not get what was counted for another.
-const SLACK_BYTES: usize = if cfg!(test) { 0 } else { 16 * 1024 };
+const SLACK_BYTES: u64 = if cfg!(test) { 0 } else { 16 * 1024 };
 
 /// What slabs hold from the global allocator beyond the objects that are in use, in bytes: exact to 16 KiB per thread. Costs two loads.
 #[must_use]
@@ -103,7 +104,7 @@ struct Slab {
     /// Regions held: read without the lock.
     regions_held: AtomicUsize,
     /// Bytes of the objects in use, less what threads still hold back.
-    used: AtomicIsize,
+    used: AtomicI64,
 }
 
 struct Arena {
@@ -128,7 +129,7 @@ impl Slab {
             arenas: [const { Arena { classes: [const { Class::new() }; CLASSES] } }; ARENAS],
             regions: parking_lot::const_mutex(Regions::new()),
             regions_held: AtomicUsize::new(0),
-            used: AtomicIsize::new(0),
+            used: AtomicI64::new(0),
         }
     }
 
@@ -146,7 +147,7 @@ impl Slab {
             roomy.unlink(span);
         }
         drop(roomy);
-        self.count(size_of_class(class) as isize);
+        self.count(size_of_class(class) as i64);
         object
     }
 
@@ -171,22 +172,12 @@ impl Slab {
         } else {
             drop(roomy);
         }
-        self.count(-(size_of_class(class) as isize));
+        self.count(-(size_of_class(class) as i64));
     }
 
     #[inline]
-    fn count(&self, bytes: isize) {
-        // While a thread ends its cell may be gone; what it frees then goes to the sum directly.
-        let held_back = HELD_BACK.try_with(|cell| {
-            let sum = cell.get() + bytes;
-            let over = sum.unsigned_abs() > SLACK_BYTES;
-            cell.set(if over { 0 } else { sum });
-            if over { sum } else { 0 }
-        });
-        let sum = held_back.unwrap_or(bytes);
-        if sum != 0 {
-            self.used.fetch_add(sum, Ordering::Relaxed);
-        }
+    fn count(&self, bytes: i64) {
+        add_held_back(&HELD_BACK, &self.used, SLACK_BYTES, bytes);
     }
 
     #[cold]

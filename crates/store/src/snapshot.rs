@@ -6,6 +6,7 @@
 //! marked the same way. The walk takes the marks off again, so that none is left when it ends. While nobody makes a snapshot all of
 //! this costs a load for each change.
 
+use crate::DbIndex;
 use crate::change::SideState;
 use crate::entry::Entry;
 use crate::keyspace::{Keyspace, Trash};
@@ -13,7 +14,6 @@ use crate::position::{Positioner, STRIPES};
 use crate::stripe::{Db, Moment, StripeGuard};
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering};
 use crate::table::{Borrowed, Location};
-use crate::{DbIndex, UnixMillis};
 
 /// How far the walk of a snapshot has come in a stripe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,18 +162,10 @@ impl<S: SideState> StripeGuard<'_, S> {
     /// Leaves the pre-image of an entry that is about to be changed or removed, if the walk of a snapshot has yet to come to it.
     #[inline]
     pub(crate) fn preserve(&mut self, db: DbIndex, location: Location) {
-        let snapshot = self.keyspace.snapshots().active();
-        if snapshot != 0 {
-            self.preserve_for(snapshot, db, location);
+        let (keyspace, walked) = (self.keyspace, self.stripe.walked);
+        if let Some(place) = self.stripe.db_mut(db) {
+            preserve(keyspace, place, location, walked);
         }
-    }
-
-    #[cold]
-    fn preserve_for(&mut self, snapshot: u64, db: DbIndex, location: Location) {
-        let (snapshots, positioner) = (self.keyspace.snapshots(), self.keyspace.positioner());
-        let (number, walked) = (snapshots.number(db), self.stripe.walked);
-        let Some(place) = self.stripe.db_mut(db) else { return };
-        preserve_in(place, location, (snapshots, snapshot, number), walked, positioner);
     }
 
     /// Whether a key that is new is not to be in the snapshot that is being made, though the walk has yet to come to its place.
@@ -239,51 +231,40 @@ impl<S: SideState> StripeGuard<'_, S> {
     }
 }
 
-/// The same for who has a database of a stripe without its guard.
-pub(crate) fn preserve_in(
-    place: &mut Db,
-    location: Location,
-    snapshot: (&Snapshots, u64, u32),
-    walked: Walked,
-    positioner: &Positioner,
-) {
-    let (snapshots, snapshot, number) = snapshot;
-    let mut entry = place.table.entry_mut(location);
-    if entry.is_preserved() {
-        return;
-    }
-    if walked.is_ahead(snapshot, number, positioner.position(entry.key()).within()) {
-        entry.set_preserved(true);
-        let copy = entry.renamed(entry.key());
-        drop(entry);
-        snapshots.preserve(number, Preserved::Key(copy));
-    }
-}
-
-/// As [`preserve_in`], if a snapshot is being made.
+/// As [`StripeGuard::preserve`], for who has a database of a stripe without its guard.
 #[inline]
-pub(crate) fn preserve_due<S: SideState>(
+pub(crate) fn preserve<S: SideState>(
     keyspace: &Keyspace<S>,
     place: &mut Db,
     location: Location,
     walked: Walked,
 ) {
-    let snapshots = keyspace.snapshots();
-    let snapshot = snapshots.active();
+    let snapshot = keyspace.snapshots().active();
     if snapshot != 0 {
-        let number = snapshots.number(place.index);
-        preserve_in(place, location, (snapshots, snapshot, number), walked, keyspace.positioner());
+        preserve_for(keyspace, snapshot, place, location, walked);
+    }
+}
+
+#[cold]
+fn preserve_for<S: SideState>(
+    keyspace: &Keyspace<S>,
+    snapshot: u64,
+    place: &mut Db,
+    location: Location,
+    walked: Walked,
+) {
+    let (snapshots, positioner) = (keyspace.snapshots(), keyspace.positioner());
+    let number = snapshots.number(place.index);
+    let mut entry = place.table.entry_mut(location);
+    let within = positioner.position(entry.key()).within();
+    if !entry.is_preserved() && walked.is_ahead(snapshot, number, within) {
+        entry.set_preserved(true);
+        snapshots.preserve(number, Preserved::Key(entry.renamed(entry.key())));
     }
 }
 
 fn order(positioner: &Positioner) -> impl Fn(&[u8]) -> u64 + '_ {
     |key| positioner.position(key).within()
-}
-
-/// A moment at which nothing is removed because its time has come: for who only looks.
-#[must_use]
-pub fn looking_at(now: UnixMillis, policy: crate::AccessPolicy) -> Moment {
-    Moment { now, policy, due: crate::Due::Kept }
 }
 
 #[cfg(test)]

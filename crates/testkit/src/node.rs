@@ -6,7 +6,7 @@ use std::thread::yield_now;
 
 use larder_commands::{command_table, memcache};
 use larder_config::Settings;
-use larder_engine::{Connection, ExpireTurn, Identity, Link, Served, SharedClient, Worker};
+use larder_engine::{Connection, ExpireTurn, Identity, NoLink, Served, SharedClient, Worker};
 use larder_resp::{Output, Protocol};
 use larder_store::Keyspace;
 #[cfg(shuttle)]
@@ -263,12 +263,4 @@ fn drain(output: &mut Output, bytes: &mut Vec<u8>) {
         output.consume(len);
     }
     output.clear();
-}
-
-/// CLIENT KILL of a client in process finds nothing to close.
-struct NoLink;
-
-impl Link for NoLink {
-    fn disconnect(&self) {}
-    fn wake(&self) {}
 }

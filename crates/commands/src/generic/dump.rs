@@ -2,7 +2,7 @@
 
 use larder_config::Settings;
 use larder_persist::{Compression, Damaged, Limits, dump as payload_of, restore as value_of};
-use larder_store::{AccessPolicy, BLOCK_MIN_BYTES, idle_for};
+use larder_store::BLOCK_MIN_BYTES;
 
 use crate::prelude::*;
 use crate::{hash, list, set, sorted_set, stream};
@@ -72,7 +72,7 @@ fn dump(cx: &mut Context<'_>) -> CommandResult {
 struct Options {
     replace: bool,
     absolute: bool,
-    idle_seconds: Option<i64>,
+    idle_seconds: Option<u64>,
     frequency: Option<u8>,
 }
 
@@ -85,9 +85,8 @@ impl Options {
             } else if is_word(word, "absttl") {
                 options.absolute = true;
             } else if is_word(word, "idletime") && !words.is_empty() && options.frequency.is_none() {
-                let idle = words.integer()?;
                 let invalid = CommandError::line("ERR Invalid IDLETIME value, must be >= 0");
-                options.idle_seconds = Some(if idle < 0 { return Err(invalid) } else { idle });
+                options.idle_seconds = Some(u64::try_from(words.integer()?).map_err(|_| invalid)?);
             } else if is_word(word, "freq") && !words.is_empty() && options.idle_seconds.is_none() {
                 let invalid = CommandError::line("ERR Invalid FREQ value, must be >= 0 and <= 255");
                 options.frequency = Some(u8::try_from(words.integer()?).map_err(|_| invalid)?);
@@ -96,17 +95,6 @@ impl Options {
             }
         }
         Ok(options)
-    }
-
-    /// The access bits that they ask for, where they mean something.
-    fn access(&self, policy: AccessPolicy, now: UnixMillis) -> Option<u32> {
-        match policy {
-            AccessPolicy::Lru | AccessPolicy::Lrm => {
-                let idle = u32::try_from(self.idle_seconds?).unwrap_or(u32::MAX);
-                Some(idle_for(idle, now))
-            }
-            AccessPolicy::Lfu { .. } => Some(policy.created(now) & !0xFF | u32::from(self.frequency?)),
-        }
     }
 }
 
@@ -140,7 +128,9 @@ fn restore(cx: &mut Context<'_>) -> CommandResult {
     } else {
         entry.set_attributes(&Attributes::expiring(deadline));
         let created = cx.moment.policy.created(cx.now());
-        entry.set_access(options.access(cx.moment.policy, cx.now()).unwrap_or(created));
+        entry.set_access(
+            cx.moment.policy.told(options.idle_seconds, options.frequency, cx.now()).unwrap_or(created),
+        );
         db.place(key, entry, Event::generic("restore"));
     }
     cx.reply.ok();

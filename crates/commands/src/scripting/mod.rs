@@ -10,6 +10,7 @@ mod library;
 mod program;
 mod script;
 
+use larder_engine::OUT_OF_MEMORY;
 use larder_lua::ScriptFlags;
 
 use crate::prelude::*;
@@ -58,7 +59,7 @@ fn may_grow(cx: &Context<'_>, flags: Option<ScriptFlags>) -> Result<bool, Comman
         _ if cx.settings.maxmemory == 0 || !cx.node.is_short_of_memory() => Ok(true),
         None => Ok(false),
         Some(flags) if exempt(flags) => Ok(flags.has(ScriptFlags::ALLOW_OOM)),
-        Some(_) => Err(CommandError::line("OOM command not allowed when used memory > 'maxmemory'.")),
+        Some(_) => Err(OUT_OF_MEMORY),
     }
 }
 

@@ -1,6 +1,5 @@
 //! SAVE, BGSAVE and LASTSAVE: snapshots.
 
-use larder_engine::Node;
 use larder_store::UnixMillis;
 
 use crate::prelude::*;
@@ -95,10 +94,7 @@ pub(super) fn when_written(
         if cx.node.snapshots.is_running() {
             return Ok(when_written(cx.now(), then));
         }
-        then(cx, last_is_good(cx.node))
+        let is_good = cx.node.snapshots.report().last_is_good;
+        then(cx, is_good)
     })
-}
-
-fn last_is_good(node: &Node) -> bool {
-    node.snapshots.report().last_is_good
 }

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use larder_commands::memcache;
-use larder_engine::{Link, Served, SharedClient, Worker};
+use larder_engine::{NoLink, Served, SharedClient, Worker};
 use larder_resp::Output;
 use larder_testkit::Node;
 
@@ -14,13 +14,6 @@ pub(crate) struct Connection {
     /// What it has not consumed.
     input: Vec<u8>,
     closed: bool,
-}
-
-struct NoLink;
-
-impl Link for NoLink {
-    fn disconnect(&self) {}
-    fn wake(&self) {}
 }
 
 impl Connection {

@@ -2,18 +2,19 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 use larder_commands::value_limits;
-use larder_engine::{Client, Connection, Link, Node, SharedClient, Worker, moment};
+use larder_engine::{Client, Connection, NoLink, Node, SharedClient, Worker, moment};
 use larder_persist::snapshot::{Item, Reader, Record, Unusable, Usage};
 use larder_resp::Output;
-use larder_store::{AccessPolicy, DbIndex, Entry, Event, Moment, idle_for};
+use larder_store::{DbIndex, Entry, Event, Moment};
+use parking_lot::Mutex;
 
-use super::{exists, path_of};
+use super::path_of;
 
 /// Keys that are handed over together.
 const BATCH: usize = 256;
@@ -28,8 +29,9 @@ type Batch = Vec<(DbIndex, Record)>;
 /// # Errors
 /// It cannot be read to its end: the process is not to begin with a part of what it had.
 pub(crate) fn load(node: &Arc<Node>) -> io::Result<u64> {
-    let path = path_of(node);
-    if node.settings().dbfilename.is_empty() || !exists(&path) {
+    let settings = node.settings();
+    let path = path_of(&settings);
+    if settings.dbfilename.is_empty() || !path.exists() {
         return Ok(0);
     }
     let before = node.host.used_memory();
@@ -43,7 +45,7 @@ pub(crate) fn load(node: &Arc<Node>) -> io::Result<u64> {
     loader.read(file).map_err(failed)?;
     let (expired, loaded) = (loader.expired.into_inner(), loader.loaded.into_inner());
     let moment = moment(node.host.time().now, &node.settings());
-    node.snapshots.note_loaded(expired, loaded, node.changes(moment));
+    node.snapshots.note_loaded(expired, loaded, node.stripe_totals(moment).changes);
     let seconds = (node.host.time().nanos - begun) as f64 / 1e9;
     tracing::info!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}.");
     tracing::info!("DB loaded from disk: {seconds:.3} seconds");
@@ -76,7 +78,7 @@ impl<'a> Loader<'a> {
             }
             self.go_over(file, sender)
         })?;
-        if let Some(fault) = self.fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
+        if let Some(fault) = self.fault.lock().take() {
             return Err(fault);
         }
         functions.iter().try_for_each(|source| self.load_library(source))
@@ -121,7 +123,7 @@ impl<'a> Loader<'a> {
     fn decode_all(&self, batches: &Mutex<Receiver<Batch>>) {
         let limits = value_limits(&self.node.settings());
         loop {
-            let next = batches.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv();
+            let next = batches.lock().recv();
             let Ok(batch) = next else { return };
             for (db, record) in batch {
                 if record.expires_at().is_some_and(|at| at <= self.moment.now) {
@@ -140,21 +142,19 @@ impl<'a> Loader<'a> {
 
     fn note_fault(&self, record: &Record, fault: &Unusable) {
         let key = String::from_utf8_lossy(record.key()).into_owned();
-        let mut first = self.fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut first = self.fault.lock();
         first.get_or_insert_with(|| format!("key '{key}': {fault}"));
     }
 
     fn store(&self, db: DbIndex, mut entry: Entry, usage: Usage) {
         let Moment { now, policy, .. } = self.moment;
-        entry.set_access(match (usage, policy) {
-            (Usage::IdleSeconds(seconds), AccessPolicy::Lru | AccessPolicy::Lrm) => {
-                idle_for(u32::try_from(seconds).unwrap_or(u32::MAX), now)
-            }
-            (Usage::Frequency(frequency), AccessPolicy::Lfu { .. }) => {
-                policy.created(now) & !0xFF | u32::from(frequency)
-            }
-            _ => policy.created(now),
-        });
+        let (idle_seconds, frequency) = match usage {
+            Usage::Unknown => (None, None),
+            Usage::IdleSeconds(seconds) => (Some(seconds), None),
+            Usage::Frequency(frequency) => (None, Some(frequency)),
+        };
+        let access = policy.told(idle_seconds, frequency, now);
+        entry.set_access(access.unwrap_or_else(|| policy.created(now)));
         let name = entry.key().to_vec();
         let key = self.node.keyspace.key(&name);
         self.node.keyspace.lock(key.position.stripe(), self.moment).place(db, key, entry, Event::UNTOLD);
@@ -166,7 +166,7 @@ impl<'a> Loader<'a> {
         let node = self.node;
         let mut worker = Worker::new(Arc::clone(node), 0, 0);
         let (id, now, limits) = (node.next_client_id(), self.moment.now, Arc::clone(&node.output_limits));
-        let shared = SharedClient::new(id, String::new(), String::new(), now, limits, Box::new(Nobody));
+        let shared = SharedClient::new(id, String::new(), String::new(), now, limits, Box::new(NoLink));
         let mut connection = Connection::new(Client::new(Arc::new(shared), true));
         let (mut request, mut output) = (Vec::new(), Output::default());
         let words = [&b"FUNCTION"[..], b"LOAD", b"REPLACE", source];
@@ -177,12 +177,4 @@ impl<'a> Loader<'a> {
             reply.strip_prefix(b"-").map(|line| String::from_utf8_lossy(line).trim_end().to_owned());
         refusal.map_or(Ok(()), Err)
     }
-}
-
-/// Where the replies of a client go that is none.
-struct Nobody;
-
-impl Link for Nobody {
-    fn disconnect(&self) {}
-    fn wake(&self) {}
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{AccessPolicy, Attributes, Change, Event, Missing, NewValue, Type, Value};
+use crate::{AccessPolicy, Attributes, Change, Event, Missing, NewValue, Type, UnixMillis, Value};
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 

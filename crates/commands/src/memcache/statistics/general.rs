@@ -2,8 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use larder_engine::{MemcacheStats, StripeStats};
-use larder_store::STRIPES;
+use larder_engine::MemcacheStats;
 
 use super::super::server::VERSION;
 use super::super::turn::{DB, Turn};
@@ -76,8 +75,8 @@ const GENERAL: &[Line] = &[
     ("curr_items", |turn| turn.node.keyspace.len(DB).to_string()),
     ("total_items", |turn| sum(turn, |stats| stats.items_stored.value())),
     ("slab_global_page_pool", zero),
-    ("evictions", |turn| of_stripes(turn, |side| side.evicted).to_string()),
-    ("reclaimed", |turn| of_stripes(turn, |side| side.expired).to_string()),
+    ("evictions", |turn| turn.node.stripe_totals(turn.moment).evicted.to_string()),
+    ("reclaimed", |turn| turn.node.stripe_totals(turn.moment).expired.to_string()),
     ("lrutail_reflocked", zero),
     ("moves_to_cold", zero),
     ("moves_to_warm", zero),
@@ -108,9 +107,4 @@ fn connected(turn: &Turn<'_>) -> u64 {
     let opened = turn.node.sum(|worker| worker.memcache.connections_opened.value());
     let closed = turn.node.sum(|worker| worker.memcache.connections_closed.value());
     opened.saturating_sub(closed)
-}
-
-/// The sum of a counter over all stripes.
-pub(super) fn of_stripes(turn: &Turn<'_>, counter: fn(&StripeStats) -> u64) -> u64 {
-    (0..STRIPES).map(|stripe| counter(turn.node.keyspace.lock(stripe, turn.moment).side())).sum()
 }

@@ -1,8 +1,8 @@
 //! `stats items` and `stats slabs`: all items are in one class.
 
 use super::super::turn::{DB, Turn};
-use super::general::of_stripes;
 use super::{Form, ONLY_CLASS};
+use larder_engine::StripeTotals;
 
 /// What `stats items` says of a class and does not happen here.
 const NEVER: [&str; 8] = [
@@ -23,8 +23,7 @@ impl Turn<'_> {
         if number == 0 {
             return;
         }
-        let evicted = of_stripes(self, |side| side.evicted);
-        let reclaimed = of_stripes(self, |side| side.expired);
+        let StripeTotals { evicted, expired: reclaimed, .. } = self.node.stripe_totals(self.moment);
         for (name, value) in [("number", number as u64), ("evicted", evicted), ("reclaimed", reclaimed)] {
             self.stat(form, &format!("items:{ONLY_CLASS}:{name}"), value);
         }

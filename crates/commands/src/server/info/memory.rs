@@ -76,7 +76,7 @@ pub(super) fn persistence(report: &mut Report, cx: &Context<'_>) {
     let (done, total) = if running { (done, total) } else { (0, 0) };
     report.field("current_save_keys_processed", done);
     report.field("current_save_keys_total", total);
-    let changes = node.changes(cx.moment).saturating_sub(snapshots.saved_changes);
+    let changes = node.stripe_totals(cx.moment).changes.saturating_sub(snapshots.saved_changes);
     report.field("rdb_changes_since_last_save", changes);
     report.field("rdb_bgsave_in_progress", u8::from(running));
     report.field("rdb_last_save_time", snapshots.last_good_at.0 / 1000);

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use larder_engine::{CommandStats, Latencies, Rate, Row, Topic};
-use larder_store::STRIPES;
+use larder_engine::{CommandStats, Latencies, Rate, Row, StripeTotals, Topic};
 
 use super::{Report, ratio};
 use crate::prelude::*;
 
 pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     let node = cx.node;
-    let Sums { expired, expired_fields, evicted } = Sums::of(cx);
+    let StripeTotals { expired, expired_fields, evicted, .. } = node.stripe_totals(cx.moment);
     report.field("total_connections_received", node.sum(|worker| worker.connections.value()));
     report.field("total_commands_processed", node.requests_executed());
     report.field("instantaneous_ops_per_sec", node.rates.per_second(Rate::Commands).round());
@@ -76,28 +75,6 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     report.fields(&["reply_buffer_shrinks", "reply_buffer_expands"], 0);
     rounds(report, cx);
     report.field("contended_requests", node.sum(|worker| worker.contended.value()));
-}
-
-/// What stripes have counted.
-#[derive(Default)]
-struct Sums {
-    expired: u64,
-    expired_fields: u64,
-    evicted: u64,
-}
-
-impl Sums {
-    fn of(cx: &Context<'_>) -> Sums {
-        let mut sums = Sums::default();
-        for index in 0..STRIPES {
-            let mut stripe = cx.node.keyspace.lock(index, cx.moment);
-            let side = stripe.side();
-            sums.expired += side.expired;
-            sums.expired_fields += side.expired_fields;
-            sums.evicted += side.evicted;
-        }
-        sums
-    }
 }
 
 /// What Redis calls cycles of the event loop. Nothing in a worker's round waits, so rounds last as long as the process computes.
