@@ -204,17 +204,27 @@ impl Locked<'_> {
     /// Serves those who wait for keys of the locked stripes that have changed, and for keys that change thereby.
     #[cold]
     pub(crate) fn serve_blocked(&mut self) {
+        let mut left = SmallVec::<[Ready; 1]>::new();
         while let Some(ready) = self.take_ready() {
             let before = self.db();
             self.select(ready.db);
             let key = self.node().keyspace.key(&ready.key);
-            self.serve_queue(key);
+            if self.serve_queue(key) == Queued::Contended {
+                left.push(ready);
+            }
             self.select(before);
+        }
+        // Not before: whoever has what they need may in turn wait for what is locked here.
+        for Ready { db, key, .. } in left {
+            let position = self.node().keyspace.key(&key);
+            self.side(position).listeners().blocked.note(db, &key);
         }
     }
 
-    fn serve_queue(&mut self, key: Key<'_>) {
+    /// Serves those who wait for a key; says whether somebody could not be for want of a stripe that is in use.
+    fn serve_queue(&mut self, key: Key<'_>) -> Queued {
         let db = self.db();
+        let mut left = Queued::Served;
         let mut queue = self.side(key).listeners().blocked.take(db, key.bytes);
         // Those who wait behind somebody who cannot be served may want something else.
         let mut place = 0;
@@ -227,12 +237,26 @@ impl Locked<'_> {
                     queue.minding_removal -= usize::from(ticket.is_some_and(|ticket| ticket.minds_removal));
                 }
                 Attempt::NotYet => place += 1,
+                Attempt::Contended => {
+                    place += 1;
+                    left = Queued::Contended;
+                }
             }
         }
         let side = self.side(key);
         side.listeners().blocked.put(db, key.bytes, queue);
         side.forget_listeners();
+        left
     }
+}
+
+/// How those who wait for a key were left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Queued {
+    /// Served, as far as there is something for them.
+    Served,
+    /// Somebody's worker is to look once more, when it has locked all that he needs.
+    Contended,
 }
 
 /// What came of trying to serve somebody.
@@ -240,6 +264,8 @@ enum Attempt {
     /// The client has been served, or waits no longer.
     Over,
     NotYet,
+    /// A stripe that serving needs is in use. Its own worker has been told to lock everything in order, and to look once more.
+    Contended,
 }
 
 impl Ticket {
@@ -252,10 +278,8 @@ impl Ticket {
             Readiness::Ready => {}
             Readiness::NotYet => return Attempt::NotYet,
             Readiness::Contended => {
-                // Its own worker will lock everything in order, and then look once more.
-                db.side(key).listeners().blocked.note(self.db, key.bytes);
                 self.client.nudge();
-                return Attempt::NotYet;
+                return Attempt::Contended;
             }
         }
         let mut output = Output::default();

@@ -240,7 +240,6 @@ fn left(client: &mut Client, worker: &mut Worker, request: &str) -> Vec<u64> {
 }
 
 #[test]
-#[ignore = "two workers that serve BLMOVE clients across each other may try for ever: each holds what the other wants"]
 fn nothing_is_lost_and_nothing_is_given_twice() {
     let requests_each = number("CONCURRENT_REQUESTS", 60_000) as usize / WORKERS;
     let node = Node::new(Settings::default(), WORKERS, 1);
