@@ -163,6 +163,9 @@ async fn end_by_signal(node: &Node, signals: &mut Signals) {
         if ends {
             return;
         }
+        tracing::warn!(
+            "SIGTERM received but errors trying to shut down the server, check the logs for more information"
+        );
     }
 }
 
