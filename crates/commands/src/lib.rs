@@ -15,6 +15,7 @@ mod help;
 mod hyperloglog;
 mod lifetime;
 mod list;
+mod logged;
 mod members;
 pub mod memcache;
 mod parts;

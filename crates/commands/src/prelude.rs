@@ -2,6 +2,6 @@
 
 pub(crate) use larder_engine::{
     Access, Args, ArgsFrom, Arity, Command, CommandError, CommandResult, Context, FindKeys, Flags, Group,
-    KeySpec, Locked, Outcome, Scope, is_word,
+    KeySpec, Locked, Logged, Outcome, Scope, is_word,
 };
 pub(crate) use larder_store::{Attributes, Event, Key, NewValue, UnixMillis, Value};

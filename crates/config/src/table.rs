@@ -339,42 +339,42 @@ settings! {
         /// Brings a snapshot to disk in small parts.
         rdb_save_incremental_fsync: bool = "yes", "rdb-save-incremental-fsync", Kind::YesNo, Live, Kept;
 
-        /// Logs every write to a file; there is no append log yet, and the server's own log says so at the start.
-        appendonly: bool = "no", "appendonly", Kind::YesNo, Live, Kept;
+        /// Logs what requests change, so that it survives the process. If there is a snapshot but no log yet, the log begins with what it has.
+        appendonly: bool = "no", "appendonly", Kind::YesNo, Live, Works;
 
         /// Name that the append log's files begin with.
-        appendfilename: String = "appendonly.aof", "appendfilename", Kind::Text, Immutable, Kept, then check::append_name;
+        appendfilename: String = "appendonly.aof", "appendfilename", Kind::Text, Immutable, Works, then check::append_name;
 
         /// Directory of the append log's files, within `dir`.
-        appenddirname: String = "appendonlydir", "appenddirname", Kind::Text, Immutable, Kept, then check::append_directory;
+        appenddirname: String = "appendonlydir", "appenddirname", Kind::Text, Immutable, Works, then check::append_directory;
 
         /// When the append log is brought to disk.
         appendfsync: &'static str =
-            "everysec", "appendfsync", Kind::Choice(&["everysec", "always", "no"]), Live, Kept;
+            "everysec", "appendfsync", Kind::Choice(&["everysec", "always", "no"]), Live, Works;
 
         /// Leaves the append log to the system while it is being rewritten.
-        no_appendfsync_on_rewrite: bool = "no", "no-appendfsync-on-rewrite", Kind::YesNo, Live, Kept;
+        no_appendfsync_on_rewrite: bool = "no", "no-appendfsync-on-rewrite", Kind::YesNo, Live, Works;
 
         /// Percentage by which the append log grows before it is rewritten; 0 never rewrites it.
-        auto_aof_rewrite_percentage: u32 = "100", "auto-aof-rewrite-percentage", integer(0, INT), Live, Kept;
+        auto_aof_rewrite_percentage: u32 = "100", "auto-aof-rewrite-percentage", integer(0, INT), Live, Works;
 
         /// Bytes that the append log must have to be rewritten.
-        auto_aof_rewrite_min_size: u64 = "67108864", "auto-aof-rewrite-min-size", memory(0, LONG), Live, Kept;
+        auto_aof_rewrite_min_size: u64 = "67108864", "auto-aof-rewrite-min-size", memory(0, LONG), Live, Works;
 
         /// Reads an append log that ends amid a command as far as it goes.
-        aof_load_truncated: bool = "yes", "aof-load-truncated", Kind::YesNo, Live, Kept;
+        aof_load_truncated: bool = "yes", "aof-load-truncated", Kind::YesNo, Live, Works;
 
         /// Begins a rewritten append log with a snapshot.
-        aof_use_rdb_preamble: bool = "yes", "aof-use-rdb-preamble", Kind::YesNo, Live, Kept;
+        aof_use_rdb_preamble: bool = "yes", "aof-use-rdb-preamble", Kind::YesNo, Live, Works;
 
         /// Notes times in the append log.
-        aof_timestamp_enabled: bool = "no", "aof-timestamp-enabled", Kind::YesNo, Live, Kept;
+        aof_timestamp_enabled: bool = "no", "aof-timestamp-enabled", Kind::YesNo, Live, Works;
 
         /// Brings a rewritten append log to disk in small parts.
         aof_rewrite_incremental_fsync: bool = "yes", "aof-rewrite-incremental-fsync", Kind::YesNo, Live, Kept;
 
         /// Keeps files of the append log that are no longer needed.
-        aof_disable_auto_gc: bool = "no", "aof-disable-auto-gc", Kind::YesNo, Live, Kept;
+        aof_disable_auto_gc: bool = "no", "aof-disable-auto-gc", Kind::YesNo, Live, Works;
 
         /// Microseconds to wait after each key saved; below 0 after several.
         rdb_key_save_delay: i32 = "0", "rdb-key-save-delay", integer(i32::MIN as i64, INT), Live, Hidden;

@@ -286,7 +286,9 @@ impl Ticket {
         if !self.client.claim(Waiting::Served) {
             return Attempt::Over;
         }
+        db.record_what_is_said();
         let served = wait.serve(db, key, &mut Reply { out: &mut output, protocol: self.protocol });
+        db.record();
         *self.answer.lock() = served.map(|()| output);
         self.client.wake_served();
         Attempt::Over

@@ -13,6 +13,7 @@ use crate::output_limits::{OutputLimits, Verdict};
 use crate::pause::Pause;
 use crate::pool::Account;
 use crate::pubsub::{Subscriptions, Topic};
+use crate::replay::Replays;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::transaction::Queue;
 use crate::waiting::{WaitState, Waiting};
@@ -49,6 +50,8 @@ pub struct Client {
     pub no_touch: bool,
     /// Whether its requests are those of a script.
     pub script: bool,
+    /// Whether its requests are those of a log that is being loaded.
+    pub(crate) replays: Replays,
     /// Whether the connection ends once the replies are written.
     pub closing: bool,
     /// The requests that EXEC will execute, between MULTI and then.
@@ -570,6 +573,7 @@ impl Client {
             reply_mode: ReplyMode::On,
             no_touch: false,
             script: false,
+            replays: Replays::No,
             closing: false,
             queue: None,
             watch: None,

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::node::Node;
 use crate::outcome::CommandResult;
+use crate::recording::Logged;
 
 /// What runs a command.
 pub type Handler = fn(&mut Context<'_>) -> CommandResult;
@@ -48,6 +49,10 @@ pub struct Command {
     pub is_secret: fn(Args<'_>, usize) -> bool,
     /// Says of a request which may write, as far as the flags go, that it will not.
     pub only_reads: fn(&Node, Args<'_>) -> bool,
+    /// As what it stands in the append log, if it has changed anything.
+    pub logged: fn(Args<'_>) -> Logged,
+    /// Says of a request that it reckons from the present time, so that it does something else when it is read from a log.
+    pub counts_from_now: fn(Args<'_>) -> bool,
     /// For a container: its subcommands.
     pub subcommands: &'static [Command],
     /// The handler.
@@ -74,6 +79,8 @@ impl Command {
         deprecated: None,
         is_secret: |_, _| false,
         only_reads: |_, _| false,
+        logged: |_| Logged::AsSent,
+        counts_from_now: |_| false,
         subcommands: &[],
         run: container_without_subcommand,
     };

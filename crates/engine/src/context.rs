@@ -114,12 +114,30 @@ impl<'a> Context<'a> {
         let mut locked = match self.nesting {
             Nesting::Holding(held) => Locked::within(node, stats, held, keys, moment, touch, db),
             Nesting::None => Locked::new(node, stats, keys, moment, touch, db)?,
-            Nesting::Exclusive => Locked::new(node, stats, keys, moment, touch, db)?.without_serving(),
+            Nesting::Exclusive(_) => Locked::new(node, stats, keys, moment, touch, db)?.without_serving(),
         };
+        if node.append_log.is_on() {
+            self.note_for_log(&mut locked);
+        }
         if node.caching.is_any() {
             self.note_for_caching(&mut locked);
         }
         Ok(locked)
+    }
+
+    /// Has the request be recorded, if it may change anything.
+    fn note_for_log(&self, locked: &mut Locked<'a>) {
+        if self.command.flags.has(Flags::WRITE) {
+            locked.record_as((self.command.logged)(self.args), self.args, self.keys(), self.nesting.record());
+        }
+    }
+
+    /// Records a request that changes something otherwise than through its keys. To be called while nobody else is at work, or can
+    /// change the same.
+    pub fn log_request(&self) {
+        if self.node.append_log.is_on() {
+            self.node.append_log.record_request(self.nesting.record(), self.client.db, self.args);
+        }
     }
 
     /// Says who is at work, and remembers what he reads if he caches it.

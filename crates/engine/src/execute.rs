@@ -12,6 +12,7 @@ use crate::node::Time;
 use crate::observe::Attention;
 use crate::outcome::{CommandResult, Later, Outcome, Resume, When};
 use crate::program::{Launch, Program, ProgramRun, Run};
+use crate::replay::Replays;
 use crate::sync::Ordering;
 use crate::table::Row;
 use crate::transaction;
@@ -174,7 +175,12 @@ impl Turn<'_> {
     /// What becomes of a request that is not executed now: it is refused, queued or postponed.
     #[inline]
     fn keep_out(&mut self, row: Row, args: Args<'_>, keys: &[KeyAt], time: Time) -> Option<Ended> {
-        if let Err(error) = self.admit(row, args).and_then(|()| self.find_room(row, args, time)) {
+        let admitted = if self.client.replays == Replays::No {
+            self.admit(row, args).and_then(|()| self.find_room(row, args, time))
+        } else {
+            gates::arity(row, args.len())
+        };
+        if let Err(error) = admitted {
             self.stats.commands[row.index as usize].rejected.add(1);
             self.reject(Some(row), error, self.output.mark());
             return Some(Ended::Done);
@@ -258,7 +264,8 @@ impl Turn<'_> {
         let (client, settings) = (&*self.client, &**self.settings);
         let busy = (self.attention.busy && self.nesting.is_none()).then_some(&self.node.programs);
         let unsaved = self.attention.unsaved && self.may_write(row, args);
-        let request = gates::Request { row, args_len: args.len(), client, settings, busy, unsaved };
+        let unlogged = self.attention.unlogged && self.may_write(row, args);
+        let request = gates::Request { row, args_len: args.len(), client, settings, busy, unsaved, unlogged };
         gates::pass(&request)?;
         if self.attention.needed { gates::pass_rare(&request) } else { Ok(()) }
     }

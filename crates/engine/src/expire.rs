@@ -32,11 +32,11 @@ impl ExpireTurn {
 
     fn expire_some(&mut self, worker: &Worker) -> bool {
         let node = &worker.node;
-        let Some(_running) = node.safepoint.enter(worker.index) else { return true };
+        let Some(running) = node.safepoint.enter(worker.index) else { return true };
         let begun = node.host.time();
         let now = begun.now;
         let moment = moment(now, worker.settings());
-        node.flush_when_due(&node.stats[worker.index], moment);
+        node.flush_when_due(&running, &node.stats[worker.index], moment);
         // As in Redis: while CLIENT PAUSE is in force, nothing changes by itself.
         if !node.active_expire.load(Ordering::Relaxed) || node.pause.in_force(now).is_some() {
             return false;

@@ -2,6 +2,7 @@
 
 use larder_config::{EnableFor, Settings};
 
+use crate::append_log::UNWRITABLE;
 use crate::client::Client;
 use crate::command::Flags;
 use crate::error::CommandError;
@@ -19,6 +20,8 @@ pub(crate) struct Request<'a> {
     pub(crate) busy: Option<&'a Programs>,
     /// Whether it may write, and snapshots cannot be made, so that it would not be kept.
     pub(crate) unsaved: bool,
+    /// The same because the append log cannot be written.
+    pub(crate) unlogged: bool,
 }
 
 type Gate = fn(&Request<'_>) -> Result<(), CommandError>;
@@ -26,7 +29,7 @@ type Gate = fn(&Request<'_>) -> Result<(), CommandError>;
 /// The order matters: a stranger learns nothing but that it must authenticate.
 const GATES: &[Gate] = &[
     authenticated, // before everything that would tell a stranger about the node
-    arity,         // before everything that looks at arguments
+    has_arity,     // before everything that looks at arguments
     permitted,     // what a directive must allow
 ];
 
@@ -37,6 +40,7 @@ const RARE_GATES: &[Gate] = &[
     no_transaction, // before what would be queued
     not_busy,       // before anything that might wait for the program's end
     saved,          // what would be lost with the process
+    logged,         // the same
 ];
 
 /// Whether a request may go on to its handler.
@@ -59,11 +63,17 @@ fn authenticated(request: &Request<'_>) -> Result<(), CommandError> {
     }
 }
 
-fn arity(request: &Request<'_>) -> Result<(), CommandError> {
-    if request.row.command.arity.accepts(request.args_len) {
+/// Whether a request has as many arguments as its row demands.
+fn has_arity(request: &Request<'_>) -> Result<(), CommandError> {
+    arity(request.row, request.args_len)
+}
+
+/// Whether so many arguments are as many as a row demands.
+pub(crate) fn arity(row: Row, args_len: usize) -> Result<(), CommandError> {
+    if row.command.arity.accepts(args_len) {
         Ok(())
     } else {
-        Err(CommandError::WrongArity(request.row.full_name().into()))
+        Err(CommandError::WrongArity(row.full_name().into()))
     }
 }
 
@@ -103,6 +113,14 @@ fn not_busy(request: &Request<'_>) -> Result<(), CommandError> {
 fn saved(request: &Request<'_>) -> Result<(), CommandError> {
     if request.unsaved && !request.row.command.flags.has(Flags::RUNS_PROGRAM) {
         return Err(UNSAVED);
+    }
+    Ok(())
+}
+
+/// As above.
+fn logged(request: &Request<'_>) -> Result<(), CommandError> {
+    if request.unlogged && !request.row.command.flags.has(Flags::RUNS_PROGRAM) {
+        return Err(UNWRITABLE);
     }
     Ok(())
 }

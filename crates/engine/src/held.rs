@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use larder_store::{HeldStripe, Moment, Position, StripeGuard, Touch};
 
+use crate::append_log::Record;
 use crate::error::CommandError;
 use crate::locked::{Locked, Stripes};
 use crate::node::Node;
@@ -21,6 +22,15 @@ pub(crate) struct Held<'n> {
     moment: Moment,
     /// In ascending order.
     stripes: RefCell<Vec<HeldStripe>>,
+    /// What requests within have changed, for the append log.
+    record: RefCell<Record>,
+}
+
+/// The stripes of a program that is put aside, in ascending order, and what it has changed so far.
+#[derive(Debug, Default)]
+pub(crate) struct Reserved {
+    stripes: Vec<usize>,
+    record: Record,
 }
 
 impl<'n> Held<'n> {
@@ -33,14 +43,14 @@ impl<'n> Held<'n> {
     ) -> Result<Held<'n>, CommandError> {
         let stripes = Locked::lock_all(node, positions, moment)?;
         let stripes = stripes.into_iter().map(|stripe| stripe.hold()).collect();
-        Ok(Held { node, stats, moment, stripes: RefCell::new(stripes) })
+        Ok(Held { node, stats, moment, stripes: RefCell::new(stripes), record: RefCell::default() })
     }
 
     /// Takes over stripes that are reserved.
     pub(crate) fn growing(
         node: &'n Node,
         stats: &'n WorkerStats,
-        reserved: Vec<usize>,
+        reserved: Reserved,
         moment: Moment,
     ) -> Held<'n> {
         let take_over = |stripe| {
@@ -48,8 +58,9 @@ impl<'n> Held<'n> {
             guard.reserve(false);
             guard.hold()
         };
-        let stripes = reserved.into_iter().map(take_over).collect();
-        Held { node, stats, moment, stripes: RefCell::new(stripes) }
+        let stripes = reserved.stripes.into_iter().map(take_over).collect();
+        let (stripes, record) = (RefCell::new(stripes), RefCell::new(reserved.record));
+        Held { node, stats, moment, stripes, record }
     }
 
     /// Locks the stripes of these positions as well. Waits for each, as only the one program of a node may; those who have one do not wait
@@ -75,14 +86,20 @@ impl<'n> Held<'n> {
         }
     }
 
-    /// Unlocks the stripes and reserves them; returns which they are.
-    pub(crate) fn reserve(self) -> Vec<usize> {
+    /// What requests within have changed.
+    pub(crate) fn record(&self) -> &RefCell<Record> {
+        &self.record
+    }
+
+    /// Unlocks the stripes and reserves them.
+    pub(crate) fn reserve(self) -> Reserved {
         let reserve = |stripe: HeldStripe| {
             let mut guard = self.node.keyspace.take_up(stripe, self.moment);
             guard.reserve(true);
             guard.index()
         };
-        self.stripes.take().into_iter().map(reserve).collect()
+        let stripes = self.stripes.take().into_iter().map(reserve).collect();
+        Reserved { stripes, record: self.record.take() }
     }
 
     /// Unlocks the stripes for as long as `work` takes. No other worker may be at work.
@@ -121,6 +138,7 @@ impl<'n> Held<'n> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
+        self.node.append_log.record_all(self.record.get_mut());
         let take_up = |stripe| self.node.keyspace.take_up(stripe, self.moment);
         let stripes = self.stripes.take().into_iter().map(take_up).collect();
         drop(Locked::of(self.node, self.stats, stripes, self.moment, Touch::Yes));

@@ -3,6 +3,7 @@
 //! The table of commands is handed in by whoever starts a node. A new fact about commands is a new column of
 //! [`Command`], never a comparison with a name here.
 
+mod append_log;
 mod args;
 mod blocking;
 mod caching;
@@ -43,6 +44,9 @@ mod programs;
 mod pubsub;
 mod rates;
 mod recent;
+mod recording;
+mod replay;
+mod rewriting;
 mod safepoint;
 mod scripts;
 mod snapshots;
@@ -56,6 +60,7 @@ mod waiting;
 mod watch;
 mod worker;
 
+pub use append_log::{AppendLog, Cut, LogBatch, LogReport};
 pub use args::{Args, ArgsFrom, is_word};
 pub use blocking::{Blocking, Readiness, Wait};
 pub use caching::{Caching, CachingOptions, CachingState, ClientCaching, Remembered};
@@ -92,9 +97,12 @@ pub use programs::{Kill, ProgramToken, Programs, Running as RunningProgram, Unki
 pub use pubsub::{PubSub, Subscriptions, Topic};
 pub use rates::{Rate, Rates};
 pub use recent::Peak;
+pub use recording::{Logged, write_string};
+pub use replay::Replay;
+pub use rewriting::{Rewrite, Rewriting};
 pub use safepoint::{Exclusive, Running, Safepoint};
 pub use scripts::{Libraries, Library, LibraryFunction, Script, ScriptOrigin, Scripts};
-pub use snapshots::{DbSizes, SnapshotJob, SnapshotReport, Snapshots};
+pub use snapshots::{DbSizes, Purpose, SnapshotJob, SnapshotReport, Snapshots};
 pub use stats::{CommandStats, Counter, Largest, StripeStats, StripeTotals, WorkerStats};
 pub use table::{CommandTable, RenameError, Row};
 pub use transaction::Queue;

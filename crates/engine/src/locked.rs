@@ -10,6 +10,7 @@ use crate::blocking::Ready;
 use crate::error::CommandError;
 use crate::held::Held;
 use crate::node::Node;
+use crate::recording::Recording;
 use crate::stats::{StripeStats, WorkerStats};
 use crate::sync::{Ordering, spin_loop};
 
@@ -29,6 +30,8 @@ pub struct Locked<'a> {
     then: Then<'a>,
     /// Whether the stripes have been told who is at work.
     acting: bool,
+    /// What it is recorded as in the append log, while there is one.
+    recording: Option<Recording<'a>>,
     node: &'a Node,
     stats: &'a WorkerStats,
     touch: Touch,
@@ -68,7 +71,8 @@ impl<'a> Locked<'a> {
                 .ok_or(CommandError::Contended)?,
             None => Locked::lock_all(node, keys, moment)?,
         };
-        Ok(Locked { stripes, then: Then::Serve, acting: false, node, stats, touch, db, moment })
+        let (then, acting, recording) = (Then::Serve, false, None);
+        Ok(Locked { stripes, then, acting, recording, node, stats, touch, db, moment })
     }
 
     /// Serves nobody when the stripes are unlocked: that is done later.
@@ -89,7 +93,8 @@ impl<'a> Locked<'a> {
         db: DbIndex,
     ) -> Locked<'a> {
         let stripes = held.take_up(keys.map(Position::stripe), moment);
-        Locked { stripes, then: Then::Keep(held), acting: false, node, stats, touch, db, moment }
+        let (then, acting, recording) = (Then::Keep(held), false, None);
+        Locked { stripes, then, acting, recording, node, stats, touch, db, moment }
     }
 
     /// What these guards, in ascending order, have locked.
@@ -100,7 +105,8 @@ impl<'a> Locked<'a> {
         moment: Moment,
         touch: Touch,
     ) -> Locked<'a> {
-        Locked { stripes, then: Then::Serve, acting: false, node, stats, touch, db: DbIndex(0), moment }
+        let (then, acting, recording, db) = (Then::Serve, false, None, DbIndex(0));
+        Locked { stripes, then, acting, recording, node, stats, touch, db, moment }
     }
 
     /// The guards of the stripes of these positions, in ascending order.
@@ -154,6 +160,28 @@ impl<'a> Locked<'a> {
 
     pub(crate) fn side(&mut self, key: Key<'_>) -> &mut StripeStats {
         self.stripe(key).side()
+    }
+
+    pub(crate) fn recording(&mut self) -> Option<&mut Recording<'a>> {
+        self.recording.as_mut()
+    }
+
+    pub(crate) fn set_recording(&mut self, recording: Recording<'a>) {
+        self.recording = Some(recording);
+    }
+
+    pub(crate) fn take_recording(&mut self) -> Option<Recording<'a>> {
+        self.recording.take()
+    }
+
+    /// Changes of keys that the stripes have counted, without those that happened by themselves.
+    pub(crate) fn changes(&mut self) -> u64 {
+        let by_request = |stripe: &mut StripeGuard<'_, StripeStats>| {
+            let side = stripe.side();
+            let by_itself = side.expired.wrapping_sub(side.expired_by_request).wrapping_add(side.evicted);
+            side.changes.wrapping_sub(by_itself)
+        };
+        self.stripes.iter_mut().map(by_request).fold(0, u64::wrapping_add)
     }
 
     /// Tells the stripes who is at work, where that matters.
@@ -336,13 +364,18 @@ impl<'a> Locked<'a> {
     pub fn fields_expired(&mut self, key: Key<'_>, fields: usize) {
         if fields > 0 {
             self.stripe(key).side().fields_expired(fields);
+            self.note_overdue_fields();
         }
     }
 
     /// Deletes a key; says whether it existed.
     pub fn delete(&mut self, key: Key<'_>, event: Event) -> bool {
         let db = self.db;
-        self.stripe(key).delete(db, key, event)
+        let stripe = self.stripe(key);
+        stripe.side().by_request = true;
+        let found = stripe.delete(db, key, event);
+        stripe.side().by_request = false;
+        found
     }
 
     /// Takes a key out of the keyspace.
@@ -376,6 +409,9 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         if self.acting {
             self.act_for(0);
+        }
+        if self.recording.is_some() {
+            self.record();
         }
         match self.then {
             Then::Serve if self.node.blocking.is_any() => self.serve_blocked(),

@@ -6,6 +6,7 @@ use dashmap::DashMap;
 use larder_config::{Rewrite, Settings};
 use larder_store::{AccessPolicy, Due, Keyspace, Moment, STRIPES, UnixMillis};
 
+use crate::append_log::AppendLog;
 use crate::blocking::Blocking;
 use crate::caching::Caching;
 use crate::client::SharedClient;
@@ -23,6 +24,7 @@ use crate::programs::Programs;
 use crate::pubsub::PubSub;
 use crate::rates::Rates;
 use crate::recent::{Peak, RecentPeaks};
+use crate::rewriting::Rewriting;
 use crate::safepoint::Safepoint;
 use crate::scripts::Scripts;
 use crate::snapshots::Snapshots;
@@ -81,6 +83,10 @@ pub struct Node {
     pub scripts: Scripts,
     /// For how many keys clients are blocked.
     pub blocking: Arc<Blocking>,
+    /// What requests change, on its way to disk.
+    pub append_log: Arc<AppendLog>,
+    /// When the append log gets a new base.
+    pub rewriting: Rewriting,
     /// Snapshots.
     pub snapshots: Snapshots,
     /// Who evicts keys.
@@ -250,6 +256,8 @@ impl Node {
             scripts: Scripts::default(),
             blocking: Arc::default(),
             eviction: Eviction::new(workers, seed),
+            append_log: Arc::default(),
+            rewriting: Rewriting::default(),
             snapshots: Snapshots::new(started_at),
             hot_keys: HotKeys::new(workers),
             memcache,
@@ -302,6 +310,7 @@ impl Node {
             self.output_limits.follow(&self.settings());
             self.clients.iter().for_each(|client| client.judge_again());
         }
+        self.follow_log_settings(&before);
         self.limit_clients();
         Ok(())
     }
@@ -508,5 +517,5 @@ pub fn moment(now: UnixMillis, settings: &Settings) -> Moment {
     } else {
         AccessPolicy::Lru
     };
-    Moment { now, policy, due: Due::Removed }
+    Moment { now, clock: now, policy, due: Due::Removed }
 }

@@ -16,6 +16,7 @@ use crate::latency::Happening;
 use crate::monitor;
 use crate::node::{Node, Time, moment};
 use crate::pause::Paused;
+use crate::replay::Replays;
 use crate::table::Row;
 use crate::turn::Turn;
 use crate::worker::Batch;
@@ -35,6 +36,8 @@ pub(crate) struct Attention {
     pub(crate) busy: bool,
     /// Those that may write are refused, because snapshots cannot be made.
     pub(crate) unsaved: bool,
+    /// The same because the append log cannot be written.
+    pub(crate) unlogged: bool,
     /// The client has said whether the reads of its next request are remembered.
     pub(crate) caching_given: bool,
     /// Any of this.
@@ -55,11 +58,19 @@ impl Attention {
         let unsaved = node.snapshots.is_failing()
             && settings.stop_writes_on_bgsave_error
             && !settings.save.points().is_empty();
+        let unlogged = node.append_log.is_failing();
         let caching_given = client.has_given_caching();
         let listening = client.hears();
-        let needed =
-            paused || monitored || hot_keys || queued || busy || unsaved || listening || caching_given;
-        Attention { paused, monitored, hot_keys, queued, busy, unsaved, caching_given, needed }
+        let needed = paused
+            || monitored
+            || hot_keys
+            || queued
+            || busy
+            || unsaved
+            || unlogged
+            || listening
+            || caching_given;
+        Attention { paused, monitored, hot_keys, queued, busy, unsaved, unlogged, caching_given, needed }
     }
 }
 
@@ -80,6 +91,9 @@ impl Turn<'_> {
     #[inline]
     pub(crate) fn moment(&self, row: Row, args: Args<'_>, time: Time) -> Moment {
         let mut moment = moment(time.now, self.settings);
+        if self.client.replays != Replays::No {
+            return self.client.replays.moment(moment);
+        }
         if self.attention.paused && !self.may_write(row, args) {
             moment.due = Due::Kept;
         }

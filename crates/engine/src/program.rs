@@ -14,7 +14,7 @@ use crate::command::{Flags, Scope};
 use crate::context::KeyAt;
 use crate::error::CommandError;
 use crate::evict::OUT_OF_MEMORY;
-use crate::held::Held;
+use crate::held::{Held, Reserved};
 use crate::node::Time;
 use crate::programs::{Kill, ProgramToken};
 use crate::table::Row;
@@ -89,8 +89,8 @@ pub(crate) struct ProgramRun {
     stack: Vec<Box<dyn Program>>,
     /// In whose name it executes requests; the database that it has selected is its own.
     client: Client,
-    /// Stripes that are reserved for it while it is put aside, in ascending order.
-    reserved: Vec<usize>,
+    /// What is reserved for it while it is put aside.
+    reserved: Reserved,
     /// Those of its last request, whose memory serves for the next.
     keys: Vec<KeyAt>,
     /// Whether its last request is still to be executed.
@@ -129,15 +129,15 @@ const UNKNOWN: CommandError = CommandError::line("ERR Unknown Redis command call
 pub struct Launch {
     program: Box<dyn Program>,
     token: ProgramToken,
-    /// Stripes that are reserved for it.
-    reserved: Vec<usize>,
+    /// What is reserved for it.
+    reserved: Reserved,
 }
 
 impl Launch {
     /// Runs a program by this right.
     #[must_use]
     pub fn new(program: Box<dyn Program>, token: ProgramToken) -> Launch {
-        Launch { program, token, reserved: Vec::new() }
+        Launch { program, token, reserved: Reserved::default() }
     }
 
     pub(crate) fn into_program(self) -> Box<dyn Program> {
@@ -155,7 +155,7 @@ impl ProgramRun {
         let Launch { program, token, reserved } = launch;
         let mut own = Client::new(client.shared.clone(), client.authenticated);
         (own.db, own.no_touch, own.remembers) = (client.db, client.no_touch, client.remembers);
-        own.script = true;
+        (own.script, own.replays) = (true, client.replays);
         ProgramRun {
             stack: vec![program],
             client: own,
@@ -294,7 +294,12 @@ impl ProgramRun {
             // Nobody else is at work: nothing need be held meanwhile, and all is to be had again afterwards.
             *swept = true;
             held.unlocked(|| {
-                turn.execute_in_program((row, args, keys), own, (Nesting::Exclusive, output), time)
+                turn.execute_in_program(
+                    (row, args, keys),
+                    own,
+                    (Nesting::Exclusive(held.record()), output),
+                    time,
+                )
             })
         };
         match begun {

@@ -62,7 +62,8 @@ impl Safepoint {
 
 impl Running<'_> {
     /// The worker's number.
-    pub(crate) fn worker(&self) -> usize {
+    #[must_use]
+    pub fn worker(&self) -> usize {
         self.worker
     }
 

@@ -18,6 +18,11 @@ const RETRY_MILLIS: i64 = 5000;
 /// What a client is told while a snapshot is being made.
 const IN_PROGRESS: CommandError = CommandError::line("ERR Background save already in progress");
 
+/// What a client is told while the append log is being rewritten.
+const REWRITING: CommandError = CommandError::line(
+    "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.",
+);
+
 /// What a client is told that wants to write while snapshots cannot be made.
 pub(crate) const UNSAVED: CommandError = CommandError::line(
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
@@ -47,8 +52,19 @@ pub struct SnapshotJob {
     pub has_expiring_fields: bool,
     /// The sources of the libraries of functions.
     pub functions: Vec<Vec<u8>>,
+    /// What it is for.
+    pub purpose: Purpose,
     /// Changes of keys before the cut.
     changes: u64,
+}
+
+/// What a snapshot is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be kept.
+    Snapshot,
+    /// The append log is to begin with it.
+    LogBase,
 }
 
 /// How snapshots went.
@@ -62,6 +78,8 @@ pub struct SnapshotReport {
     pub last_millis: Option<u64>,
     /// When the one that is being made began.
     pub began_at: Option<UnixMillis>,
+    /// What that is for.
+    pub purpose: Purpose,
     /// Changes of keys before the last good one.
     pub saved_changes: u64,
     /// How many were good.
@@ -95,6 +113,7 @@ impl Snapshots {
             last_is_good: true,
             last_millis: None,
             began_at: None,
+            purpose: Purpose::Snapshot,
             saved_changes: 0,
             good: 0,
             ended_at: UnixMillis(0),
@@ -173,6 +192,9 @@ impl Snapshots {
     pub fn end(&self, job: &SnapshotJob, now: UnixMillis, is_good: bool) {
         let mut report = self.report.lock();
         let began = report.began_at.take().unwrap_or(now);
+        if job.purpose == Purpose::LogBase {
+            return;
+        }
         report.last_millis = u64::try_from(now.saturating_millis_since(began)).ok();
         (report.last_is_good, report.ended_at) = (is_good, now);
         self.failing.store(!is_good, Ordering::Relaxed);
@@ -213,12 +235,12 @@ impl Node {
     }
 
     /// Makes the cut, while nobody else is at work, and has the rest done; says whether it could.
-    fn begin_snapshot(&self, moment: Moment) -> bool {
+    pub(crate) fn begin_snapshot(&self, moment: Moment, purpose: Purpose) -> bool {
         let mut report = self.snapshots.report.lock();
         if report.began_at.is_some() {
             return false;
         }
-        report.began_at = Some(moment.now);
+        (report.began_at, report.purpose) = (Some(moment.now), purpose);
         drop(report);
         let mut dbs: Vec<DbSizes> = (0..self.keyspace.databases() as u32)
             .map(|db| DbSizes { db: DbIndex(db), keys: self.keyspace.len(DbIndex(db)) as u64, expiring: 0 })
@@ -237,7 +259,8 @@ impl Node {
         self.snapshots.total.store(dbs.iter().map(|db| db.keys).sum(), Ordering::Relaxed);
         let functions = self.scripts.libraries().iter().map(|library| library.source.to_vec()).collect();
         let place = self.keyspace.begin_snapshot();
-        let job = SnapshotJob { place, cut: moment.now, dbs, has_expiring_fields, functions, changes };
+        let cut = moment.now;
+        let job = SnapshotJob { place, cut, dbs, has_expiring_fields, functions, purpose, changes };
         if let Err(job) = self.snapshots.jobs.send(job) {
             self.abandon(&job.0, moment);
         }
@@ -260,11 +283,12 @@ impl Context<'_> {
     /// # Errors
     /// One is being made; or others are at work, and the request is to be tried again.
     pub fn begin_snapshot(&self) -> Result<(), CommandError> {
-        if self.node.snapshots.is_running() {
-            return Err(IN_PROGRESS);
+        let report = self.node.snapshots.report();
+        if report.began_at.is_some() {
+            return Err(if report.purpose == Purpose::LogBase { REWRITING } else { IN_PROGRESS });
         }
         let _all = self.exclusive()?;
-        if self.node.begin_snapshot(self.moment) { Ok(()) } else { Err(IN_PROGRESS) }
+        if self.node.begin_snapshot(self.moment, Purpose::Snapshot) { Ok(()) } else { Err(IN_PROGRESS) }
     }
 }
 
@@ -272,13 +296,16 @@ impl Worker {
     /// Begins a snapshot that is asked for, if this worker can have the keyspace to itself.
     pub(crate) fn begin_wanted_snapshot(&self) {
         let node = &self.node;
-        if !node.snapshots.is_wanted() || node.snapshots.is_running() {
+        let wants_base = node.rewriting.is_wanted();
+        if !node.snapshots.is_wanted() && !wants_base || node.snapshots.is_running() {
             return;
         }
         let Some(running) = node.safepoint.enter(self.index) else { return };
-        if let Ok(_all) = crate::context::exclusive(node, &running)
-            && node.begin_snapshot(moment(node.host.time().now, self.settings()))
-        {
+        let Ok(_all) = crate::context::exclusive(node, &running) else { return };
+        let moment = moment(node.host.time().now, self.settings());
+        if wants_base {
+            node.begin_base(moment);
+        } else if node.begin_snapshot(moment, Purpose::Snapshot) {
             node.snapshots.wanted.store(false, Ordering::Release);
         }
     }
@@ -295,6 +322,7 @@ mod tests {
             dbs: Vec::new(),
             has_expiring_fields: false,
             functions: Vec::new(),
+            purpose: Purpose::Snapshot,
             changes,
         }
     }

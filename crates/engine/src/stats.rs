@@ -1,9 +1,11 @@
 //! What is counted: each worker writes counters of its own, and INFO adds them up.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use larder_store::{Change, DbIndex, Effect, EventClass, Moment, STRIPES, SideState};
 
+use crate::append_log::AppendLog;
 use crate::blocking::Ready;
 use crate::histogram::Histogram;
 use crate::listeners::Listeners;
@@ -193,6 +195,12 @@ pub struct StripeStats {
     pub expired_fields: u64,
     /// Keys that were evicted.
     pub evicted: u64,
+    /// Whether what goes now because its time has come does so by a request, which is recorded as a whole.
+    pub(crate) by_request: bool,
+    /// Keys that expired in that way.
+    pub(crate) expired_by_request: u64,
+    /// Where what goes by itself is recorded, once there is an append log.
+    pub(crate) log: Option<Arc<AppendLog>>,
     /// Who waits for news of single keys; nobody, nearly always.
     listeners: Option<Box<Listeners>>,
 }
@@ -273,6 +281,13 @@ impl SideState for StripeStats {
         if change.effect == Effect::Removed {
             self.expired += u64::from(change.event.class == EventClass::Expired);
             self.evicted += u64::from(change.event.class == EventClass::Evicted);
+            if let (Some(log), EventClass::Expired | EventClass::Evicted) = (&self.log, change.event.class) {
+                if self.by_request {
+                    self.expired_by_request += 1;
+                } else {
+                    log.record_removal(change.db, change.key);
+                }
+            }
         }
         if let Some(listeners) = &mut self.listeners {
             listeners.changed(&change);
@@ -281,6 +296,16 @@ impl SideState for StripeStats {
 
     fn fields_expired(&mut self, fields: usize) {
         self.expired_fields += fields as u64;
+    }
+
+    fn notes_fields(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.is_on())
+    }
+
+    fn note_fields(&mut self, db: DbIndex, key: &[u8], fields: &[Vec<u8>]) {
+        if let Some(log) = &self.log {
+            log.record_expired_fields(db, key, fields);
+        }
     }
 
     fn flushed(&mut self, db: DbIndex, keys: usize, had: &dyn Fn(&[u8]) -> bool) {

@@ -1,15 +1,18 @@
 //! Transactions: requests that are queued after MULTI, and executed together by EXEC.
 
+use std::cell::RefCell;
+
 use larder_resp::{Output, Protocol, Reply, Span};
 use larder_store::Touch;
 
+use crate::append_log::Record;
 use crate::args::Args;
 use crate::blocking::serve_everywhere;
 use crate::client::Client;
 use crate::command::{Flags, Scope};
 use crate::context::{KeyAt, exclusive};
 use crate::error::CommandError;
-use crate::held::Held;
+use crate::held::{Held, Reserved};
 use crate::locked::Locked;
 use crate::node::{Time, moment};
 use crate::observe::Attention;
@@ -50,11 +53,20 @@ pub(crate) enum Nesting<'a> {
     None,
     /// Among others that hold all their stripes together.
     Holding(&'a Held<'a>),
-    /// Among others, while no other worker is at work.
-    Exclusive,
+    /// Among others, while no other worker is at work; all of them are one record of the append log.
+    Exclusive(&'a RefCell<Record>),
 }
 
-impl Nesting<'_> {
+impl<'a> Nesting<'a> {
+    /// The record of the append log that the request is part of.
+    pub(crate) fn record(self) -> Option<&'a RefCell<Record>> {
+        match self {
+            Nesting::None => None,
+            Nesting::Holding(held) => Some(held.record()),
+            Nesting::Exclusive(record) => Some(record),
+        }
+    }
+
     #[inline]
     pub(crate) fn is_none(self) -> bool {
         matches!(self, Nesting::None)
@@ -200,7 +212,7 @@ impl Turn<'_> {
         let Some(token) = ProgramToken::claim(self.node) else {
             return Err((queue, CommandError::Contended));
         };
-        let held = Held::growing(self.node, self.stats, Vec::new(), moment(time.now, self.settings));
+        let held = Held::growing(self.node, self.stats, Reserved::default(), moment(time.now, self.settings));
         if let Some(watch) = watch {
             held.lock_more(watch.keys().iter().map(|key| key.position));
             if self.has_changed(watch, &held, time) {
@@ -221,7 +233,9 @@ impl Turn<'_> {
                 return Ok(Outcome::Reply);
             }
         }
-        self.execute_all(queue, Nesting::Exclusive, time);
+        let record = RefCell::default();
+        self.execute_all(queue, Nesting::Exclusive(&record), time);
+        self.node.append_log.record_all(&mut record.borrow_mut());
         serve_everywhere(self.node, self.stats, moment(time.now, self.settings));
         Ok(Outcome::Reply)
     }

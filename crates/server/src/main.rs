@@ -1,6 +1,7 @@
 //! The `larder` binary: reads the configuration, starts the workers and the listeners, and ends in an orderly way.
 
 mod acceptor;
+mod append_log;
 mod auth_file;
 mod background;
 mod bind;

@@ -190,11 +190,6 @@ pub(crate) fn warn_of_no_effect(settings: &Settings) {
     if let Some(names) = without_effect(settings) {
         tracing::warn!("Directives that are set and have no effect: {names} (docs/config.md says why)");
     }
-    if settings.appendonly {
-        tracing::warn!(
-            "appendonly is yes, but nothing is written to disk yet: what is in memory goes with the process"
-        );
-    }
 }
 
 /// The names of directives that are set and change nothing.

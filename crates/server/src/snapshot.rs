@@ -2,25 +2,26 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use larder_config::{MaxmemoryPolicy, Settings};
-use larder_engine::{Node, Paused, SnapshotJob, moment};
+use larder_engine::{Node, Paused, Purpose, SnapshotJob, moment};
 use larder_persist::Compression;
+use larder_persist::log::BaseFormat;
 use larder_persist::snapshot::{Checksum, Format, Key, Usage, Writer};
 use larder_store::{DbIndex, Due, Entry, Moment, UnixMillis, WalkPlace, idle_seconds};
 use tempfile::NamedTempFile;
 
+use crate::append_log::{Commands, Log, temporary};
 use crate::background;
 use crate::replacement::{directory_of, replace};
 
 mod load;
 
-pub(crate) use load::load;
+pub(crate) use load::{load, load_base};
 
 /// Keys taken over while a stripe is locked: some microseconds.
 const KEYS_PER_LOCK: usize = 64;
@@ -28,14 +29,19 @@ const KEYS_PER_LOCK: usize = 64;
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Starts the thread that writes snapshots.
-pub(crate) fn start(node: &Arc<Node>) -> io::Result<()> {
+pub(crate) fn start(node: &Arc<Node>, log: &Arc<Log>) -> io::Result<()> {
     let Some(jobs) = node.snapshots.take_jobs() else { return Ok(()) };
-    let node = Arc::clone(node);
-    background::spawn("snapshot", move || serve(&node, &jobs)).map(drop)
+    let (node, log) = (Arc::clone(node), Arc::clone(log));
+    background::spawn("snapshot", move || serve(&node, &log, &jobs)).map(drop)
 }
 
-fn serve(node: &Node, jobs: &Receiver<SnapshotJob>) {
+fn serve(node: &Node, log: &Log, jobs: &Receiver<SnapshotJob>) {
     for job in jobs {
+        if job.purpose == Purpose::LogBase {
+            log.write_base(&job);
+            node.snapshots.end(&job, node.host.time().now, true);
+            continue;
+        }
         tracing::info!("Background saving started");
         let settings = node.settings();
         let path = path_of(&settings);
@@ -54,40 +60,93 @@ fn serve(node: &Node, jobs: &Receiver<SnapshotJob>) {
 }
 
 /// Writes a snapshot under another name and, when it is on disk, puts it in the place of the old one. If that cannot be done the old
-/// one stays, and the walk is done to its end all the same.
+/// one stays.
 fn write(node: &Node, settings: &Settings, job: &SnapshotJob, path: &Path) -> io::Result<()> {
-    let created = tempfile::Builder::new()
-        .prefix("temp-")
-        .suffix(".rdb")
-        // As far as the directive umask permits.
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(directory_of(path));
-    let begun = created.and_then(|file| begin(node, settings, job, file));
+    let created = temporary(directory_of(path), ".rdb");
+    let begun = created.and_then(|file| begin(node, settings, job, file).map(Form::Snapshot));
+    replace(path, write_keys(node, settings, job, begun)?)
+}
+
+/// Writes what the append log is to begin with, under a name that it is not to keep.
+pub(crate) fn write_base(
+    node: &Node,
+    settings: &Settings,
+    job: &SnapshotJob,
+    directory: &Path,
+    format: BaseFormat,
+) -> io::Result<NamedTempFile> {
+    let begun = fs::create_dir_all(directory).and_then(|()| temporary(directory, ".base")).and_then(|file| {
+        if format == BaseFormat::Snapshot {
+            return begin(node, settings, job, file).map(Form::Snapshot);
+        }
+        let mut commands = Commands::new(file);
+        job.functions.iter().try_for_each(|source| commands.function(source))?;
+        Ok(Form::Commands(commands))
+    });
+    write_keys(node, settings, job, begun)
+}
+
+/// What keys are written as.
+enum Form {
+    Snapshot(Writer<NamedTempFile>),
+    Commands(Commands),
+}
+
+impl Form {
+    fn database(&mut self, job: &SnapshotJob, db: DbIndex) -> io::Result<()> {
+        let sizes = job.dbs.iter().find(|sizes| sizes.db == db);
+        let (keys, expiring) = sizes.map_or((0, 0), |sizes| (sizes.keys, sizes.expiring));
+        match self {
+            Form::Snapshot(writer) => writer.database(db.0, keys, expiring),
+            Form::Commands(commands) => commands.database(db),
+        }
+    }
+
+    fn key(&mut self, entry: &Entry, usage: Usage) -> io::Result<()> {
+        match self {
+            Form::Snapshot(writer) => writer.key(&Key::of(entry, usage)),
+            Form::Commands(commands) => commands.key(entry),
+        }
+    }
+
+    fn finish(self) -> io::Result<NamedTempFile> {
+        match self {
+            Form::Snapshot(writer) => writer.finish(),
+            Form::Commands(commands) => commands.finish(),
+        }
+    }
+}
+
+/// Walks to the end of the keyspace, whatever becomes of the file.
+fn write_keys(
+    node: &Node,
+    settings: &Settings,
+    job: &SnapshotJob,
+    begun: io::Result<Form>,
+) -> io::Result<NamedTempFile> {
     // Who only looks removes nothing.
     let moment = Moment { due: Due::Kept, ..moment(job.cut, settings) };
     let mut walk = Walk { node, moment, place: Some(job.place), batch: Vec::with_capacity(KEYS_PER_LOCK) };
-    let file = begun.and_then(|mut writer| {
+    let file = begun.and_then(|mut form| {
         let mut db = None;
         while walk.next() {
             for (of, entry) in walk.batch.drain(..) {
                 if db != Some(of) {
-                    let sizes = job.dbs.iter().find(|sizes| sizes.db == of);
-                    let (keys, expiring) = sizes.map_or((0, 0), |sizes| (sizes.keys, sizes.expiring));
-                    writer.database(of.0, keys, expiring)?;
+                    form.database(job, of)?;
                     db = Some(of);
                 }
-                writer.key(&Key::of(&entry, usage(&entry, settings, job.cut)))?;
+                form.key(&entry, usage(&entry, settings, job.cut))?;
                 node.snapshots.note_written(1);
                 node.keyspace.discard(entry);
             }
         }
-        writer.finish()
+        form.finish()
     });
     // Until its end others leave what they change.
     while walk.next() {
         walk.batch.clear();
     }
-    replace(path, file?)
+    file
 }
 
 fn begin(
@@ -105,7 +164,7 @@ fn begin(
         ("redis-bits", usize::BITS.to_string()),
         ("ctime", (job.cut.0 / 1000).to_string()),
         ("used-mem", node.host.used_memory().to_string()),
-        ("aof-base", "0".to_owned()),
+        ("aof-base", u8::from(job.purpose == Purpose::LogBase).to_string()),
     ];
     for (name, value) in facts {
         writer.aux(name.as_bytes(), value.as_bytes())?;

@@ -24,7 +24,7 @@ use crate::options::{self, Start};
 use crate::signals::Signals;
 use crate::supervision::{Supervision, become_user};
 use crate::worker::NewConnection;
-use crate::{auth_file, background, bind, crash, open_files, snapshot, worker};
+use crate::{append_log, auth_file, background, bind, crash, open_files, snapshot, worker};
 
 /// How often the offset between the steady clock and the time of day is renewed, and slow upkeep is done.
 const UPKEEP: Duration = Duration::from_millis(100);
@@ -66,8 +66,13 @@ fn serve_supervised(start: Start, log: Log, supervision: &Supervision) -> io::Re
     let identity = identity(&process, config_file, unsaid, multiplexing_api, supervision.name())?;
     let node = node(&settings, commands, identity, Arc::clone(&process))?;
     auth_file::read(&settings, &node)?;
-    let loaded_bytes = snapshot::load(&node)?;
-    snapshot::start(&node)?;
+    let (files, loaded_bytes) = append_log::load(&node)?;
+    let begins_log = settings.appendonly && files.is_none();
+    let log = append_log::Log::start(&node, files)?;
+    snapshot::start(&node, &log)?;
+    if begins_log {
+        log.begin()?;
+    }
     let (workers, threads) = start_workers(&node, rings)?;
     let watched = Watched::new(Arc::clone(&node));
     http::start(bind::http(&settings)?, Arc::clone(&watched))?;
@@ -85,6 +90,7 @@ fn serve_supervised(start: Start, log: Log, supervision: &Supervision) -> io::Re
         supervision.stopping();
         end(threads, &mut signals).await
     })?;
+    log.finish();
     if ended == Ended::Insisted {
         tracing::warn!("You insist... exiting now.");
         std::process::exit(1);
@@ -139,6 +145,7 @@ async fn run(
                 node.disconnect_idle();
                 node.sample_rates();
                 node.ask_for_due_snapshot();
+                node.ask_for_due_rewrite();
             }
             tokio::time::sleep(UPKEEP).await;
         }

@@ -20,8 +20,12 @@ const KEYS: usize = 200_000;
 const BATCH: usize = 256;
 const LENGTHS: [usize; 3] = [100, 300, 1000];
 const DB: DbIndex = DbIndex(0);
-const MOMENT: Moment =
-    Moment { now: UnixMillis(1_700_000_000_000), policy: AccessPolicy::Lru, due: larder_store::Due::Removed };
+const MOMENT: Moment = Moment {
+    now: UnixMillis(1_700_000_000_000),
+    clock: UnixMillis(1_700_000_000_000),
+    policy: AccessPolicy::Lru,
+    due: larder_store::Due::Removed,
+};
 const SET: Event = Event::string("set");
 
 #[derive(Default)]

@@ -124,6 +124,12 @@ pub trait SideState: Default + Send {
     fn changed(&mut self, change: Change<'_>);
     /// So many fields of a hash expired; the change of its key is told as any other.
     fn fields_expired(&mut self, fields: usize);
+    /// Whether it is to be told which fields of hashes expire by themselves.
+    fn notes_fields(&self) -> bool {
+        false
+    }
+    /// These fields of a hash have expired by themselves.
+    fn note_fields(&mut self, _db: DbIndex, _key: &[u8], _fields: &[Vec<u8>]) {}
     /// All keys of a database in this stripe (so many) were removed at once; `had` says whether a key was among them.
     fn flushed(&mut self, db: DbIndex, keys: usize, had: &dyn Fn(&[u8]) -> bool);
     /// Two databases were exchanged; `has` says whether one of them has a key now.

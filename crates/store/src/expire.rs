@@ -115,7 +115,12 @@ impl<S: SideState> Expirer<'_, S> {
     fn expire_fields(&mut self, location: Location, now: UnixMillis) {
         preserve(self.keyspace, self.db, location, self.walked);
         let mut entry = self.db.table.entry_mut(location);
-        let fields = entry.remove_due_fields(now, self.fields_left);
+        let (notes, mut names) = (self.side.notes_fields(), Vec::new());
+        let fields = entry.remove_due_fields(now, self.fields_left, |field| {
+            if notes {
+                names.push(field.to_vec());
+            }
+        });
         self.fields_left -= fields;
         if fields == 0 {
             return;
@@ -125,6 +130,9 @@ impl<S: SideState> Expirer<'_, S> {
         entry.set_timed(wakes_at.is_some());
         self.db.expiring_hashes -= usize::from(entry.next_field_expiry().is_none());
         self.side.fields_expired(fields);
+        if notes {
+            self.side.note_fields(self.db.index, entry.key(), &names);
+        }
         let (db, key) = (self.db.index, entry.key());
         self.side.changed(Change { db, key, effect: Effect::Modified, event: Event::FIELDS_EXPIRED });
         drop(entry);

@@ -67,7 +67,12 @@ mod tests {
         fn swapped(&mut self, _: (DbIndex, DbIndex), _: &dyn Fn(DbIndex, &[u8]) -> bool) {}
     }
 
-    const MOMENT: Moment = Moment { now: UnixMillis(1), policy: AccessPolicy::Lru, due: crate::Due::Removed };
+    const MOMENT: Moment = Moment {
+        now: UnixMillis(1),
+        clock: UnixMillis(1),
+        policy: AccessPolicy::Lru,
+        due: crate::Due::Removed,
+    };
     const DB: DbIndex = DbIndex(0);
 
     #[test]

@@ -22,6 +22,8 @@ const SWEEP_NODES: usize = 16;
 pub struct Moment {
     /// The time.
     pub now: UnixMillis,
+    /// The time by which keys are used: the same, but for those of a log that is being loaded.
+    pub clock: UnixMillis,
     /// What the access bits hold.
     pub policy: AccessPolicy,
     /// What becomes of a key whose time has come, when it is looked for.
@@ -334,7 +336,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         let Some(location) = self.locate(db, key) else {
             let mut entry = Entry::new(
                 key.bytes,
-                self.moment.policy.created(self.moment.now),
+                self.moment.policy.created(self.moment.clock),
                 &Attributes::default(),
                 NewValue::raw(&[]),
             );
@@ -425,7 +427,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         change: impl FnOnce(&mut Entry) -> (R, E),
     ) -> Option<R> {
         let Missing::Create(empty) = missing else { return None };
-        let access = self.moment.policy.created(self.moment.now);
+        let access = self.moment.policy.created(self.moment.clock);
         let mut entry = Entry::new(key.bytes, access, &Attributes::default(), empty);
         let (result, events) = change(&mut entry);
         let mut events = events.into_iter();
@@ -620,7 +622,7 @@ impl<S: SideState> StripeGuard<'_, S> {
     /// An entry whose access bits have just been moved on.
     #[inline]
     fn accessed(&mut self, db: DbIndex, location: Location, how: Access) -> BorrowedMut<'_, Entry> {
-        let Moment { now, policy, .. } = self.moment;
+        let Moment { clock: now, policy, .. } = self.moment;
         let Stripe { zero, others, random, .. } = &mut *self.stripe;
         let db = named(zero, others, db).expect("a location was found in this database");
         let mut entry = db.table.entry_mut(location);
@@ -648,7 +650,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         value: NewValue<'_>,
         event: Event,
     ) {
-        let access = self.moment.policy.created(self.moment.now);
+        let access = self.moment.policy.created(self.moment.clock);
         self.insert(db, key, Entry::new(key.bytes, access, attributes, value), Effect::Created, event);
     }
 

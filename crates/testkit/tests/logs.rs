@@ -257,7 +257,7 @@ fn commands(log: &[u8]) -> (Vec<String>, usize) {
                 commands.push(words.join(" "));
             }
             Some(Item::Timestamp(_)) => times += 1,
-            Some(Item::Annotation) => panic!("redis-server writes no others"),
+            Some(Item::Annotation(_)) => panic!("redis-server writes no others"),
             None => break,
         }
     }

@@ -152,6 +152,7 @@ fn the_count_of_keys_is_right_in_the_end() {
         let keyspace = &node.engine.keyspace;
         let moment = Moment {
             now: node.clock.now(),
+            clock: node.clock.now(),
             policy: larder_store::AccessPolicy::Lru,
             due: larder_store::Due::Removed,
         };

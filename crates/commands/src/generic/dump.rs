@@ -40,6 +40,8 @@ const RESTORE: Command = Command {
         ("5.0.0", "Added the option ABSTTL."),
         ("5.0.0", "Added the options IDLETIME and FREQ."),
     ],
+    logged: |_| Logged::AsSaid,
+    counts_from_now: |args| args.find(2) != Some(b"0") && !args.from(4).any(|word| is_word(word, "absttl")),
     run: restore,
     ..Command::PLAIN
 };
@@ -122,9 +124,10 @@ fn restore(cx: &mut Context<'_>) -> CommandResult {
     })?;
 
     let now = db.now();
-    entry.remove_due_fields(now, usize::MAX);
+    entry.remove_due_fields(now, usize::MAX, |_| ());
     if entry.is_spent() || deadline.is_some_and(|at| at <= now) {
         db.delete(key, Event::DELETED);
+        db.log_as(&[b"DEL", key.bytes]);
     } else {
         entry.set_attributes(&Attributes::expiring(deadline));
         let created = cx.moment.policy.created(cx.now());
@@ -132,6 +135,8 @@ fn restore(cx: &mut Context<'_>) -> CommandResult {
             cx.moment.policy.told(options.idle_seconds, options.frequency, cx.now()).unwrap_or(created),
         );
         db.place(key, entry, Event::generic("restore"));
+        let at = deadline.map_or(0, |at| at.0).to_string();
+        db.log_as(&[b"RESTORE", key.bytes, at.as_bytes(), cx.args.at(3), b"REPLACE", b"ABSTTL"]);
     }
     cx.reply.ok();
     Ok(Outcome::Reply)

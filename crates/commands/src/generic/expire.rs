@@ -16,6 +16,8 @@ const EXPIRE: Command = Command {
     keys: &[KeySpec::one(Access::UPDATE_ONLY)],
     flags: Flags::WRITE.and(Flags::FAST),
     history: &[("7.0.0", "Added the options NX, XX, GT and LT.")],
+    logged: |_| Logged::ByExpiry,
+    counts_from_now: |_| true,
     run: expire,
     ..Command::PLAIN
 };
@@ -25,6 +27,7 @@ const EXPIREAT: Command = Command {
     syntax: "key unix-time-seconds [NX | XX | GT | LT]",
     summary: "Lets a key expire at a Unix time in seconds; in the past, it is deleted at once.",
     since: "1.2.0",
+    counts_from_now: |_| false,
     run: expireat,
     ..EXPIRE
 };
@@ -36,6 +39,7 @@ const PERSIST: Command = Command {
     since: "2.2.0",
     arity: Arity::Exactly(2),
     history: &[],
+    counts_from_now: |_| false,
     run: persist,
     ..EXPIRE
 };
@@ -54,6 +58,7 @@ const PEXPIREAT: Command = Command {
     syntax: "key unix-time-milliseconds [NX | XX | GT | LT]",
     summary: "Lets a key expire at a Unix time in milliseconds; in the past, it is deleted at once.",
     since: "2.6.0",
+    counts_from_now: |_| false,
     run: pexpireat,
     ..EXPIRE
 };

@@ -28,6 +28,7 @@ const HEXPIRE: Command = Command {
     arity: Arity::AtLeast(6),
     keys: &[KeySpec::one(Access::UPDATE_ONLY)],
     flags: Flags::WRITE.and(Flags::FAST),
+    counts_from_now: |_| true,
     run: hexpire,
     ..Command::PLAIN
 };
@@ -36,6 +37,7 @@ const HEXPIREAT: Command = Command {
     name: "hexpireat",
     syntax: "key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
     summary: "Lets fields of a hash expire at a Unix time in seconds; in the past, they are removed at once.",
+    counts_from_now: |_| false,
     run: hexpireat,
     ..HEXPIRE
 };
@@ -52,6 +54,7 @@ const HPEXPIREAT: Command = Command {
     name: "hpexpireat",
     syntax: "key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
     summary: "Lets fields of a hash expire at a Unix time in milliseconds; in the past, they are removed at once.",
+    counts_from_now: |_| false,
     run: hpexpireat,
     ..HEXPIRE
 };
@@ -61,6 +64,7 @@ const HPERSIST: Command = Command {
     syntax: "key FIELDS numfields field [field ...]",
     summary: "Lets fields of a hash stay for good: removes their expiries.",
     arity: Arity::AtLeast(5),
+    counts_from_now: |_| false,
     run: hpersist,
     ..HEXPIRE
 };
@@ -103,7 +107,18 @@ fn put_expiries(cx: &mut Context<'_>, unit: Unit, since: Since) -> CommandResult
         (CHANGED, Some(EXPIRE))
     })?;
     db.fields_expired(cx.key(0), expired);
+    log_with_deadline(&mut db, cx.args, at);
     Ok(Outcome::Reply)
+}
+
+/// Logs the request with its time as a moment.
+fn log_with_deadline(db: &mut Locked<'_>, args: Args<'_>, at: UnixMillis) {
+    if db.is_logged() {
+        let at = at.0.to_string();
+        let first = [&b"HPEXPIREAT"[..], args.at(1), at.as_bytes()];
+        let words: Vec<&[u8]> = first.into_iter().chain(args.from(3)).collect();
+        db.log_as(&words);
+    }
 }
 
 fn hpersist(cx: &mut Context<'_>) -> CommandResult {

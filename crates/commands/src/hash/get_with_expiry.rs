@@ -20,6 +20,7 @@ const HGETEX: Command = Command {
     arity: Arity::AtLeast(5),
     keys: &[KeySpec::one(Access::READ_AND_CACHE)],
     flags: Flags::WRITE.and(Flags::FAST),
+    counts_from_now: |args| crate::logged::has_time_to_live(args, 2),
     run: hgetex,
     ..Command::PLAIN
 };
@@ -63,6 +64,8 @@ fn hgetex(cx: &mut Context<'_>) -> CommandResult {
         ((), told)
     })?;
     db.fields_expired(key, expired);
+    let options = 2..cx.args.len() - fields.len() - 2;
+    crate::logged::log_with_deadline(&mut db, cx.args, options, deadline);
     Ok(Outcome::Reply)
 }
 

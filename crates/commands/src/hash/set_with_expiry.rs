@@ -20,6 +20,7 @@ const HSETEX: Command = Command {
     arity: Arity::AtLeast(6),
     keys: &[KeySpec::one(Access::ADD)],
     flags: Flags::WRITE.and(Flags::DENY_OOM).and(Flags::FAST),
+    counts_from_now: |args| crate::logged::has_time_to_live(args, 2),
     run: hsetex,
     ..Command::PLAIN
 };
@@ -59,6 +60,7 @@ fn hsetex(cx: &mut Context<'_>) -> CommandResult {
     let words = OptionsAndFields::find(cx.args, 2)?;
     let options = Options::parse(words.options)?;
     let pairs = words.fields(2)?;
+    let pairs_len = pairs.len() / 2;
 
     let mut db = cx.lock()?;
     let key = cx.key(0);
@@ -78,6 +80,8 @@ fn hsetex(cx: &mut Context<'_>) -> CommandResult {
     } else {
         set(cx, &mut db, pairs, options.lifetime, deadline)?;
     }
+    let options = 2..cx.args.len() - 2 * pairs_len - 2;
+    crate::logged::log_with_deadline(&mut db, cx.args, options, deadline);
     cx.reply.integer(1);
     Ok(Outcome::Reply)
 }

@@ -57,6 +57,14 @@ fn move_one(cx: &mut Context<'_>, ends: (End, End)) -> CommandResult {
     Ok(Outcome::Reply)
 }
 
+/// The word for an end.
+fn name_of(end: End) -> &'static [u8] {
+    match end {
+        End::Head => b"LEFT",
+        End::Tail => b"RIGHT",
+    }
+}
+
 /// An element's way from the end of one list to the end of another.
 pub(super) struct Movement {
     pub(super) ends: (End, End),
@@ -86,6 +94,7 @@ impl Movement {
         push(db, destination, (to, limit), new(), std::iter::once(&element[..]))?;
         // Told of after the push, as in Redis; a list that lost its only element goes now.
         change(db, source, limit, |_| ((), Some(popped(from))))?;
+        db.log_as(&[b"LMOVE", source.bytes, destination.bytes, name_of(from), name_of(to)]);
         reply.bulk(&element);
         Ok(true)
     }

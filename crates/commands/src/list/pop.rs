@@ -131,6 +131,8 @@ impl Pop {
             reply.array(count);
         }
         pop_into(db, key, (self.end, self.limit), count, reply)?;
+        let name: &[u8] = if self.end == End::Head { b"LPOP" } else { b"RPOP" };
+        db.log_as(&[name, key.bytes, count.to_string().as_bytes()]);
         Ok(true)
     }
 }

@@ -104,16 +104,16 @@ impl Connection {
     pub fn serve(&mut self, worker: &mut Worker, input: &mut [u8], output: &mut Output) -> (usize, Served) {
         worker.refresh();
         let node = Arc::clone(&worker.node);
-        let Some(_running) = node.safepoint.enter(worker.index) else { return (0, Served::Again) };
+        let Some(running) = node.safepoint.enter(worker.index) else { return (0, Served::Again) };
         let moment = moment(node.host.time().now, worker.settings());
-        node.flush_when_due(&node.stats[worker.index], moment);
+        node.flush_when_due(&running, &node.stats[worker.index], moment);
         if let Some(until) = self.shared.postpone(&node.pause, moment.now) {
             return (0, Served::At(until));
         }
         let output_before = output.len();
         self.shared.take_lines(output);
         let (settings, wire) = (worker.settings(), Wire(output));
-        let mut turn = Turn::new(&node, worker.index, settings, moment, wire, &self.shared);
+        let mut turn = Turn::new(&node, &running, settings, moment, wire, &self.shared);
         let (consumed, served) = self.dialogue.batches(&mut turn, input);
         let executed = turn.executed;
         turn.count_traffic(consumed as u64, (turn.output.0.len() - output_before) as u64);

@@ -38,7 +38,7 @@ impl Turn<'_> {
         };
         self.node.flush_timer.set(at);
         if at.is_none() {
-            self.node.flush_zero(self.stats, self.moment);
+            self.node.flush_zero(self.running, self.stats, self.moment);
         }
         Ok(())
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use larder_config::Settings;
-use larder_engine::{Locked, MemcacheStats, Node, PrefixCounts, Room, SharedClient, Topics, WorkerStats};
+use larder_engine::{
+    Locked, MemcacheStats, Node, PrefixCounts, Room, Running, SharedClient, Topics, WorkerStats,
+};
 use larder_store::{DbIndex, Key, Moment, Position, Touch, UnixMillis};
 use memcache_parser::reply::Sink as _;
 use memcache_parser::{Command, ErrorReply, Limits, ReplyMode, reply};
@@ -31,7 +33,7 @@ pub(super) struct Turn<'t> {
     /// Requests executed so far, each key of a request for several counted as one.
     pub(super) executed: u64,
     pub(super) stats: &'t WorkerStats,
-    worker: usize,
+    pub(super) running: &'t Running<'t>,
     /// Whether requests are counted by the beginnings of their keys.
     detailed: bool,
     /// What is to be logged.
@@ -72,7 +74,7 @@ impl From<Contended> for Paused {
 impl<'t> Turn<'t> {
     pub(super) fn new(
         node: &'t Node,
-        worker: usize,
+        running: &'t Running<'t>,
         settings: &'t Settings,
         moment: Moment,
         output: Wire<'t>,
@@ -86,8 +88,8 @@ impl<'t> Turn<'t> {
             output,
             client,
             executed: 0,
-            stats: &node.stats[worker],
-            worker,
+            stats: &node.stats[running.worker()],
+            running,
             detailed: node.memcache.detail.is_on(),
             watched: node.memcache.watchers.wanted(),
         }
@@ -107,7 +109,7 @@ impl<'t> Turn<'t> {
     #[inline]
     pub(super) fn has_room(&self) -> bool {
         self.settings.maxmemory == 0
-            || self.node.make_room(self.worker, self.settings, self.moment) == Room::Made
+            || self.node.make_room(self.running.worker(), self.settings, self.moment) == Room::Made
     }
 
     /// What this worker counts.
@@ -141,6 +143,8 @@ impl<'t> Turn<'t> {
         let keys = std::iter::once(position);
         let locked = Locked::new(self.node, self.stats, keys, self.moment, Touch::Yes, DB)
             .inspect_err(|_| self.stats.contended.add(1))?;
+        let mut locked: Locked<'k> = locked;
+        locked.log_value_of(Key { bytes, position });
         let mut item = Item::new(locked, Key { bytes, position });
         if self.watched.meet(Topics::FETCHERS) {
             self.log_fetch(&mut item);

@@ -134,6 +134,7 @@ fn delete(cx: &mut Context<'_>) -> CommandResult {
         let removed = libraries.remove(name);
         removed.then_some(libraries).ok_or(CommandError::line("ERR Library not found"))
     })?;
+    cx.log_request();
     cx.reply.ok();
     Ok(Outcome::Reply)
 }
@@ -146,6 +147,7 @@ fn flush(cx: &mut Context<'_>) -> CommandResult {
         return Err(CommandError::line("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
     }
     cx.node.scripts.change_libraries(|_| Ok::<_, CommandError>(Libraries::default()))?;
+    cx.log_request();
     cx.reply.ok();
     Ok(Outcome::Reply)
 }
@@ -178,6 +180,7 @@ fn load(cx: &mut Context<'_>) -> CommandResult {
         libraries.insert(library).map_err(|function| function_exists(&function))?;
         Ok(libraries)
     })?;
+    cx.log_request();
     cx.reply.bulk(&name);
     Ok(Outcome::Reply)
 }

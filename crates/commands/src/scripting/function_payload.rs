@@ -72,6 +72,7 @@ pub(super) fn restore(cx: &mut Context<'_>) -> CommandResult {
         }
         Ok(libraries)
     })?;
+    cx.log_request();
     cx.reply.ok();
     Ok(Outcome::Reply)
 }

@@ -87,6 +87,7 @@ fn flush(cx: &mut Context<'_>, which: Option<DbIndex>) -> CommandResult {
     // Stripe by stripe, a request of several keys beside it could be half gone and half there.
     let all = cx.exclusive()?;
     let flushed = cx.node.keyspace.flush(which, cx.moment);
+    cx.log_request();
     cx.serve_blocked();
     cx.node.invalidate_all();
     drop(all);
@@ -103,6 +104,7 @@ fn swapdb(cx: &mut Context<'_>) -> CommandResult {
 
     let _all = cx.exclusive()?;
     cx.node.keyspace.swap(first, second, cx.moment);
+    cx.log_request();
     cx.serve_blocked();
 
     cx.reply.ok();

@@ -1,13 +1,28 @@
 //! SAVE, BGSAVE and LASTSAVE: snapshots.
 
+use larder_engine::Rewrite;
 use larder_store::UnixMillis;
 
 use crate::prelude::*;
 
-pub(super) const COMMANDS: &[Command] = &[BGSAVE, LASTSAVE, SAVE];
+pub(super) const COMMANDS: &[Command] = &[BGREWRITEAOF, BGSAVE, LASTSAVE, SAVE];
 
 /// Milliseconds between two looks whether a snapshot is written that a client waits for.
 const LOOK_MILLIS: i64 = 5;
+
+const BGREWRITEAOF: Command = Command {
+    name: "bgrewriteaof",
+    summary: "Gives the append log a new base in the background, in the place of all that it has.",
+    group: Group::Server,
+    since: "1.0.0",
+    complexity: "O(1), and in the background O(N), N being the number of keys",
+    arity: Arity::Exactly(1),
+    scope: Scope::Exclusive,
+    flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::NO_ASYNC_LOADING),
+    acl: &["admin", "dangerous"],
+    run: bgrewriteaof,
+    ..Command::PLAIN
+};
 
 const SAVE: Command = Command {
     name: "save",
@@ -55,6 +70,14 @@ const LASTSAVE: Command = Command {
     },
     ..Command::PLAIN
 };
+
+fn bgrewriteaof(cx: &mut Context<'_>) -> CommandResult {
+    cx.reply.simple(match cx.rewrite_log()? {
+        Rewrite::Begun => "Background append only file rewriting started",
+        Rewrite::Scheduled => "Background append only file rewriting scheduled",
+    });
+    Ok(Outcome::Reply)
+}
 
 fn save(cx: &mut Context<'_>) -> CommandResult {
     cx.begin_snapshot()?;

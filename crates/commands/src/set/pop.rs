@@ -1,7 +1,7 @@
 //! SPOP: members by chance, taken out.
 
-use larder_store::Element;
 use larder_store::set::SetRef;
+use larder_store::{Digits, Element};
 
 use super::{change, limits};
 use crate::element::reply_element;
@@ -24,6 +24,7 @@ const SPOP: Command = Command {
     flags: Flags::WRITE.and(Flags::FAST),
     tips: &["nondeterministic_output"],
     history: &[("3.2.0", "Added the argument count.")],
+    logged: |_| Logged::AsSaid,
     run: spop,
     ..Command::PLAIN
 };
@@ -38,11 +39,16 @@ fn spop(cx: &mut Context<'_>) -> CommandResult {
 
 fn pop_one(cx: &mut Context<'_>) -> CommandResult {
     let mut db = cx.lock()?;
+    let mut removed = Removed::noted_if(db.is_logged());
     let popped = change(&mut db, cx.key(0), limits(cx.settings), |set| {
         let rank = rank_below(set.as_ref().len(), cx.random);
-        set.remove_at(rank, |member| reply_element(&mut cx.reply, member));
+        set.remove_at(rank, |member| {
+            removed.note(member);
+            reply_element(&mut cx.reply, member);
+        });
         ((), Some(POPPED))
     })?;
+    removed.log(&mut db, cx.key(0));
     if popped.is_none() {
         cx.reply.null();
     }
@@ -59,6 +65,7 @@ fn pop_many(cx: &mut Context<'_>) -> CommandResult {
     if count == 0 || len == 0 {
         return Ok(Outcome::Reply);
     }
+    let mut removed = Removed::noted_if(db.is_logged());
     let mut reply = |member: Element<'_>| reply_element(&mut cx.reply, member);
     if count >= len {
         super::read_quietly(&mut db, key, |set| {
@@ -68,13 +75,47 @@ fn pop_many(cx: &mut Context<'_>) -> CommandResult {
         })?;
         db.note(key, POPPED);
         db.delete(key, Event::DELETED);
+        db.log_as(&[b"DEL", key.bytes]);
         return Ok(Outcome::Reply);
     }
     change(&mut db, key, limits(cx.settings), |set| {
         for left in (len - count + 1..=len).rev() {
-            set.remove_at(rank_below(left, cx.random), &mut reply);
+            set.remove_at(rank_below(left, cx.random), |member| {
+                removed.note(member);
+                reply(member);
+            });
         }
         ((), Some(POPPED))
     })?;
+    removed.log(&mut db, key);
     Ok(Outcome::Reply)
+}
+
+/// Members that chance has chosen, for the append log.
+enum Removed {
+    /// Nobody asks.
+    Untold,
+    Noted(Vec<Vec<u8>>),
+}
+
+impl Removed {
+    fn noted_if(logged: bool) -> Removed {
+        if logged { Removed::Noted(Vec::new()) } else { Removed::Untold }
+    }
+
+    fn note(&mut self, member: Element<'_>) {
+        if let Removed::Noted(members) = self {
+            members.push(member.text(&mut Digits::default()).to_vec());
+        }
+    }
+
+    fn log(self, db: &mut Locked<'_>, key: Key<'_>) {
+        if let Removed::Noted(members) = self
+            && !members.is_empty()
+        {
+            let words: Vec<&[u8]> =
+                [&b"SREM"[..], key.bytes].into_iter().chain(members.iter().map(Vec::as_slice)).collect();
+            db.log_as(&words);
+        }
+    }
 }

@@ -159,6 +159,8 @@ impl Pop {
             reply.array(count);
         }
         pop_into(db, key, (self.from, self.limits), count, (reply, pairs))?;
+        let name: &[u8] = if self.from == Direction::Ascending { b"ZPOPMIN" } else { b"ZPOPMAX" };
+        db.log_as(&[name, key.bytes, count.to_string().as_bytes()]);
         Ok(true)
     }
 }

@@ -3,6 +3,7 @@
 use larder_store::Element;
 
 use super::id::NewId;
+use super::logged::text;
 use super::reply::reply_id;
 use super::trim::{self, TrimSyntax};
 use super::{change, change_or_create, limits};
@@ -29,6 +30,8 @@ const XADD: Command = Command {
         ("6.2.0", "Added the options NOMKSTREAM, MINID and LIMIT."),
         ("7.0.0", "Accepts an id of which only the milliseconds are given."),
     ],
+    logged: |_| Logged::AsSaid,
+    counts_from_now: |_| true,
     run: xadd,
     ..super::PLAIN
 };
@@ -87,7 +90,7 @@ fn xadd(cx: &mut Context<'_>) -> CommandResult {
         }
         stream.append(id, fields, bytes, limits);
         let trimmed = options.trim.map_or(0, |trim| stream.trim(trim.keep, trim.precision));
-        (Ok((id, trimmed)), Some(Event::stream("xadd")))
+        (Ok((id, trimmed, stream.len())), Some(Event::stream("xadd")))
     };
     let mut db = cx.lock()?;
     let added =
@@ -96,9 +99,16 @@ fn xadd(cx: &mut Context<'_>) -> CommandResult {
         cx.reply.null();
         return Ok(Outcome::Reply);
     };
-    let (id, trimmed) = added?;
+    let (id, trimmed, len) = added?;
     if trimmed > 0 {
         db.note(key, trim::TRIMMED);
+    }
+    if db.is_logged() {
+        let (id, len) = (text(id), len.to_string());
+        let trims = [&b"MAXLEN"[..], b"=", len.as_bytes()];
+        let trims = trims.into_iter().filter(|_| trimmed > 0);
+        let words = [&b"XADD"[..], key.bytes].into_iter().chain(trims).chain([id.as_bytes()]).chain(fields.0);
+        db.log_as(&words.collect::<Vec<_>>());
     }
     reply_id(&mut cx.reply, id);
     Ok(Outcome::Reply)

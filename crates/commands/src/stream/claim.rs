@@ -3,6 +3,7 @@
 use larder_resp::Reply;
 use larder_store::stream::{ConsumerNumber, Group as ConsumerGroup, Pending, Stream, StreamId};
 
+use super::logged::{Delivered, log_delivered};
 use super::pending::idle;
 use super::reply::{reply_entry, reply_id, reply_ids};
 use super::{CONSUMER_CREATED, change, consumer, id, no_group};
@@ -17,6 +18,8 @@ const XCLAIM: Command = Command {
     complexity: "O(log N) for each id, where N is the number of pending entries",
     arity: Arity::AtLeast(6),
     tips: &["nondeterministic_output"],
+    logged: |_| Logged::AsSaid,
+    counts_from_now: |_| true,
     run: xclaim,
     ..super::PLAIN
 };
@@ -140,10 +143,12 @@ fn xclaim(cx: &mut Context<'_>) -> CommandResult {
         let (group, entries) = stream.group_beside_entries(names.group).ok_or_else(|| names.missing())?;
         group.last_id = group.last_id.max(claim.last_id);
         let (consumer, created) = consumer(group, names.consumer, claim.terms.now);
-        let mut claimed = Vec::with_capacity(claim.ids.len());
+        let (mut claimed, mut changed) = (Vec::with_capacity(claim.ids.len()), Vec::new());
         for id in claim.ids {
             if !entries.contains(id) {
-                group.acknowledge(id);
+                if group.acknowledge(id) {
+                    changed.push(id);
+                }
                 continue;
             }
             let pending = match group.find_pending(id) {
@@ -155,7 +160,8 @@ fn xclaim(cx: &mut Context<'_>) -> CommandResult {
             claimed.push(id);
         }
         claim.terms.reply(reply, stream, &claimed);
-        Ok(created)
+        changed.append(&mut claimed);
+        Ok((created, changed))
     })
 }
 
@@ -215,7 +221,8 @@ fn xautoclaim(cx: &mut Context<'_>) -> CommandResult {
         reply_id(reply, next.map_or(StreamId::MIN, |pending| pending.id));
         claim.terms.reply(reply, stream, &claimed);
         reply_ids(reply, &deleted);
-        Ok(created)
+        claimed.append(&mut deleted);
+        Ok((created, claimed))
     })
 }
 
@@ -232,10 +239,10 @@ impl Names<'_> {
     }
 }
 
-/// Changes a stream that has the group; `claim` writes the reply and says whether a consumer was created.
+/// Changes a stream that has the group; `claim` writes the reply and says whether a consumer was created, and what it has changed.
 fn change_group(
     cx: &mut Context<'_>,
-    claim: impl FnOnce(&mut Reply<'_>, &mut Stream, &Names<'_>) -> Result<bool, CommandError>,
+    claim: impl FnOnce(&mut Reply<'_>, &mut Stream, &Names<'_>) -> Result<(bool, Vec<StreamId>), CommandError>,
 ) -> CommandResult {
     let mut db = cx.lock()?;
     let key = cx.key(0);
@@ -247,9 +254,11 @@ fn change_group(
         }
         let created = claim(reply, stream, &names);
         let event =
-            created.as_ref().ok().map(|created| if *created { CONSUMER_CREATED } else { Event::UNTOLD });
+            created.as_ref().ok().map(|(created, _)| if *created { CONSUMER_CREATED } else { Event::UNTOLD });
         (created, event)
     })?;
-    claimed.unwrap_or_else(|| Err(names.missing()))?;
+    let (_, ids) = claimed.unwrap_or_else(|| Err(names.missing()))?;
+    let (group, consumer) = (names.group, names.consumer);
+    log_delivered(&mut db, key, &Delivered { group, consumer, ids: &ids, moves_on: ids.is_empty() });
     Ok(Outcome::Reply)
 }

@@ -15,6 +15,7 @@ mod group;
 mod id;
 mod info;
 mod info_full;
+mod logged;
 mod pending;
 mod range;
 mod read;

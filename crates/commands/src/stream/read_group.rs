@@ -6,6 +6,7 @@ use larder_store::Type;
 use larder_store::stream::{ConsumerNumber, Direction, Pending, Stream, StreamId};
 
 use super::delivery::{Delivery, deliver, deliver_one};
+use super::logged::{Delivered, log_delivered};
 use super::read_syntax::{ReadSyntax, keys};
 use super::reply::Entries;
 use super::{CONSUMER_CREATED, change, consumer, group, id, no_group};
@@ -21,6 +22,8 @@ const XREADGROUP: Command = Command {
     arity: Arity::AtLeast(7),
     keys: &[keys(4)],
     flags: Flags::WRITE.and(Flags::BLOCKING),
+    logged: |_| Logged::AsSaid,
+    counts_from_now: |_| true,
     run: xreadgroup,
     ..super::PLAIN
 };
@@ -75,7 +78,9 @@ fn xreadgroup(cx: &mut Context<'_>) -> CommandResult {
     let mut deliveries = Vec::new();
     for (number, wanted) in wanted.into_iter().enumerate() {
         let found = change(&mut db, cx.key(number), |stream| serve(stream, reading, wanted, cx.now()))?;
-        deliveries.extend(found.flatten().map(|delivery| (number, delivery)));
+        let found = found.flatten();
+        log(&mut db, cx.key(number), reading, found.as_ref());
+        deliveries.extend(found.map(|delivery| (number, delivery)));
     }
     match syntax.block {
         Some(until) if deliveries.is_empty() => {
@@ -138,6 +143,7 @@ impl Wait for WaitingConsumer {
         let missing = || no_group(key.bytes, &self.group, IN_XREADGROUP);
         group(db.find_type(key, Type::Stream)?.as_deref().map(Stream::of), &self.group, missing)?;
         let delivery = change(db, key, |stream| serve(stream, reading, Wanted::New, now))?.flatten();
+        log(db, key, reading, delivery.as_ref());
         if let Some(delivery) = delivery
             && let Some(entry) = db.find_type(key, Type::Stream)?
         {
@@ -153,6 +159,29 @@ impl Wait for WaitingConsumer {
     fn minds_removal(&self) -> bool {
         true
     }
+}
+
+/// Logs what has come of it, at least that the consumer is there.
+fn log(db: &mut Locked<'_>, key: Key<'_>, reading: Reading<'_>, delivery: Option<&Delivery>) {
+    if !db.is_logged() {
+        return;
+    }
+    let (moves_on, ids) = match delivery {
+        None => (false, Vec::new()),
+        Some(Delivery::Pending(ids)) => (false, ids.clone()),
+        Some(Delivery::Entries(_)) if reading.no_ack => (true, Vec::new()),
+        Some(Delivery::Entries(entries)) => (true, ids_of(db, key, entries.range)),
+    };
+    let Reading { group, consumer, .. } = reading;
+    log_delivered(db, key, &Delivered { group, consumer, ids: &ids, moves_on });
+}
+
+fn ids_of(db: &mut Locked<'_>, key: Key<'_>, range: (StreamId, StreamId)) -> Vec<StreamId> {
+    let mut ids = Vec::new();
+    if let Ok(Some(entry)) = db.find_type(key, Type::Stream) {
+        Stream::of(&entry).each(range, Direction::Ascending, usize::MAX, |entry| ids.push(entry.id));
+    }
+    ids
 }
 
 /// Gives a consumer what it wants of a stream.

@@ -21,6 +21,7 @@ const XTRIM: Command = Command {
     flags: Flags::WRITE,
     tips: &["nondeterministic_output"],
     history: &[("6.2.0", "Added the options MINID and LIMIT.")],
+    logged: |_| Logged::AsSaid,
     run: xtrim,
     ..super::PLAIN
 };
@@ -121,8 +122,12 @@ fn xtrim(cx: &mut Context<'_>) -> CommandResult {
     let mut db = cx.lock()?;
     let removed = change(&mut db, cx.key(0), |stream| {
         let removed = stream.trim(trim.keep, trim.precision);
-        (removed, (removed > 0).then_some(TRIMMED))
+        ((removed, stream.len()), (removed > 0).then_some(TRIMMED))
     })?;
-    cx.reply.integer(removed.unwrap_or(0) as i64);
+    let (removed, len) = removed.unwrap_or_default();
+    if removed > 0 {
+        db.log_as(&[b"XTRIM", cx.key(0).bytes, b"MAXLEN", b"=", len.to_string().as_bytes()]);
+    }
+    cx.reply.integer(removed as i64);
     Ok(Outcome::Reply)
 }

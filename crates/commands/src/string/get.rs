@@ -3,6 +3,7 @@
 use super::reply_string;
 use crate::expiry;
 use crate::lifetime::Lifetime;
+use crate::logged;
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[GET, GETDEL, GETEX];
@@ -42,6 +43,8 @@ const GETEX: Command = Command {
         ..KeySpec::one(Access::READ_AND_UPDATE)
     }],
     flags: Flags::WRITE.and(Flags::FAST),
+    logged: |_| Logged::ByExpiry,
+    counts_from_now: |args| logged::has_time_to_live(args, 2),
     run: getex,
     ..GET
 };

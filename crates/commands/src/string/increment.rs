@@ -53,6 +53,7 @@ const INCRBYFLOAT: Command = Command {
     syntax: "key increment:double",
     summary: "Adds a number with a fraction to the number of a key; a missing key counts as 0.",
     since: "2.6.0",
+    logged: |_| Logged::ByValue,
     run: incrbyfloat,
     ..INCRBY
 };

@@ -5,6 +5,7 @@ use larder_store::Type;
 use super::{reply_string, store};
 use crate::condition::Condition;
 use crate::lifetime::Lifetime;
+use crate::logged;
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[MGET, MSET, MSETEX, MSETNX];
@@ -46,6 +47,8 @@ const MSETEX: Command = Command {
     since: "9.1.0",
     arity: Arity::AtLeast(4),
     keys: &[KeySpec::counted(1, 2, Access::OVERWRITE)],
+    logged: |_| Logged::ByValue,
+    counts_from_now: |args| logged::has_time_to_live(args, 2),
     run: msetex,
     ..MSET
 };

@@ -5,6 +5,7 @@ use larder_store::Entry;
 use super::{equals, reply_string, store};
 use crate::expiry::{self, Since, Unit};
 use crate::lifetime::Lifetime;
+use crate::logged;
 use crate::prelude::*;
 
 pub(super) const COMMANDS: &[Command] = &[DELIFEQ, GETSET, PSETEX, SET, SETEX, SETNX];
@@ -19,6 +20,7 @@ const DELIFEQ: Command = Command {
     arity: Arity::Exactly(3),
     keys: &[KeySpec::one(Access::REMOVE)],
     flags: Flags::WRITE.and(Flags::FAST),
+    logged: |_| Logged::ByValue,
     run: delifeq,
     ..Command::PLAIN
 };
@@ -56,6 +58,8 @@ const SET: Command = Command {
         ("7.0.0", "NX and GET may be given together."),
         ("8.1.0", "Added the option IFEQ."),
     ],
+    logged: logged::by_value_unless_plain,
+    counts_from_now: |args| logged::has_time_to_live(args, 3),
     run: set,
     ..Command::PLAIN
 };
@@ -71,6 +75,8 @@ const SETEX: Command = Command {
     keys: &[KeySpec::one(Access::OVERWRITE)],
     flags: Flags::WRITE.and(Flags::DENY_OOM).and(Flags::BRIEF),
     deprecated: Some(("2.6.12", "`SET` with the `EX` argument")),
+    logged: |_| Logged::ByValue,
+    counts_from_now: |_| true,
     run: setex,
     ..Command::PLAIN
 };

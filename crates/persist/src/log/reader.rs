@@ -40,8 +40,8 @@ pub enum Item<'a> {
     Command(Command<'a>),
     /// What follows was done at this time, in seconds.
     Timestamp(i64),
-    /// An annotation that says something else.
-    Annotation,
+    /// An annotation that says something else, as it stands there without the end of its line.
+    Annotation(&'a [u8]),
 }
 
 /// A command, in the bytes of the log.
@@ -204,7 +204,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn annotation(&mut self) -> Result<Item<'static>, Error> {
+    fn annotation(&mut self) -> Result<Item<'_>, Error> {
         self.mark = self.offset();
         let len = self.line_len(ANNOTATION_BYTES_MAX)?;
         let line = &self.buffer[self.at..self.at + len];
@@ -212,16 +212,14 @@ impl<R: Read> Reader<R> {
             let broken_off = len < ANNOTATION_BYTES_MAX;
             return Err(self.fault(if broken_off { Fault::End } else { Fault::Annotation }));
         };
-        let item = match text.strip_prefix(b"#TS:") {
-            None => Item::Annotation,
-            Some(digits) => match larder_store::parse_integer(digits) {
-                Some(seconds) => Item::Timestamp(seconds),
-                None => return Err(self.fault(Fault::Annotation)),
-            },
+        let text = self.at..self.at + text.len();
+        let time = match self.buffer[text.clone()].strip_prefix(b"#TS:").map(larder_store::parse_integer) {
+            Some(None) => return Err(self.fault(Fault::Annotation)),
+            time => time.flatten(),
         };
         self.at += len;
         self.mark_intact();
-        Ok(item)
+        Ok(time.map_or(Item::Annotation(&self.buffer[text]), Item::Timestamp))
     }
 
     fn mark_intact(&mut self) {

@@ -47,7 +47,7 @@ fn read(log: impl Read) -> (Vec<Words>, Vec<i64>, u64, Option<Error>) {
                 times.push(seconds);
                 continue;
             }
-            Ok(Some(Item::Annotation)) => continue,
+            Ok(Some(Item::Annotation(_))) => continue,
             Ok(None) => None,
             Err(error) => Some(error),
         };

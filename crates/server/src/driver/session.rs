@@ -1,6 +1,7 @@
 //! A connection apart from its socket: the conversation, input that is kept, and the limits on both directions.
 
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use larder_config::OutputBufferLimit;
@@ -31,11 +32,22 @@ pub(super) struct Session {
     string_end: usize,
     /// How long it may still leave so much unread.
     grace: Grace,
+    /// Replies that wait until what they tell of is on disk.
+    withheld: Option<Withheld>,
+}
+
+/// See [`Session::withhold`].
+struct Withheld {
+    output: Output,
+    /// What must be on disk.
+    until: u64,
+    /// What comes after that.
+    then: Served,
 }
 
 impl Session {
     pub(super) fn new(conversation: Box<dyn Conversation>) -> Session {
-        Session { conversation, tail: Vec::new(), string_end: 0, grace: Grace::default() }
+        Session { conversation, tail: Vec::new(), string_end: 0, grace: Grace::default(), withheld: None }
     }
 
     /// How many bytes are kept until more comes.
@@ -142,11 +154,14 @@ impl Session {
         let (consumed, served) = self.conversation.serve(&mut local.worker.borrow_mut(), input, output);
         self.tail.extend_from_slice(&input[consumed..]);
         self.note_kept(local);
-        served
+        self.withhold(local, served, output)
     }
 
     /// Serves what was kept, unless the client is one that goes because of it.
     pub(super) fn serve_tail(&mut self, local: &Local, output: &mut Output) -> Served {
+        if let Some(withheld) = self.withheld.take() {
+            return self.release(local, withheld, output);
+        }
         self.note_kept(local);
         if self.conversation.shared().is_ended() {
             return Served::Close;
@@ -165,7 +180,45 @@ impl Session {
             self.tail = tail;
         }
         self.note_kept(local);
-        served
+        self.withhold(local, served, output)
+    }
+
+    /// Keeps replies back until what they tell of is on disk, where that is demanded (`appendfsync always`): reads, too, may have seen
+    /// what others have just written.
+    #[inline]
+    fn withhold(&mut self, local: &Local, served: Served, output: &mut Output) -> Served {
+        match local.node.append_log.unsynced() {
+            Some(until) if !output.is_empty() => {
+                self.wait_for_disk(local, Withheld { output: output.take(), until, then: served })
+            }
+            _ => served,
+        }
+    }
+
+    /// Sends replies that were kept back, if their time has come.
+    fn release(&mut self, local: &Local, withheld: Withheld, output: &mut Output) -> Served {
+        if !local.node.append_log.is_synced(withheld.until) {
+            return self.wait_for_disk(local, withheld);
+        }
+        output.append(withheld.output);
+        match withheld.then {
+            // Something may have come meanwhile.
+            Served::NeedInput(_) if !self.tail.is_empty() => Served::Again,
+            then => then,
+        }
+    }
+
+    #[cold]
+    fn wait_for_disk(&mut self, local: &Local, withheld: Withheld) -> Served {
+        let id = self.conversation.shared().id;
+        let client = local.node.clients.get(&id).map(|client| Arc::clone(&client));
+        let until = withheld.until;
+        self.withheld = Some(withheld);
+        if let Some(client) = client {
+            local.node.append_log.wait_for(until, &client);
+        }
+        let now = local.worker.borrow().node.host.time().now;
+        Served::At(now.saturating_add(LATEST.as_millis() as i64))
     }
 }
 

@@ -1,16 +1,16 @@
 //! Reading the snapshot at the start: one thread goes over the file, the others make entries of what it finds.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use larder_commands::value_limits;
-use larder_engine::{Client, Connection, NoLink, Node, SharedClient, Worker, moment};
+use larder_engine::{Node, Replay, moment};
 use larder_persist::snapshot::{Item, Reader, Record, Unusable, Usage};
-use larder_resp::Output;
 use larder_store::{DbIndex, Entry, Event, Moment};
 use parking_lot::Mutex;
 
@@ -22,6 +22,8 @@ const BATCH: usize = 256;
 const WAITING_MAX: usize = 16;
 
 type Batch = Vec<(DbIndex, Record)>;
+/// What follows a snapshot in a file.
+pub(crate) type Rest<R> = io::Chain<io::Cursor<Vec<u8>>, R>;
 
 /// Reads the snapshot that the settings name, if there is one, into a node that serves nobody yet. Without a name for it there is
 /// none. Returns how many bytes of memory it takes.
@@ -35,26 +37,54 @@ pub(crate) fn load(node: &Arc<Node>) -> io::Result<u64> {
         return Ok(0);
     }
     let before = node.host.used_memory();
+    let file = File::open(&path).map_err(|error| failed(&path, error.to_string()))?;
+    let expires = Expired::Skipped;
+    read_file(node, file, &path, expires)?;
+    Ok(node.host.used_memory().saturating_sub(before))
+}
+
+/// Reads the snapshot that the append log begins with; returns what follows in the same file, and where that begins. Keys whose time has
+/// come are read, too: what follows in the log may be about them.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_base<R: Read>(node: &Arc<Node>, file: R, path: &Path) -> io::Result<(Rest<R>, u64)> {
+    read_file(node, file, path, Expired::Read)
+}
+
+/// What becomes of keys whose time has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expired {
+    Skipped,
+    Read,
+}
+
+fn read_file<R: Read>(
+    node: &Arc<Node>,
+    file: R,
+    path: &Path,
+    expires: Expired,
+) -> io::Result<(Rest<R>, u64)> {
     let begun = node.host.time().nanos;
-    let failed = |error: String| {
-        let text = format!("Fatal error loading the DB {}: {error}. Exiting.", path.display());
-        io::Error::other(text)
-    };
-    let file = File::open(&path).map_err(|error| failed(error.to_string()))?;
-    let loader = Loader::new(node);
-    loader.read(file).map_err(failed)?;
+    let loader = Loader::new(node, expires);
+    let rest = loader.read(file).map_err(|error| failed(path, error))?;
     let (expired, loaded) = (loader.expired.into_inner(), loader.loaded.into_inner());
     let moment = moment(node.host.time().now, &node.settings());
     node.snapshots.note_loaded(expired, loaded, node.stripe_totals(moment).changes);
     let seconds = (node.host.time().nanos - begun) as f64 / 1e9;
     tracing::info!("Done loading RDB, keys loaded: {loaded}, keys expired: {expired}.");
     tracing::info!("DB loaded from disk: {seconds:.3} seconds");
-    Ok(node.host.used_memory().saturating_sub(before))
+    Ok(rest)
+}
+
+fn failed(path: &Path, error: String) -> io::Error {
+    io::Error::other(format!("Fatal error loading the DB {}: {error}. Exiting.", path.display()))
 }
 
 struct Loader<'a> {
     node: &'a Arc<Node>,
     moment: Moment,
+    expires: Expired,
     expired: AtomicU64,
     loaded: AtomicU64,
     /// Why a record makes no entry: the first reason.
@@ -62,17 +92,18 @@ struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    fn new(node: &'a Arc<Node>) -> Loader<'a> {
+    fn new(node: &'a Arc<Node>, expires: Expired) -> Loader<'a> {
         let moment = moment(node.host.time().now, &node.settings());
         let (expired, loaded) = Default::default();
-        Loader { node, moment, expired, loaded, fault: Mutex::new(None) }
+        Loader { node, moment, expires, expired, loaded, fault: Mutex::new(None) }
     }
 
-    fn read(&self, file: File) -> Result<(), String> {
+    /// Reads a file; returns what follows the snapshot in it, and how long that is.
+    fn read<R: Read>(&self, file: R) -> Result<(Rest<R>, u64), String> {
         let (sender, receiver) = sync_channel::<Batch>(WAITING_MAX);
         let receiver = Mutex::new(receiver);
         let decoders = thread::available_parallelism().map_or(1, usize::from);
-        let functions = thread::scope(|scope| {
+        let (functions, rest, offset) = thread::scope(|scope| {
             for _ in 0..decoders {
                 scope.spawn(|| self.decode_all(&receiver));
             }
@@ -81,11 +112,16 @@ impl<'a> Loader<'a> {
         if let Some(fault) = self.fault.lock().take() {
             return Err(fault);
         }
-        functions.iter().try_for_each(|source| self.load_library(source))
+        functions.iter().try_for_each(|source| self.load_library(source))?;
+        Ok((rest, offset))
     }
 
-    /// Hands over the keys of a file; returns the sources of its libraries of functions.
-    fn go_over(&self, file: File, sender: SyncSender<Batch>) -> Result<Vec<Vec<u8>>, String> {
+    /// Hands over the keys of a file; returns the sources of its libraries of functions, and what follows.
+    fn go_over<R: Read>(
+        &self,
+        file: R,
+        sender: SyncSender<Batch>,
+    ) -> Result<(Vec<Vec<u8>>, Rest<R>, u64), String> {
         let mut reader = Reader::new(file).map_err(|error| error.to_string())?;
         let (mut db, mut functions, mut batch) = (DbIndex(0), Vec::new(), Batch::new());
         while let Some(item) = reader.next_item().map_err(|error| error.to_string())? {
@@ -108,7 +144,8 @@ impl<'a> Loader<'a> {
             }
         }
         let _ = sender.send(batch);
-        Ok(functions)
+        let offset = reader.offset();
+        Ok((functions, reader.into_rest(), offset))
     }
 
     fn database(&self, number: u64) -> Result<DbIndex, String> {
@@ -126,7 +163,8 @@ impl<'a> Loader<'a> {
             let next = batches.lock().recv();
             let Ok(batch) = next else { return };
             for (db, record) in batch {
-                if record.expires_at().is_some_and(|at| at <= self.moment.now) {
+                let is_over = record.expires_at().is_some_and(|at| at <= self.moment.now);
+                if is_over && self.expires == Expired::Skipped {
                     self.expired.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
@@ -163,16 +201,12 @@ impl<'a> Loader<'a> {
 
     /// Loads a library as FUNCTION LOAD does, on a worker that nobody else has yet.
     fn load_library(&self, source: &[u8]) -> Result<(), String> {
-        let node = self.node;
-        let mut worker = Worker::new(Arc::clone(node), 0, 0);
-        let (id, now, limits) = (node.next_client_id(), self.moment.now, Arc::clone(&node.output_limits));
-        let shared = SharedClient::new(id, String::new(), String::new(), now, limits, Box::new(NoLink));
-        let mut connection = Connection::new(Client::new(Arc::new(shared), true));
-        let (mut request, mut output) = (Vec::new(), Output::default());
+        let mut replay = Replay::new(self.node);
+        let mut request = Vec::new();
         let words = [&b"FUNCTION"[..], b"LOAD", b"REPLACE", source];
         larder_persist::log::write_command(&mut request, words.into_iter());
-        connection.serve(&mut worker, &mut request, &mut output);
-        let reply = output.to_vec();
+        replay.execute(&request)?;
+        let reply = replay.reply();
         let refusal =
             reply.strip_prefix(b"-").map(|line| String::from_utf8_lossy(line).trim_end().to_owned());
         refusal.map_or(Ok(()), Err)

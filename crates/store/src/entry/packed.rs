@@ -93,9 +93,9 @@ impl Entry {
     }
 
     /// Removes fields of a hash whose time has come, `limit` at most; returns how many.
-    pub fn remove_due_fields(&mut self, now: UnixMillis, limit: usize) -> usize {
+    pub fn remove_due_fields(&mut self, now: UnixMillis, limit: usize, each: impl FnMut(&[u8])) -> usize {
         match self.large_mut() {
-            Some(Large::Hash(hash)) => hash.remove_due(now, limit),
+            Some(Large::Hash(hash)) => hash.remove_due(now, limit, each),
             _ => 0,
         }
     }

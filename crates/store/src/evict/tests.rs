@@ -27,7 +27,7 @@ struct Cache {
 
 impl Cache {
     fn new(among: Among, first: First, policy: AccessPolicy) -> Cache {
-        let moment = Moment { now: START, policy, due: Due::Removed };
+        let moment = Moment { now: START, clock: START, policy, due: Due::Removed };
         let rule = EvictionRule { among, first };
         let keyspace = Keyspace::new(16, 7).0;
         Cache { keyspace, evictor: Evictor::default(), rule, moment, random: 9 }

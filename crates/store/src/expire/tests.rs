@@ -43,7 +43,12 @@ fn names(keyspace: &Keyspace<Told>, count: usize) -> Vec<Vec<u8>> {
 }
 
 fn at(now: i64) -> Moment {
-    Moment { now: UnixMillis(now), policy: AccessPolicy::Lru, due: crate::Due::Removed }
+    Moment {
+        now: UnixMillis(now),
+        clock: UnixMillis(now),
+        policy: AccessPolicy::Lru,
+        due: crate::Due::Removed,
+    }
 }
 
 fn put_field(

@@ -112,12 +112,15 @@ impl LargeHash {
         before
     }
 
-    /// Removes fields whose time has come, the first first, `limit` at most; returns how many.
-    pub(crate) fn remove_due(&mut self, now: UnixMillis, limit: usize) -> usize {
+    /// Removes fields whose time has come, the first first, `limit` at most; returns how many. Each is told to `each`.
+    pub(crate) fn remove_due(&mut self, now: UnixMillis, limit: usize, mut each: impl FnMut(&[u8])) -> usize {
         let LargeHash { fields, expiring } = self;
         let mut removed = 0;
         while removed < limit && expiring.lowest().is_some_and(|number| number <= place(now)) {
-            let _ = expiring.pop(Direction::Ascending, |field, _| fields.remove(field.bytes(), |_| ()));
+            let _ = expiring.pop(Direction::Ascending, |field, _| {
+                each(field.bytes());
+                fields.remove(field.bytes(), |_| ())
+            });
             removed += 1;
         }
         removed

@@ -139,7 +139,7 @@ fn run(steps: Vec<Step>) {
                     .collect();
                 due.sort();
                 due.truncate(limit);
-                assert_eq!(entry.remove_due_fields(UnixMillis(now), limit), due.len());
+                assert_eq!(entry.remove_due_fields(UnixMillis(now), limit, |_| ()), due.len());
                 due.iter().for_each(|(_, field)| drop(model.remove(field)));
                 check(&entry, &model, now);
                 continue;

@@ -10,8 +10,12 @@ use crate::hash::{self, HashMut};
 use crate::large::PackedLimits;
 use crate::stripe::{Missing, Touch};
 
-const MOMENT: Moment =
-    Moment { now: UnixMillis(1_700_000_000_000), policy: AccessPolicy::Lru, due: crate::Due::Removed };
+const MOMENT: Moment = Moment {
+    now: UnixMillis(1_700_000_000_000),
+    clock: UnixMillis(1_700_000_000_000),
+    policy: AccessPolicy::Lru,
+    due: crate::Due::Removed,
+};
 const SET: Event = Event::string("set");
 const ZERO: DbIndex = DbIndex(0);
 const ONE: DbIndex = DbIndex(1);

@@ -8,7 +8,7 @@ use crate::{AccessPolicy, Attributes, Change, Event, Missing, NewValue, Type, Un
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
 fn moment() -> Moment {
-    Moment { now: NOW, policy: AccessPolicy::Lru, due: crate::Due::Removed }
+    Moment { now: NOW, clock: NOW, policy: AccessPolicy::Lru, due: crate::Due::Removed }
 }
 
 /// Nobody is told of changes.

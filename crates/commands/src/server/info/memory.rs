@@ -60,10 +60,38 @@ fn percent(part: u64, whole: u64) -> String {
     format!("{:.2}%", 100.0 * ratio(part, whole))
 }
 
+/// The append log's part of the section.
+fn append_log(report: &mut Report, cx: &Context<'_>) {
+    let (node, log) = (cx.node, cx.node.append_log.report());
+    let seconds = |millis: Option<u64>| millis.map_or(-1, |millis| (millis / 1000) as i64);
+    let status = |is_good: bool| if is_good { "ok" } else { "err" };
+    let running =
+        log.rewriting_since.map(|at| u64::try_from(cx.now().saturating_millis_since(at)).unwrap_or(0));
+    report.field("aof_enabled", u8::from(node.append_log.is_on()));
+    report.field("aof_rewrite_in_progress", u8::from(running.is_some()));
+    report.field("aof_rewrite_scheduled", u8::from(node.rewriting.is_wanted()));
+    report.field("aof_last_rewrite_time_sec", seconds(log.last_rewrite_millis));
+    report.field("aof_current_rewrite_time_sec", seconds(running));
+    report.field("aof_last_bgrewrite_status", status(log.last_rewrite_is_good));
+    report.field("aof_rewrites", log.rewrites);
+    report.field("aof_rewrites_consecutive_failures", log.rewrite_failures);
+    report.field("aof_last_write_status", status(!node.append_log.is_failing()));
+    report.field("aof_last_cow_size", 0);
+    if node.append_log.is_on() {
+        report.field("aof_current_size", log.bytes);
+        report.field("aof_base_size", log.base_bytes);
+        report.field("aof_pending_rewrite", u8::from(node.rewriting.is_wanted()));
+        report.field("aof_buffer_length", node.append_log.pending_bytes());
+        report.field("aof_pending_bio_fsync", 0);
+        report.field("aof_delayed_fsync", log.delayed_syncs);
+    }
+}
+
 pub(super) fn persistence(report: &mut Report, cx: &Context<'_>) {
     let (node, now) = (cx.node, cx.now());
     let (snapshots, (done, total)) = (node.snapshots.report(), node.snapshots.progress());
     let running = snapshots.began_at.is_some();
+    let saving = running && snapshots.purpose == larder_engine::Purpose::Snapshot;
     let seconds = |millis: Option<u64>| millis.map_or(-1, |millis| (millis / 1000) as i64);
     let running_millis =
         snapshots.began_at.map(|at| u64::try_from(now.saturating_millis_since(at)).unwrap_or(0));
@@ -78,21 +106,16 @@ pub(super) fn persistence(report: &mut Report, cx: &Context<'_>) {
     report.field("current_save_keys_total", total);
     let changes = node.stripe_totals(cx.moment).changes.saturating_sub(snapshots.saved_changes);
     report.field("rdb_changes_since_last_save", changes);
-    report.field("rdb_bgsave_in_progress", u8::from(running));
+    report.field("rdb_bgsave_in_progress", u8::from(saving));
     report.field("rdb_last_save_time", snapshots.last_good_at.0 / 1000);
     report.field("rdb_last_bgsave_status", if snapshots.last_is_good { "ok" } else { "err" });
     report.field("rdb_last_bgsave_time_sec", seconds(snapshots.last_millis));
-    report.field("rdb_current_bgsave_time_sec", seconds(running_millis));
+    report.field("rdb_current_bgsave_time_sec", seconds(running_millis.filter(|_| saving)));
     report.field("rdb_saves", snapshots.good);
     report.field("rdb_last_cow_size", 0);
     let (expired, loaded) = node.snapshots.loaded();
     report.field("rdb_last_load_keys_expired", expired);
     report.field("rdb_last_load_keys_loaded", loaded);
-    report.fields(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"], 0);
-    report.fields(&["aof_last_rewrite_time_sec", "aof_current_rewrite_time_sec"], -1);
-    report.field("aof_last_bgrewrite_status", "ok");
-    report.fields(&["aof_rewrites", "aof_rewrites_consecutive_failures"], 0);
-    report.field("aof_last_write_status", "ok");
-    report.field("aof_last_cow_size", 0);
+    append_log(report, cx);
     report.fields(&["module_fork_in_progress", "module_fork_last_cow_size"], 0);
 }

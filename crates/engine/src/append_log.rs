@@ -1,0 +1,424 @@
+//! The append log, as far as the engine goes: what requests change becomes records, in the order in which it happened. The process
+//! writes them to disk.
+//!
+//! A request is recorded before the stripes of its keys are unlocked, so two that share a key stand in the log in the order in which
+//! they ran. A transaction or a script is one record. Keys that go by themselves, by time or for want of memory, are recorded as
+//! deleted by whoever removes them, under the lock of their stripe.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use larder_config::Settings;
+use larder_persist::log::{write_command, write_timestamp};
+use larder_store::{DbIndex, Digits, Element, UnixMillis};
+
+use crate::args::Args;
+use crate::client::SharedClient;
+use crate::error::CommandError;
+use crate::sync::{AtomicBool, AtomicI64, AtomicU64, Mutex, Ordering};
+
+/// What a client is told that wants to write while the log cannot be written.
+pub(crate) const UNWRITABLE: CommandError = CommandError::line(
+    "MISCONF Errors writing to the AOF file: see the log of the server for the system's words",
+);
+
+/// See the module's documentation.
+pub struct AppendLog {
+    /// Whether requests are recorded.
+    is_on: AtomicBool,
+    /// Whether replies wait until what they tell of is on disk.
+    holds_replies: AtomicBool,
+    /// The present second, while times are noted; 0 otherwise.
+    second: AtomicI64,
+    pending: Mutex<Pending>,
+    /// Bytes recorded since the start, for whoever looks without the lock.
+    end: AtomicU64,
+    /// Up to which of them all is on disk.
+    synced: AtomicU64,
+    /// Clients whose replies wait, and for what to be on disk.
+    withheld: Mutex<Vec<(u64, Arc<SharedClient>)>>,
+    wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// New files that were asked for, and those that have begun.
+    cuts: (AtomicU64, AtomicU64),
+    failing: AtomicBool,
+    report: Mutex<LogReport>,
+}
+
+/// Records that are to be written.
+#[derive(Debug, Default)]
+struct Pending {
+    bytes: Vec<u8>,
+    /// Bytes recorded since the start.
+    end: u64,
+    /// The database that is selected at the end; none at the beginning of a file.
+    db: Option<DbIndex>,
+    /// The second that was noted last.
+    second: i64,
+    /// Where in the bytes new files begin.
+    cuts: Vec<Cut>,
+}
+
+/// Where a new file of the log begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Its place in the bytes of the batch.
+    pub at: usize,
+    /// Whether there was no log before, so that the file is not to be read before it has a base.
+    pub begins: bool,
+}
+
+/// What is to be written.
+#[derive(Debug, Default)]
+pub struct LogBatch {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Where new files begin.
+    pub cuts: Vec<Cut>,
+    /// What to call [`AppendLog::note_synced`] with when all is on disk.
+    pub end: u64,
+}
+
+/// How the log is kept, for those who ask.
+#[derive(Clone, Copy, Debug)]
+pub struct LogReport {
+    /// Bytes of all its files.
+    pub bytes: u64,
+    /// Bytes that it had after it was last rewritten, or read.
+    pub base_bytes: u64,
+    /// When the rewriting began that goes on.
+    pub rewriting_since: Option<UnixMillis>,
+    /// Milliseconds that the last rewriting took, once there was one.
+    pub last_rewrite_millis: Option<u64>,
+    /// Whether that was good; so it is before the first.
+    pub last_rewrite_is_good: bool,
+    /// How often it was rewritten.
+    pub rewrites: u64,
+    /// How often in a row that has failed.
+    pub rewrite_failures: u64,
+    /// How often it was left to a later moment to bring it to disk, because that had not ended.
+    pub delayed_syncs: u64,
+    /// When the last rewriting ended.
+    pub(crate) rewrite_ended_at: UnixMillis,
+}
+
+/// What requests have changed that are one: a transaction's or a script's.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    bytes: Vec<u8>,
+    commands: usize,
+    /// The databases that the first and the last command work in.
+    dbs: Option<(DbIndex, DbIndex)>,
+}
+
+impl Record {
+    fn add(&mut self, db: DbIndex, commands: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let (first, last) = self.dbs.unwrap_or((db, db));
+        if last != db {
+            write_select(&mut self.bytes, db);
+        }
+        self.dbs = Some((first, db));
+        self.commands += commands;
+        write(&mut self.bytes);
+    }
+}
+
+impl Default for AppendLog {
+    fn default() -> AppendLog {
+        let report = LogReport {
+            bytes: 0,
+            base_bytes: 0,
+            rewriting_since: None,
+            last_rewrite_millis: None,
+            last_rewrite_is_good: true,
+            rewrites: 0,
+            rewrite_failures: 0,
+            delayed_syncs: 0,
+            rewrite_ended_at: UnixMillis(0),
+        };
+        AppendLog {
+            is_on: AtomicBool::new(false),
+            holds_replies: AtomicBool::new(false),
+            second: AtomicI64::new(0),
+            pending: Mutex::default(),
+            end: AtomicU64::new(0),
+            synced: AtomicU64::new(0),
+            withheld: Mutex::default(),
+            wake: OnceLock::new(),
+            cuts: (AtomicU64::new(0), AtomicU64::new(0)),
+            failing: AtomicBool::new(false),
+            report: Mutex::new(report),
+        }
+    }
+}
+
+/// Recording.
+impl AppendLog {
+    /// Whether requests are recorded.
+    #[inline]
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed)
+    }
+
+    /// Records what `write` appends: so many commands of one database, as part of something larger if there is such a thing.
+    pub(crate) fn record(
+        &self,
+        within: Option<&std::cell::RefCell<Record>>,
+        db: DbIndex,
+        commands: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        match within {
+            Some(record) => record.borrow_mut().add(db, commands, write),
+            None => self.publish(db, db, write),
+        }
+    }
+
+    /// Records a request as it was sent.
+    pub(crate) fn record_request(
+        &self,
+        within: Option<&std::cell::RefCell<Record>>,
+        db: DbIndex,
+        args: Args<'_>,
+    ) {
+        self.record(within, db, 1, |out| write_command(out, args.iter()));
+    }
+
+    /// Records all that is one.
+    pub(crate) fn record_all(&self, record: &mut Record) {
+        let Record { bytes, commands, dbs } = std::mem::take(record);
+        let Some((first, last)) = dbs else { return };
+        self.publish(first, last, |out| {
+            if commands > 1 {
+                write_command(out, [&b"MULTI"[..]].into_iter());
+            }
+            out.extend_from_slice(&bytes);
+            if commands > 1 {
+                write_command(out, [&b"EXEC"[..]].into_iter());
+            }
+        });
+    }
+
+    /// Records that a key has gone by itself.
+    pub(crate) fn record_removal(&self, db: DbIndex, key: &[u8]) {
+        if self.is_on() {
+            self.publish(db, db, |out| write_command(out, [b"DEL", key].into_iter()));
+        }
+    }
+
+    /// Records that a database was emptied.
+    pub(crate) fn record_flush(&self, db: DbIndex) {
+        self.publish(db, db, |out| write_command(out, [&b"FLUSHDB"[..]].into_iter()));
+    }
+
+    /// Records that fields of a hash have gone by themselves.
+    pub(crate) fn record_expired_fields(&self, db: DbIndex, key: &[u8], fields: &[Vec<u8>]) {
+        if self.is_on() {
+            let words: Vec<&[u8]> =
+                [&b"HDEL"[..], key].into_iter().chain(fields.iter().map(Vec::as_slice)).collect();
+            self.publish(db, db, |out| write_command(out, words.into_iter()));
+        }
+    }
+
+    fn publish(&self, first: DbIndex, last: DbIndex, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut pending = self.pending.lock();
+        let before = pending.bytes.len();
+        let second = self.second.load(Ordering::Relaxed);
+        if second != 0 {
+            pending.note_time(second);
+        }
+        if pending.db != Some(first) {
+            write_select(&mut pending.bytes, first);
+        }
+        pending.db = Some(last);
+        write(&mut pending.bytes);
+        pending.end += (pending.bytes.len() - before) as u64;
+        self.end.store(pending.end, Ordering::Release);
+        drop(pending);
+        if before == 0 {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(wake) = self.wake.get() {
+            wake();
+        }
+    }
+
+    /// Begins to record, or goes on in a new file, while nobody else is at work.
+    pub(crate) fn cut(&self) {
+        let mut pending = self.pending.lock();
+        let cut = Cut { at: pending.bytes.len(), begins: !self.is_on() };
+        pending.cuts.push(cut);
+        self.cuts.0.fetch_add(1, Ordering::SeqCst);
+        (pending.db, pending.second) = (None, 0);
+        self.is_on.store(true, Ordering::SeqCst);
+        drop(pending);
+        self.wake();
+    }
+
+    /// Begins to record where a log ends that was read.
+    pub(crate) fn go_on(&self) {
+        self.is_on.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends recording. What was recorded is still written.
+    pub(crate) fn turn_off(&self) {
+        self.is_on.store(false, Ordering::SeqCst);
+        self.holds_replies.store(false, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Does as the settings say.
+    pub(crate) fn follow(&self, settings: &Settings) {
+        let holds = self.is_on() && settings.appendfsync == "always";
+        self.holds_replies.store(holds, Ordering::SeqCst);
+        if !settings.aof_timestamp_enabled {
+            self.second.store(0, Ordering::Relaxed);
+        }
+        if !holds {
+            self.release_all();
+        }
+    }
+
+    /// Whether writes are refused because the log could not be written.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that are recorded and not written.
+    #[must_use]
+    pub fn pending_bytes(&self) -> u64 {
+        self.pending.lock().bytes.len() as u64
+    }
+
+    /// How the log is kept.
+    #[must_use]
+    pub fn report(&self) -> LogReport {
+        *self.report.lock()
+    }
+}
+
+/// Writing, which is the process's.
+impl AppendLog {
+    /// Has somebody be woken when there is something to write.
+    pub fn wake_by(&self, wake: impl Fn() + Send + Sync + 'static) {
+        // Nobody else sets it.
+        let _ = self.wake.set(Box::new(wake));
+    }
+
+    /// What is to be written; memory that was used for that before serves for what is recorded next.
+    pub fn take(&self, mut spare: Vec<u8>) -> LogBatch {
+        spare.clear();
+        let mut pending = self.pending.lock();
+        let bytes = std::mem::replace(&mut pending.bytes, spare);
+        LogBatch { bytes, cuts: std::mem::take(&mut pending.cuts), end: pending.end }
+    }
+
+    /// Takes over that a new file has begun.
+    pub fn note_cut(&self) {
+        self.cuts.1.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether a new file is asked for that has not begun.
+    #[must_use]
+    pub fn has_cut_ahead(&self) -> bool {
+        self.cuts.1.load(Ordering::SeqCst) < self.cuts.0.load(Ordering::SeqCst)
+    }
+
+    /// Takes over that all up to here is on disk: replies that wait for it go.
+    pub fn note_synced(&self, end: u64) {
+        self.synced.store(end, Ordering::SeqCst);
+        self.withheld.lock().retain(|(until, client)| {
+            let waits = *until > end;
+            if !waits {
+                client.wake_served();
+            }
+            waits
+        });
+    }
+
+    /// Takes over the time, for whoever wants it in the log. To be called several times a second while somebody does.
+    pub fn note_second(&self, now: UnixMillis) {
+        self.second.store(now.0 / 1000, Ordering::Relaxed);
+    }
+
+    /// Takes over whether the log can be written.
+    pub fn note_failing(&self, failing: bool) {
+        self.failing.store(failing, Ordering::Relaxed);
+    }
+
+    /// Changes what is told of it.
+    pub fn change_report(&self, change: impl FnOnce(&mut LogReport)) {
+        change(&mut self.report.lock());
+    }
+
+    /// Takes over that a rewriting has ended.
+    pub fn end_rewrite(&self, now: UnixMillis, is_good: bool) {
+        let mut report = self.report.lock();
+        let began = report.rewriting_since.take().unwrap_or(now);
+        report.last_rewrite_millis = u64::try_from(now.saturating_millis_since(began)).ok();
+        (report.last_rewrite_is_good, report.rewrite_ended_at) = (is_good, now);
+        if is_good {
+            report.rewrites += 1;
+            report.rewrite_failures = 0;
+        } else {
+            report.rewrite_failures += 1;
+        }
+    }
+}
+
+/// Replies that wait for the disk.
+impl AppendLog {
+    /// What must be on disk before anybody is told of the present state of keys, unless it is.
+    #[inline]
+    #[must_use]
+    pub fn unsynced(&self) -> Option<u64> {
+        if !self.holds_replies.load(Ordering::Relaxed) {
+            return None;
+        }
+        let end = self.end.load(Ordering::Acquire);
+        (end > self.synced.load(Ordering::SeqCst)).then_some(end)
+    }
+
+    /// Whether all up to here is on disk, or need not be any more.
+    #[must_use]
+    pub fn is_synced(&self, end: u64) -> bool {
+        !self.holds_replies.load(Ordering::SeqCst) || self.synced.load(Ordering::SeqCst) >= end
+    }
+
+    /// Has a client be woken when all up to here is on disk.
+    pub fn wait_for(&self, end: u64, client: &Arc<SharedClient>) {
+        self.withheld.lock().push((end, Arc::clone(client)));
+        // It may have come to disk before the client was there to be found.
+        if self.is_synced(end) {
+            client.wake_served();
+        }
+    }
+
+    fn release_all(&self) {
+        self.withheld.lock().drain(..).for_each(|(_, client)| client.wake_served());
+    }
+}
+
+impl Pending {
+    fn note_time(&mut self, second: i64) {
+        if second != self.second {
+            self.second = second;
+            write_timestamp(&mut self.bytes, second);
+        }
+    }
+}
+
+fn write_select(out: &mut Vec<u8>, db: DbIndex) {
+    let mut digits = Digits::default();
+    write_command(out, [b"SELECT", Element::Int(i64::from(db.0)).text(&mut digits)].into_iter());
+}
+
+impl fmt::Debug for AppendLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppendLog").field("is_on", &self.is_on()).finish_non_exhaustive()
+    }
+}
