@@ -33,6 +33,8 @@ pub struct AppendLog {
     pending: Mutex<Pending>,
     /// Bytes recorded since the start, for whoever looks without the lock.
     end: AtomicU64,
+    /// How many of them the system has.
+    written: AtomicU64,
     /// Up to which of them all is on disk.
     synced: AtomicU64,
     /// Clients whose replies wait, and for what to be on disk.
@@ -141,6 +143,7 @@ impl Default for AppendLog {
             second: AtomicI64::new(0),
             pending: Mutex::default(),
             end: AtomicU64::new(0),
+            written: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             withheld: Mutex::default(),
             wake: OnceLock::new(),
@@ -291,7 +294,8 @@ impl AppendLog {
     /// Bytes that are recorded and not written.
     #[must_use]
     pub fn pending_bytes(&self) -> u64 {
-        self.pending.lock().bytes.len() as u64
+        let written = self.written.load(Ordering::Acquire);
+        self.end.load(Ordering::Acquire).saturating_sub(written)
     }
 
     /// How the log is kept.
@@ -315,6 +319,11 @@ impl AppendLog {
         let mut pending = self.pending.lock();
         let bytes = std::mem::replace(&mut pending.bytes, spare);
         LogBatch { bytes, cuts: std::mem::take(&mut pending.cuts), end: pending.end }
+    }
+
+    /// Takes over that the system has all up to here.
+    pub fn note_written(&self, end: u64) {
+        self.written.store(end, Ordering::Release);
     }
 
     /// Takes over that a new file has begun.

@@ -127,7 +127,7 @@ impl<'a> Context<'a> {
 
     /// Has the request be recorded, if it may change anything.
     fn note_for_log(&self, locked: &mut Locked<'a>) {
-        if self.command.flags.has(Flags::WRITE) {
+        if self.command.flags.has_any(Flags::WRITE.and(Flags::MAY_REPLICATE)) {
             locked.record_as((self.command.logged)(self.args), self.args, self.keys(), self.nesting.record());
         }
     }

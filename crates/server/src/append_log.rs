@@ -222,7 +222,9 @@ impl Writer {
             self.batch.cuts.remove(0);
             self.node.append_log.note_cut();
         }
-        self.write_up_to(files, self.batch.bytes.len())
+        self.write_up_to(files, self.batch.bytes.len())?;
+        self.node.append_log.note_written(self.batch.end);
+        Ok(())
     }
 
     fn write_up_to(&mut self, files: &mut Option<Files>, end: usize) -> io::Result<()> {

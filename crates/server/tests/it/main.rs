@@ -14,6 +14,7 @@
 #![expect(clippy::print_stdout, reason = "the siege prints its figures")]
 
 mod addresses;
+mod append_log;
 mod channels;
 mod client;
 mod client_memory;

@@ -1,6 +1,7 @@
 //! What is kept on disk, and comes back with the next start.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,18 +10,18 @@ use std::thread;
 use rustix::process::Signal;
 
 use crate::client::{Client, Reply};
-use crate::server::{Directory, Server, command, driver, eventually, free_port, wait};
+use crate::server::{Directory, Server, command, driver, eventually, free_port, said, wait};
 
-fn ask(client: &mut Client, request: &str) -> Reply {
+pub(crate) fn ask(client: &mut Client, request: &str) -> Reply {
     client.call(&request.split(' ').collect::<Vec<_>>())
 }
 
-fn ok() -> Reply {
+pub(crate) fn ok() -> Reply {
     Reply::Status("OK".into())
 }
 
 /// Values of every type, small and large, and what tells that they are as they were.
-fn fill(client: &mut Client) {
+pub(crate) fn fill(client: &mut Client) {
     let script = "for i = 1, 2000 do redis.call('RPUSH', 'list', i, 'element' .. i); \
         redis.call('HSET', 'hash', i, 'value' .. i); redis.call('SADD', 'set', 'member' .. i); \
         redis.call('ZADD', 'zset', i / 3, 'member' .. i); redis.call('XADD', 'stream', i .. '-1', 'field', i) end";
@@ -48,7 +49,7 @@ fn fill(client: &mut Client) {
 }
 
 /// Replies that depend on every value.
-fn looks(client: &mut Client) -> Vec<Reply> {
+pub(crate) fn looks(client: &mut Client) -> Vec<Reply> {
     let requests = [
         "DBSIZE",
         "LRANGE list 0 -1",
@@ -77,12 +78,12 @@ fn looks(client: &mut Client) -> Vec<Reply> {
     replies
 }
 
-/// A process that does not outlive its test.
-struct Process(Child);
+/// A process that does not outlive its test, and where it listens.
+pub(crate) struct Process(pub(crate) Child, pub(crate) SocketAddr);
 
 impl Process {
     /// Waits for its end, which is to be a good one.
-    fn ends_well(mut self) {
+    pub(crate) fn ends_well(mut self) {
         assert!(wait(&mut self.0).success());
     }
 }
@@ -96,18 +97,35 @@ impl Drop for Process {
 
 /// A server in this directory, which may have been another's before.
 fn start_in(directory: &Directory) -> (Process, Client) {
+    start_with(directory, &[])
+}
+
+/// As [`start_in`], with these directives.
+pub(crate) fn start_with(directory: &Directory, directives: &[&str]) -> (Process, Client) {
     let port = free_port();
     let path = directory.path().display().to_string();
     let port_word = port.to_string();
     let words = [
         &["--port", &port_word, "--memcached-port", "0", "--dir", &path, "--bind", "127.0.0.1"],
+        directives,
         &driver()[..],
     ]
     .concat();
-    let child = Process(command(directory, &words).spawn().unwrap());
-    let address = (std::net::Ipv4Addr::LOCALHOST, port).into();
+    let address = (Ipv4Addr::LOCALHOST, port).into();
+    let child = Process(command(directory, &words).spawn().unwrap(), address);
     eventually("the server listens", || crate::client::connect(address).is_ok());
     (child, Client::tcp(address))
+}
+
+/// Starts a server in this directory, which is to refuse to serve, and returns what it says.
+pub(crate) fn refusal(directory: &Directory, directives: &[&str]) -> String {
+    let port = free_port().to_string();
+    let path = directory.path().display().to_string();
+    let words =
+        [&["--port", &port, "--memcached-port", "0", "--dir", &path], directives, &driver()[..]].concat();
+    let ended = wait(&mut command(directory, &words).spawn().unwrap());
+    assert_eq!(ended.code(), Some(1));
+    said(directory)
 }
 
 #[test]
@@ -226,9 +244,7 @@ fn what_cannot_be_written_is_told_and_nothing_is_lost() {
     assert_eq!(ask(&mut client, "SHUTDOWN"), errors);
     rustix::process::kill_process(rustix::process::Pid::from_child(&child.0), Signal::TERM).unwrap();
     // SHUTDOWN has said already why it could not: the signal's own line tells that it is over, before a snapshot can be made again.
-    eventually("the signal is not heeded", || {
-        crate::server::said(&directory).contains("SIGTERM received but errors")
-    });
+    eventually("the signal is not heeded", || said(&directory).contains("SIGTERM received but errors"));
     assert_eq!(ask(&mut client, "CONFIG SET stop-writes-on-bgsave-error no"), ok());
     assert_eq!(ask(&mut client, "SET k 2"), ok());
     // Nothing is left of what was begun.
@@ -263,11 +279,7 @@ fn a_damaged_file_is_refused_and_stays() {
         bytes
     }] {
         fs::write(&path, &damaged).unwrap();
-        let port = free_port().to_string();
-        let dir = directory.path().display().to_string();
-        let words = [&["--port", &port, "--memcached-port", "0", "--dir", &dir], &driver()[..]].concat();
-        let ended = wait(&mut command(&directory, &words).spawn().unwrap());
-        assert_eq!(ended.code(), Some(1));
+        refusal(&directory, &[]);
         assert_eq!(fs::read(&path).unwrap(), damaged);
     }
 }
