@@ -17,10 +17,8 @@ use crate::client::SharedClient;
 use crate::error::CommandError;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU64, Mutex, Ordering};
 
-/// What a client is told that wants to write while the log cannot be written.
-pub(crate) const UNWRITABLE: CommandError = CommandError::line(
-    "MISCONF Errors writing to the AOF file: see the log of the server for the system's words",
-);
+/// With more bytes than this yet to be written, replies wait until the disk has caught up: clients cannot be faster than it for long.
+const UNWRITTEN_MAX: u64 = 64 << 20;
 
 /// See the module's documentation.
 pub struct AppendLog {
@@ -43,6 +41,8 @@ pub struct AppendLog {
     /// New files that were asked for, and those that have begun.
     cuts: (AtomicU64, AtomicU64),
     failing: AtomicBool,
+    /// The system's words about that.
+    fault: Mutex<String>,
     report: Mutex<LogReport>,
 }
 
@@ -149,6 +149,7 @@ impl Default for AppendLog {
             wake: OnceLock::new(),
             cuts: (AtomicU64::new(0), AtomicU64::new(0)),
             failing: AtomicBool::new(false),
+            fault: Mutex::default(),
             report: Mutex::new(report),
         }
     }
@@ -280,8 +281,11 @@ impl AppendLog {
         if !settings.aof_timestamp_enabled {
             self.second.store(0, Ordering::Relaxed);
         }
-        if !holds {
-            self.release_all();
+        if holds {
+            // What was recorded before is waited for as well.
+            self.wake();
+        } else {
+            self.release_written();
         }
     }
 
@@ -289,6 +293,12 @@ impl AppendLog {
     #[must_use]
     pub fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
+    }
+
+    /// What a client is told that wants to write meanwhile.
+    pub(crate) fn refusal(&self) -> CommandError {
+        let fault = self.fault.lock();
+        CommandError::Line(format!("MISCONF Errors writing to the AOF file: {fault}").into())
     }
 
     /// Bytes that are recorded and not written.
@@ -323,7 +333,10 @@ impl AppendLog {
 
     /// Takes over that the system has all up to here.
     pub fn note_written(&self, end: u64) {
-        self.written.store(end, Ordering::Release);
+        self.written.store(end, Ordering::SeqCst);
+        if !self.holds_replies.load(Ordering::SeqCst) {
+            self.release_written();
+        }
     }
 
     /// Takes over that a new file has begun.
@@ -343,10 +356,15 @@ impl AppendLog {
         self.withheld.lock().retain(|(until, client)| {
             let waits = *until > end;
             if !waits {
-                client.wake_served();
+                client.nudge();
             }
             waits
         });
+    }
+
+    /// Has those looked at again who may wait only for the disk to catch up.
+    fn release_written(&self) {
+        self.withheld.lock().iter().for_each(|(_, client)| client.nudge());
     }
 
     /// Takes over the time, for whoever wants it in the log. To be called several times a second while somebody does.
@@ -354,9 +372,13 @@ impl AppendLog {
         self.second.store(now.0 / 1000, Ordering::Relaxed);
     }
 
-    /// Takes over whether the log can be written.
-    pub fn note_failing(&self, failing: bool) {
-        self.failing.store(failing, Ordering::Relaxed);
+    /// Takes over why the log cannot be written, if it cannot.
+    pub fn note_fault(&self, fault: Option<String>) {
+        let failing = fault.is_some();
+        if let Some(fault) = fault {
+            *self.fault.lock() = fault;
+        }
+        self.failing.store(failing, Ordering::SeqCst);
     }
 
     /// Changes what is told of it.
@@ -381,34 +403,46 @@ impl AppendLog {
 
 /// Replies that wait for the disk.
 impl AppendLog {
-    /// What must be on disk before anybody is told of the present state of keys, unless it is.
+    /// What must be on disk before anybody is told of the present state of keys, unless it is; or what the system must have, when it lags.
     #[inline]
     #[must_use]
     pub fn unsynced(&self) -> Option<u64> {
-        if !self.holds_replies.load(Ordering::Relaxed) {
+        if !self.is_on() {
             return None;
         }
         let end = self.end.load(Ordering::Acquire);
-        (end > self.synced.load(Ordering::SeqCst)).then_some(end)
+        if self.holds_replies.load(Ordering::Relaxed) {
+            return (end > self.synced.load(Ordering::SeqCst)).then_some(end);
+        }
+        (end.saturating_sub(self.written.load(Ordering::Relaxed)) > UNWRITTEN_MAX).then_some(end)
     }
 
-    /// Whether all up to here is on disk, or need not be any more.
+    /// Whether replies that were withheld until all up to here is on disk may go.
     #[must_use]
-    pub fn is_synced(&self, end: u64) -> bool {
-        !self.holds_replies.load(Ordering::SeqCst) || self.synced.load(Ordering::SeqCst) >= end
+    pub fn lets_reply(&self, end: u64) -> bool {
+        let reached = if self.holds_replies.load(Ordering::SeqCst) { &self.synced } else { &self.written };
+        !self.is_on() || reached.load(Ordering::SeqCst) >= end
     }
 
-    /// Has a client be woken when all up to here is on disk.
+    /// Bytes recorded since the start: what [`AppendLog::is_on_disk`] may be asked for.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// Whether all up to here is on disk.
+    #[must_use]
+    pub fn is_on_disk(&self, end: u64) -> bool {
+        self.synced.load(Ordering::SeqCst) >= end
+    }
+
+    /// Has a client be woken when all up to here is on disk, or earlier.
     pub fn wait_for(&self, end: u64, client: &Arc<SharedClient>) {
         self.withheld.lock().push((end, Arc::clone(client)));
         // It may have come to disk before the client was there to be found.
-        if self.is_synced(end) {
-            client.wake_served();
+        if self.is_on_disk(end) || self.lets_reply(end) {
+            client.nudge();
         }
-    }
-
-    fn release_all(&self) {
-        self.withheld.lock().drain(..).for_each(|(_, client)| client.wake_served());
     }
 }
 

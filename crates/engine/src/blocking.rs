@@ -21,6 +21,7 @@ use crate::key_map::KeyMap;
 use crate::locked::Locked;
 use crate::node::{Node, moment};
 use crate::outcome::{CommandResult, Outcome};
+use crate::replay::Replays;
 use crate::stats::WorkerStats;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::waiting::Waiting;
@@ -323,7 +324,7 @@ impl Context<'_> {
     /// Whether a request may wait: one of a transaction or of a script may not.
     #[must_use]
     pub fn may_block(&self) -> bool {
-        self.nesting.is_none()
+        self.nesting.is_none() && self.client.replays == Replays::No
     }
 
     /// Serves clients that are blocked for keys that have changed by a flush or an exchange of databases. Within a transaction, that is

@@ -264,7 +264,8 @@ impl Turn<'_> {
         let (client, settings) = (&*self.client, &**self.settings);
         let busy = (self.attention.busy && self.nesting.is_none()).then_some(&self.node.programs);
         let unsaved = self.attention.unsaved && self.may_write(row, args);
-        let unlogged = self.attention.unlogged && self.may_write(row, args);
+        let unlogged =
+            (self.attention.unlogged && self.may_write(row, args)).then_some(&*self.node.append_log);
         let request = gates::Request { row, args_len: args.len(), client, settings, busy, unsaved, unlogged };
         gates::pass(&request)?;
         if self.attention.needed { gates::pass_rare(&request) } else { Ok(()) }

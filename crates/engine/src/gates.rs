@@ -2,7 +2,7 @@
 
 use larder_config::{EnableFor, Settings};
 
-use crate::append_log::UNWRITABLE;
+use crate::append_log::AppendLog;
 use crate::client::Client;
 use crate::command::Flags;
 use crate::error::CommandError;
@@ -21,7 +21,7 @@ pub(crate) struct Request<'a> {
     /// Whether it may write, and snapshots cannot be made, so that it would not be kept.
     pub(crate) unsaved: bool,
     /// The same because the append log cannot be written.
-    pub(crate) unlogged: bool,
+    pub(crate) unlogged: Option<&'a AppendLog>,
 }
 
 type Gate = fn(&Request<'_>) -> Result<(), CommandError>;
@@ -119,10 +119,10 @@ fn saved(request: &Request<'_>) -> Result<(), CommandError> {
 
 /// As above.
 fn logged(request: &Request<'_>) -> Result<(), CommandError> {
-    if request.unlogged && !request.row.command.flags.has(Flags::RUNS_PROGRAM) {
-        return Err(UNWRITABLE);
+    match request.unlogged {
+        Some(log) if !request.row.command.flags.has(Flags::RUNS_PROGRAM) => Err(log.refusal()),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn permitted(request: &Request<'_>) -> Result<(), CommandError> {

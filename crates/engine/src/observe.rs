@@ -58,7 +58,7 @@ impl Attention {
         let unsaved = node.snapshots.is_failing()
             && settings.stop_writes_on_bgsave_error
             && !settings.save.points().is_empty();
-        let unlogged = node.append_log.is_failing();
+        let unlogged = node.append_log.is_on() && node.append_log.is_failing();
         let caching_given = client.has_given_caching();
         let listening = client.hears();
         let needed = paused

@@ -16,6 +16,7 @@ use larder_engine::{LogBatch, Node, SnapshotJob};
 use larder_persist::log::BaseFormat;
 use parking_lot::Mutex;
 
+use crate::options::reason;
 use crate::snapshot;
 
 mod commands;
@@ -155,6 +156,7 @@ impl Writer {
             let settings = self.node.settings();
             match self.advance(&settings) {
                 Ok(()) => self.note_failing(None),
+                Err(error) if !self.node.append_log.is_on() => self.give_up(&error),
                 Err(error) if settings.appendfsync == "always" => {
                     tracing::error!(
                         "Can't recover from AOF write error when the AOF fsync policy is 'always': {error}. Exiting..."
@@ -168,6 +170,14 @@ impl Writer {
             }
             self.rest(&settings);
         }
+    }
+
+    /// Forgets what cannot be written of a log that was turned off.
+    fn give_up(&mut self, error: &io::Error) {
+        tracing::warn!("Error writing to the AOF file, which is off now: {error}");
+        (self.batch, self.written, self.is_dirty) = (LogBatch::default(), 0, false);
+        *self.log.files.lock() = None;
+        self.note_failing(None);
     }
 
     /// Waits for something to do.
@@ -193,7 +203,7 @@ impl Writer {
             }
             _ => {}
         }
-        log.note_failing(error.is_some());
+        log.note_fault(error.map(reason));
     }
 
     /// Writes what there is, and brings it to disk when that is due.
@@ -216,7 +226,10 @@ impl Writer {
         while let Some(cut) = self.batch.cuts.first().copied() {
             self.write_up_to(files, cut.at)?;
             if let Some(file) = files.as_mut().and_then(Files::current) {
-                file.sync_data()?;
+                // If it cannot be, the base that is being written will have all of it.
+                if let Err(error) = file.sync_data() {
+                    tracing::warn!("Fail to fsync the AOF file: {error}");
+                }
             }
             Files::opened(files, settings)?.begin_increment(cut.begins)?;
             self.batch.cuts.remove(0);

@@ -3,6 +3,8 @@
 //!
 //! `DIFF_COMMANDS=500000 DIFF_SEED=7 cargo test -p larder-testkit --test replay` asks for more of the latter.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -12,7 +14,7 @@ use larder_persist::log::{Item, Reader};
 use larder_resp::Protocol;
 use larder_testkit::differential::{compare, real_now};
 use larder_testkit::script::{Script, run, scripts_in};
-use larder_testkit::{InProcess, Peer, PeerError, Value, Version, number};
+use larder_testkit::{InProcess, Peer, PeerError, RedisServer, Value, Version, number};
 
 /// A client of its own, which begins in database 0.
 const ASKS: usize = 9999;
@@ -135,13 +137,13 @@ impl Peer for Recorded {
     }
 }
 
-fn ask(node: &mut InProcess, words: &[&[u8]]) -> Value {
+fn ask(node: &mut dyn Peer, words: &[&[u8]]) -> Value {
     let words: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
     node.request(ASKS, &words, 1).unwrap().pop().unwrap_or(Value::Null)
 }
 
 /// Everything that a node has.
-fn keys(node: &mut InProcess) -> BTreeMap<(usize, Vec<u8>), Vec<Value>> {
+fn keys(node: &mut dyn Peer) -> BTreeMap<(usize, Vec<u8>), Vec<Value>> {
     let mut found = BTreeMap::new();
     node.configure("requirepass", "").unwrap();
     ask(node, &[b"CLIENT", b"UNPAUSE"]);
@@ -157,7 +159,7 @@ fn keys(node: &mut InProcess) -> BTreeMap<(usize, Vec<u8>), Vec<Value>> {
     found
 }
 
-fn looks(node: &mut InProcess, key: &[u8]) -> Vec<Value> {
+fn looks(node: &mut dyn Peer, key: &[u8]) -> Vec<Value> {
     let mut looks = vec![ask(node, &[b"TYPE", key]), ask(node, &[b"PEXPIRETIME", key]), Value::Null];
     if looks[0] != Value::Simple(b"string".to_vec()) {
         // A string that was made by adding up is written as one that was set.
@@ -228,4 +230,98 @@ fn after_requests_by_chance() {
         panic!("{mismatch}");
     }
     assert!(recorded.compared > requests, "only {} bytes were recorded", recorded.compared);
+}
+
+/// Keeps what was recorded, too.
+struct Kept(Recorded, Vec<Vec<u8>>);
+
+impl Peer for Kept {
+    fn version(&self) -> Option<Version> {
+        self.0.version()
+    }
+
+    fn reset(&mut self, protocol: Protocol) -> Result<(), PeerError> {
+        self.1.push(self.0.node.node().engine.append_log.take(Vec::new()).bytes);
+        // There is nothing left to be compared.
+        self.0 = Recorded::new();
+        self.0.node.reset(protocol)?;
+        self.0.begin();
+        Ok(())
+    }
+
+    fn send(&mut self, client: usize, bytes: &[u8], expected: usize) -> Result<Vec<Value>, PeerError> {
+        self.0.send(client, bytes, expected)
+    }
+
+    fn advance(&mut self, millis: u32) {
+        self.0.advance(millis);
+    }
+
+    fn configure(&mut self, name: &str, value: &str) -> Result<(), PeerError> {
+        self.0.configure(name, value)
+    }
+}
+
+#[test]
+fn redis_server_makes_the_same_of_what_is_recorded() {
+    let mut kept = Kept(Recorded::new(), Vec::new());
+    let seed = number("DIFF_SEED", 1);
+    compare(&mut kept, number("DIFF_COMMANDS", 20_000) as usize / 4, seed).unwrap().unwrap();
+    let logs = kept.1.iter().filter(|log| !log.is_empty());
+    let mut checked = 0;
+    for log in logs.take(number("DIFF_LOGS", 10) as usize) {
+        let manifest = b"file log.1.incr.aof seq 1 type i\n";
+        let files = [("log/log.manifest", &manifest[..]), ("log/log.1.incr.aof", log.as_slice())];
+        let arguments = ["--appendonly", "yes", "--appenddirname", "log", "--appendfilename", "log"];
+        let Some(mut server) = RedisServer::start_with(&files, &arguments).unwrap() else {
+            println!("skipped: redis-server is not installed");
+            return;
+        };
+        let mut node = InProcess::default();
+        node.node().clock.advance_to(real_now());
+        execute(&node, log).unwrap();
+        let (ours, theirs) = (keys(&mut node), keys(&mut server));
+        let names = ours.keys().chain(theirs.keys());
+        for name in names.filter(|name| name.0 < 16) {
+            assert_eq!(bare(ours.get(name)), bare(theirs.get(name)), "{name:?}\n{}", about(log, &name.1));
+        }
+        checked += theirs.len();
+    }
+    assert!(checked > 10, "redis-server had {checked} keys only");
+}
+
+#[test]
+fn what_redis_server_writes_makes_the_same_here() {
+    let Some(mut server) =
+        RedisServer::start_with(&[], &["--appendonly", "yes", "--enable-debug-command", "yes"]).unwrap()
+    else {
+        println!("skipped: redis-server is not installed");
+        return;
+    };
+    compare(&mut server, number("DIFF_COMMANDS", 20_000) as usize / 4, number("DIFF_SEED", 1))
+        .unwrap()
+        .unwrap();
+    let theirs = keys(&mut server);
+    let log = server.file("appendonlydir/appendonly.aof.1.incr.aof").unwrap();
+    let mut node = InProcess::default();
+    node.node().clock.advance_to(real_now());
+    execute(&node, &log).unwrap();
+    let ours = keys(&mut node);
+    for name in ours.keys().chain(theirs.keys()).filter(|name| name.0 < 16) {
+        assert_eq!(bare(ours.get(name)), bare(theirs.get(name)), "{name:?}\n{}", about(&log, &name.1));
+    }
+    assert!(log.len() > 100_000, "only {} bytes were written", log.len());
+}
+
+/// What both servers know of a value: at the edges of packing encodings may differ, and redis-server knows of no fields that expire.
+fn bare(looks: Option<&Vec<Value>>) -> Option<Vec<&Value>> {
+    const LASTING: &Value = &Value::Integer(-1);
+    fn shown(value: &Value) -> &Value {
+        match value {
+            Value::Error(_) => LASTING,
+            Value::Array(only) if only == std::slice::from_ref(LASTING) => LASTING,
+            value => value,
+        }
+    }
+    looks.map(|looks| [&looks[0], &looks[1]].into_iter().chain(&looks[3..]).map(shown).collect())
 }

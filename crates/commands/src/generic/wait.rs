@@ -1,4 +1,4 @@
-//! WAIT and WAITAOF: waiting until writes have reached others. There are no replicas, so nobody ever reports that.
+//! WAIT and WAITAOF: waiting until writes have reached others. There are no replicas, so only this node's own disk ever reports that.
 
 use crate::prelude::*;
 use crate::timeout;
@@ -56,17 +56,40 @@ fn waitaof(cx: &mut Context<'_>) -> CommandResult {
         return Err(CommandError::line("ERR value is out of range, must be positive"));
     }
     let until = timeout::deadline(cx.args.at(3), cx.now())?;
-    if local > 0 {
+    if local > 0 && !cx.node.append_log.is_on() {
         return Err(CommandError::line(
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
         ));
     }
+    // What any client has written before: more than was asked for, and on disk at the same time nearly always.
+    let end = cx.node.append_log.end();
+    wait_for_disk(cx, Durability { local, replicas, end, until })
+}
 
-    let answer = |cx: &mut Context<'_>| {
+/// Where a client's writes are to be before it is told.
+#[derive(Clone, Copy)]
+struct Durability {
+    local: i64,
+    replicas: i64,
+    /// What must be on disk here.
+    end: u64,
+    until: Option<UnixMillis>,
+}
+
+fn wait_for_disk(cx: &mut Context<'_>, wanted: Durability) -> CommandResult {
+    let Durability { local, replicas, end, until } = wanted;
+    let log = &cx.node.append_log;
+    let is_here = log.is_on() && log.is_on_disk(end);
+    let is_done = replicas == 0 && (local == 0 || is_here);
+    let is_over = until.is_some_and(|until| until <= cx.now());
+    if is_done || is_over || !cx.may_block() || cx.client.shared.waiting().is_over() {
         cx.reply.array(2);
+        cx.reply.integer(i64::from(is_here));
         cx.reply.integer(0);
-        cx.reply.integer(0);
-        Ok(Outcome::Reply)
-    };
-    if replicas == 0 || !cx.may_block() { answer(cx) } else { Ok(Outcome::blocked(until, answer)) }
+        return Ok(Outcome::Reply);
+    }
+    if !is_here {
+        log.wait_for(end, &cx.client.shared);
+    }
+    Ok(Outcome::blocked(until, move |cx| wait_for_disk(cx, wanted)))
 }

@@ -197,7 +197,7 @@ impl Session {
 
     /// Sends replies that were kept back, if their time has come.
     fn release(&mut self, local: &Local, withheld: Withheld, output: &mut Output) -> Served {
-        if !local.node.append_log.is_synced(withheld.until) {
+        if !local.node.append_log.lets_reply(withheld.until) {
             return self.wait_for_disk(local, withheld);
         }
         output.append(withheld.output);

@@ -22,6 +22,8 @@ const BATCH: usize = 256;
 const WAITING_MAX: usize = 16;
 
 type Batch = Vec<(DbIndex, Record)>;
+/// The sources of a file's libraries of functions, what follows the snapshot in it, and where that begins.
+type Other<R> = (Vec<Vec<u8>>, Rest<R>, u64);
 /// What follows a snapshot in a file.
 pub(crate) type Rest<R> = io::Chain<io::Cursor<Vec<u8>>, R>;
 
@@ -117,11 +119,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Hands over the keys of a file; returns the sources of its libraries of functions, and what follows.
-    fn go_over<R: Read>(
-        &self,
-        file: R,
-        sender: SyncSender<Batch>,
-    ) -> Result<(Vec<Vec<u8>>, Rest<R>, u64), String> {
+    fn go_over<R: Read>(&self, file: R, sender: SyncSender<Batch>) -> Result<Other<R>, String> {
         let mut reader = Reader::new(file).map_err(|error| error.to_string())?;
         let (mut db, mut functions, mut batch) = (DbIndex(0), Vec::new(), Batch::new());
         while let Some(item) = reader.next_item().map_err(|error| error.to_string())? {

@@ -155,3 +155,36 @@ fn a_log_that_breaks_off_is_cut_if_that_is_permitted() {
     let said = refusal(&directory, &["--appendonly", "yes"]);
     assert!(said.contains("Bad file format reading the append only file"), "{said}");
 }
+
+#[test]
+fn writes_are_refused_while_the_disk_is_full() {
+    let directory = Directory::new();
+    let (child, mut client) = start_with(&directory, &["--save", ""]);
+    assert_eq!(ask(&mut client, "SET before 1"), ok());
+    let folder = directory.path().join("appendonlydir");
+    fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.join("appendonly.aof.1.incr.aof")).unwrap();
+    assert_eq!(ask(&mut client, "CONFIG SET appendonly yes"), ok());
+    eventually("the log has a base", || info(&mut client, "aof_rewrites") == "1");
+    // This one is taken: nobody knows yet.
+    assert_eq!(ask(&mut client, "SET taken 1"), ok());
+    eventually("it is noticed", || info(&mut client, "aof_last_write_status") == "err");
+    let refused = Reply::Error("MISCONF Errors writing to the AOF file: No space left on device".into());
+    assert_eq!(ask(&mut client, "SET k 1"), refused);
+    assert_eq!(ask(&mut client, "GET taken").text(), "1");
+    assert_eq!(ask(&mut client, "CONFIG SET appendonly no"), ok());
+    assert_eq!(ask(&mut client, "SET k 1"), ok());
+    eventually("it is forgotten", || info(&mut client, "aof_last_write_status") == "ok");
+    client.send(b"SHUTDOWN NOSAVE\r\n").unwrap();
+    child.ends_well();
+}
+
+#[test]
+fn waitaof_tells_when_writes_are_on_disk() {
+    let directory = Directory::new();
+    let (_child, mut client) = start(&directory, "everysec");
+    assert_eq!(ask(&mut client, "SET k 1"), ok());
+    let both = |local| Reply::Array(vec![Reply::Integer(local), Reply::Integer(0)]);
+    assert_eq!(ask(&mut client, "WAITAOF 1 0 0"), both(1));
+    assert_eq!(ask(&mut client, "WAITAOF 0 1 1"), both(1), "nobody else has it");
+}

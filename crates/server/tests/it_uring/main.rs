@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "the siege prints its figures")]
 
+#[path = "../it/append_log.rs"]
+mod append_log;
 #[path = "../it/channels.rs"]
 mod channels;
 #[path = "../it/client.rs"]

@@ -47,7 +47,9 @@ pub(super) fn memory(report: &mut Report, cx: &Context<'_>) {
     let none = ["mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves"];
     report.fields(&none, 0);
     report.field("mem_clients_normal", clients);
-    report.fields(&["mem_cluster_links", "mem_aof_buffer", "mem_overhead_db_hashtable_rehashing"], 0);
+    report.field("mem_cluster_links", 0);
+    report.field("mem_aof_buffer", cx.node.append_log.pending_bytes());
+    report.field("mem_overhead_db_hashtable_rehashing", 0);
     report.field("mem_tables", figures.table_bytes());
     report.field("mem_allocator", "mimalloc");
     report.field("active_defrag_running", 0);
