@@ -1,8 +1,7 @@
 //! Commands that the peers have and this server has not yet. A configuration may rename them or take them away all the same.
 
 /// The names, of Redis 7.2 and Valkey 8.
-const NAMES: &str =
-    "acl asking bgrewriteaof cluster failover migrate module psync readonly readwrite replconf sync";
+const NAMES: &str = "acl asking cluster failover migrate module psync readonly readwrite replconf sync";
 
 /// Whether a command of this name is only missing, and no mistake.
 #[must_use]

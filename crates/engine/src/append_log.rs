@@ -226,6 +226,10 @@ impl AppendLog {
 
     fn publish(&self, first: DbIndex, last: DbIndex, write: impl FnOnce(&mut Vec<u8>)) {
         let mut pending = self.pending.lock();
+        if !self.is_on() {
+            // It was turned off while the request ran.
+            return;
+        }
         let before = pending.bytes.len();
         let second = self.second.load(Ordering::Relaxed);
         if second != 0 {

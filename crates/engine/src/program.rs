@@ -7,6 +7,7 @@
 //! instead of locked: its worker serves others meanwhile, to whom those stripes look as if they were in use.
 
 use larder_resp::{Output, Protocol, Reply, Span};
+use larder_store::UnixMillis;
 
 use crate::args::Args;
 use crate::client::Client;
@@ -97,6 +98,8 @@ pub(crate) struct ProgramRun {
     calling: bool,
     /// Whether it has changed keys otherwise than through their stripes.
     swept: bool,
+    /// When it began: as in Redis, no time passes for keys while it runs.
+    began: Option<UnixMillis>,
     token: ProgramToken,
 }
 
@@ -163,6 +166,7 @@ impl ProgramRun {
             keys: Vec::new(),
             calling: false,
             swept: false,
+            began: None,
             token,
         }
     }
@@ -179,6 +183,7 @@ impl ProgramRun {
     /// Goes on, on the worker of this turn, for a slice of time.
     pub(crate) fn go_on(mut self: Box<Self>, turn: &mut Turn<'_>, time: Time) -> Run {
         let (node, stats) = (turn.node, turn.stats);
+        let time = Time { now: *self.began.get_or_insert(time.now), ..time };
         let moment = crate::node::moment(time.now, turn.settings);
         let held = Held::growing(node, stats, std::mem::take(&mut self.reserved), moment);
         node.programs.resumed();

@@ -108,7 +108,11 @@ impl Node {
             self.append_log.note_second(self.host.time().now);
         }
         let percentage = u64::from(settings.auto_aof_rewrite_percentage);
-        if !self.append_log.is_on() || percentage == 0 || report.rewriting_since.is_some() {
+        if !self.append_log.is_on()
+            || percentage == 0
+            || report.rewriting_since.is_some()
+            || self.rewriting.is_wanted()
+        {
             return;
         }
         let failures = i64::try_from(report.rewrite_failures).unwrap_or(i64::MAX);

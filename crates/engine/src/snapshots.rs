@@ -274,6 +274,9 @@ impl Node {
             place = self.keyspace.walk(here, usize::MAX, moment, |_, _| {});
         }
         self.snapshots.end(job, moment.now, false);
+        if job.purpose == Purpose::LogBase {
+            self.append_log.end_rewrite(moment.now, false);
+        }
     }
 }
 
