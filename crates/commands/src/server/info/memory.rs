@@ -50,7 +50,7 @@ pub(super) fn memory(report: &mut Report, cx: &Context<'_>) {
     report.fields(&["mem_cluster_links", "mem_aof_buffer", "mem_overhead_db_hashtable_rehashing"], 0);
     report.field("mem_tables", figures.table_bytes());
     report.field("mem_allocator", "mimalloc");
-    report.field("active_defrag_running", 0);
+    report.field("active_defrag_running", cx.node.defrag.report(cx.node.host.time().nanos).running);
     let (freed, waiting) = cx.node.keyspace.background_frees();
     report.field("lazyfree_pending_objects", waiting);
     report.field("lazyfreed_objects", freed);
