@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::{Client, Reply, request};
 use crate::damage::resident;
-use crate::server::Server;
+use crate::server::{Server, eventually};
 
 const MIB: u64 = 1 << 20;
 
@@ -93,6 +93,57 @@ fn slab_unused(client: &mut Client) -> u64 {
 
 fn from_environment(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().map_or(otherwise, |text| text.parse().unwrap())
+}
+
+#[test]
+fn rss_falls_when_the_limit_is_lowered() {
+    let limit = (64 * MIB).to_string();
+    let server = Server::start(&["--maxmemory", &limit, "--maxmemory-policy", "allkeys-lru"]);
+    let mut client = server.client();
+    let mut chance = Chance(7);
+    for law in [Law::Mixed, Law::Middling] {
+        (0..1000).for_each(|_| churn(&mut client, &mut chance, law, 400_000));
+    }
+    client.call(&["SET", "stays", &"y".repeat(1000), "EX", "1000"]);
+    let begin = resident(&server);
+    let half = 32 * MIB;
+    assert_eq!(client.call(&["CONFIG", "SET", "maxmemory", &half.to_string()]), Reply::Status("OK".into()));
+    // Used, so that it is not evicted.
+    let value = Reply::Bulk("y".repeat(1000));
+    eventually("RSS is within its bound", || {
+        assert_eq!(client.call(&["GET", "stays"]), value);
+        let (rss, bound) = measured(&server, &mut client, half);
+        rss <= bound
+    });
+    assert!(resident(&server) < begin - 20 * MIB);
+    assert!(client.info("active_defrag_hits") > 0 && client.info("active_defrag_key_hits") > 0);
+    assert!(client.call(&["TTL", "stays"]).integer() > 0);
+    eventually("nothing is moved any more", || client.info("active_defrag_running") == 0);
+    server.end();
+}
+
+#[test]
+fn what_deleted_keys_leave_is_given_back_where_that_is_asked_for() {
+    let server = Server::start(&["--activedefrag", "yes", "--active-defrag-ignore-bytes", "4mb"]);
+    let mut client = server.client();
+    let value = "x".repeat(1000);
+    let set = |number: u32| request(&["SET", &format!("key:{number}"), &value]);
+    for first in (0..60_000_u32).step_by(BATCH) {
+        let batch: Vec<u8> = (first..first + BATCH as u32).flat_map(set).collect();
+        client.send(&batch).unwrap();
+        (0..BATCH).for_each(|_| assert!(matches!(client.reply().unwrap(), Reply::Status(_))));
+    }
+    let begin = resident(&server);
+    // One of ten stays, in every span.
+    for number in (0..60_000_u32).filter(|number| number % 10 != 0) {
+        client.send(&request(&["UNLINK", &format!("key:{number}")])).unwrap();
+        assert_eq!(client.reply().unwrap(), Reply::Integer(1));
+    }
+    eventually("memory is given back", || resident(&server) < begin - 40 * MIB);
+    for number in (0..60_000).step_by(10) {
+        assert_eq!(client.call(&["GET", &format!("key:{number}")]), Reply::Bulk(value.clone()));
+    }
+    server.end();
 }
 
 #[test]
