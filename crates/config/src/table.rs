@@ -289,25 +289,25 @@ settings! {
         /// Has Redis move a table bit by bit while nobody asks; tables here never move as a whole.
         activerehashing: bool = "yes", "activerehashing", Kind::YesNo, Live, Kept;
 
-        /// Has Redis move values together when memory is in pieces; the slab keeps it from getting so.
-        activedefrag: bool = "no", "activedefrag", Kind::YesNo, Live, Kept;
+        /// Moves values together when memory is in pieces, by the thresholds below. With maxmemory they move before RSS exceeds 1.03 times it and 16 MiB, whatever is said here.
+        activedefrag: bool = "no", "activedefrag", Kind::YesNo, Live, Works;
 
-        /// Bytes in pieces from which Redis moves values.
-        active_defrag_ignore_bytes: u64 = "104857600", "active-defrag-ignore-bytes", memory(1, LONG), Live, Kept;
+        /// Bytes in pieces from which values move.
+        active_defrag_ignore_bytes: u64 = "104857600", "active-defrag-ignore-bytes", memory(1, LONG), Live, Works;
 
-        /// Percentage in pieces from which Redis moves values.
-        active_defrag_threshold_lower: u32 = "10", "active-defrag-threshold-lower", integer(0, 1_000), Live, Kept;
+        /// Percentage in pieces from which values move, with the least effort.
+        active_defrag_threshold_lower: u32 = "10", "active-defrag-threshold-lower", integer(0, 1_000), Live, Works;
 
-        /// Percentage in pieces from which Redis does what it can.
-        active_defrag_threshold_upper: u32 = "100", "active-defrag-threshold-upper", integer(0, 1_000), Live, Kept;
+        /// Percentage in pieces from which they move with the greatest effort.
+        active_defrag_threshold_upper: u32 = "100", "active-defrag-threshold-upper", integer(0, 1_000), Live, Works;
 
-        /// Least percentage of the processor for it.
-        active_defrag_cycle_min: u32 = "1", "active-defrag-cycle-min", integer(1, 99), Live, Kept;
+        /// Least percentage of a worker's time for it.
+        active_defrag_cycle_min: u32 = "1", "active-defrag-cycle-min", integer(1, 99), Live, Works;
 
-        /// Greatest percentage of the processor for it.
-        active_defrag_cycle_max: u32 = "25", "active-defrag-cycle-max", integer(1, 99), Live, Kept;
+        /// Greatest percentage of a worker's time for it.
+        active_defrag_cycle_max: u32 = "25", "active-defrag-cycle-max", integer(1, 99), Live, Works;
 
-        /// Fields of a collection from which it is moved by itself.
+        /// Fields of a collection from which Redis moves it by itself; what large collections are made of does not move here.
         active_defrag_max_scan_fields: u64 = "1000", "active-defrag-max-scan-fields", integer(1, i64::MAX), Live, Kept;
 
         /// Lets jemalloc give memory back in the background; the allocator here is another, which does.

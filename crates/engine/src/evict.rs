@@ -2,7 +2,8 @@
 //!
 //! What counts against `maxmemory` is what the process has allocated, less what is on its way to being freed and what clients take,
 //! which is a pool of its own ([`crate::pool`]). What the slab holds without using it does not count: evicting keys frees objects,
-//! but hardly ever whole regions of them, so to count it would evict them all; it is what the next keys are put into. Whoever runs
+//! but hardly ever whole regions of them, so to count it would evict them all; it is what the next keys are put into, and given back by
+//! [`crate::defrag`], which withholds part of the limit where that does not do. Whoever runs
 //! a request that may take memory first evicts, holding no stripe, until there is room or his time is over ([`Node::make_room`]);
 //! the rest is done between the turns of connections.
 
@@ -149,7 +150,7 @@ impl Node {
 
     /// Evicts keys until memory is within its limit, or the time for that is over. The caller has no stripe locked.
     pub fn make_room(&self, worker: usize, settings: &Settings, moment: Moment) -> Room {
-        let within = settings.maxmemory == 0 || self.counted_memory() <= settings.maxmemory;
+        let within = settings.maxmemory == 0 || self.counted_memory() <= self.memory_limit(settings);
         if within && self.eviction.exceeded_since.load(Ordering::Relaxed) == 0 {
             return Room::Made;
         }
@@ -168,7 +169,7 @@ impl Node {
             self.evict_for(budget_nanos(settings.maxmemory_eviction_tenacity), worker, settings, moment);
         let ended = self.host.time().nanos;
         self.latency.note(Happening::EvictionCycle, ended.saturating_sub(begun.nanos), begun.now, settings);
-        self.eviction.note_exceeded(self.counted_memory() > settings.maxmemory, ended);
+        self.eviction.note_exceeded(self.counted_memory() > self.memory_limit(settings), ended);
         self.eviction.note_short(room == Room::None);
         room
     }
@@ -207,7 +208,7 @@ impl Node {
                         break 'looks;
                     }
                 }
-                if self.counted_memory() <= settings.maxmemory {
+                if self.counted_memory() <= self.memory_limit(settings) {
                     break 'looks;
                 }
             }
@@ -236,14 +237,14 @@ impl Worker {
     /// Evicts some keys if memory is above its limit; says whether it still is.
     pub(crate) fn evict_some(&self) -> bool {
         let (node, settings) = (&self.node, self.settings());
-        if settings.maxmemory == 0 || node.counted_memory() <= settings.maxmemory {
+        if settings.maxmemory == 0 || node.counted_memory() <= node.memory_limit(settings) {
             // Who was refused memory is no longer.
             node.eviction.note_short(false);
             return false;
         }
         let Some(_running) = node.safepoint.enter(self.index) else { return true };
         let room = node.make_room(self.index, settings, moment(node.host.time().now, settings));
-        room == Room::Made && node.counted_memory() > settings.maxmemory
+        room == Room::Made && node.counted_memory() > node.memory_limit(settings)
     }
 }
 
@@ -252,7 +253,8 @@ impl Turn<'_> {
     /// also when nobody asks for more.
     #[inline]
     pub(crate) fn evict_before_turn(&mut self, time: Time) {
-        if self.settings.maxmemory != 0 && self.node.counted_memory() > self.settings.maxmemory {
+        if self.settings.maxmemory != 0 && self.node.counted_memory() > self.node.memory_limit(self.settings)
+        {
             self.node.make_room(self.running.worker(), self.settings, moment(time.now, self.settings));
             self.client.take_inbox(self.output);
         }

@@ -3,6 +3,7 @@
 use larder_store::{ExpireProgress, Moment, STRIPES};
 
 use crate::blocking::serve_stripe;
+use crate::defrag::DefragTurn;
 use crate::latency::Happening;
 use crate::node::moment;
 use crate::sync::Ordering;
@@ -14,20 +15,22 @@ const STRIPE_NODES: usize = 64;
 const TURN_NODES: usize = 512;
 
 /// Where a worker goes on: its stripes are those whose number leaves its own when divided by the number of workers.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ExpireTurn {
     next: usize,
+    defrag: DefragTurn,
 }
 
 impl ExpireTurn {
-    /// Expires what is due in the worker's stripes, up to the work allowed in one turn; and goes on with a program whose client has gone.
+    /// Expires what is due in the worker's stripes, up to the work allowed in one turn; moves entries, and goes on with a program whose client has gone.
     /// Says whether more is to be done at once.
     pub fn run(&mut self, worker: &mut Worker) -> bool {
         worker.refresh();
         let orphan = worker.go_on_with_orphan();
         worker.begin_wanted_snapshot();
         let evicts = worker.evict_some();
-        self.expire_some(worker) || orphan || evicts
+        let expires = self.expire_some(worker);
+        self.defrag.run(worker) || expires || orphan || evicts
     }
 
     fn expire_some(&mut self, worker: &Worker) -> bool {

@@ -13,6 +13,7 @@ mod command;
 mod command_log;
 mod connection;
 mod context;
+mod defrag;
 mod error;
 mod evict;
 mod execute;
@@ -72,6 +73,7 @@ pub use command::{
 pub use command_log::{CommandLogs, LogKind, LoggedCommand};
 pub use connection::{Connection, Served};
 pub use context::Context;
+pub use defrag::{DefragReport, Defragmentation};
 pub use error::CommandError;
 pub use evict::{Eviction, OUT_OF_MEMORY, Room};
 pub use expire::ExpireTurn;

@@ -11,6 +11,7 @@ use crate::blocking::Blocking;
 use crate::caching::Caching;
 use crate::client::SharedClient;
 use crate::command_log::CommandLogs;
+use crate::defrag::Defragmentation;
 use crate::evict::Eviction;
 use crate::flush_timer::FlushTimer;
 use crate::hot_keys::HotKeys;
@@ -91,6 +92,8 @@ pub struct Node {
     pub snapshots: Snapshots,
     /// Who evicts keys.
     pub eviction: Eviction,
+    /// Who moves entries together.
+    pub defrag: Defragmentation,
     /// Which keys take the most time and the most bytes.
     pub hot_keys: HotKeys,
     /// What memcached clients share.
@@ -191,6 +194,11 @@ pub trait Host: Send + Sync {
     }
     /// Has the allocator give back to the system what it does not need.
     fn purge_memory(&self) {}
+    /// Gives up to so many free spans of the slab to the system; returns how many there were.
+    fn give_back_memory(&self, spans: usize) -> usize {
+        let _ = spans;
+        0
+    }
     /// Bytes of memory that the machine has; 0 when nobody knows.
     fn machine_memory(&self) -> u64 {
         0
@@ -258,6 +266,7 @@ impl Node {
             eviction: Eviction::new(workers, seed),
             append_log: Arc::default(),
             rewriting: Rewriting::default(),
+            defrag: Defragmentation::default(),
             snapshots: Snapshots::new(started_at),
             hot_keys: HotKeys::new(workers),
             memcache,
@@ -438,6 +447,7 @@ impl Node {
             (side.expired, side.expired_fields, side.evicted) = (0, 0, 0);
         }
         self.eviction.reset_exceeded();
+        self.defrag.reset();
     }
 
     /// The sum of a counter over all workers.
@@ -488,6 +498,9 @@ impl<H: Host + ?Sized> Host for Arc<H> {
     }
     fn purge_memory(&self) {
         (**self).purge_memory();
+    }
+    fn give_back_memory(&self, spans: usize) -> usize {
+        (**self).give_back_memory(spans)
     }
     fn machine_memory(&self) -> u64 {
         (**self).machine_memory()

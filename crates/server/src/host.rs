@@ -199,6 +199,10 @@ impl Host for Process {
         memory::purge();
     }
 
+    fn give_back_memory(&self, spans: usize) -> usize {
+        memory::give_back_spans(spans)
+    }
+
     fn machine_memory(&self) -> u64 {
         let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let kib = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next());

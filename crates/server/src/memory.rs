@@ -14,8 +14,9 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use larder_store::{add_held_back, size_class, slab_unused_bytes};
+use larder_store::{add_held_back, discard_free_spans, size_class, slab_unused_bytes};
 use mimalloc::MiMalloc;
+use rustix::mm::{Advice, madvise};
 
 pub(crate) use reserve::{Pages, use_pages};
 
@@ -55,11 +56,23 @@ pub(crate) fn peak() -> u64 {
     PEAK.load(Ordering::Relaxed)
 }
 
+/// Free spans that are purged at once: a GiB, for which the caller works some ten milliseconds.
+const PURGED_SPANS: usize = 4096;
+
 /// Gives back to the system what the allocator does not need, as far as the calling thread can see to that.
 pub(crate) fn purge() {
     // SAFETY: it may be called at any time, from any thread.
     unsafe { libmimalloc_sys::mi_collect(true) };
     reserve::purge();
+    give_back_spans(PURGED_SPANS);
+}
+
+/// Gives the memory of up to so many free spans of the slab to the system; returns how many there were.
+pub(crate) fn give_back_spans(limit: usize) -> usize {
+    discard_free_spans(limit, |start, bytes| {
+        // SAFETY: nobody uses what lies there, and the addresses stay.
+        let _ = unsafe { madvise(start.as_ptr().cast(), bytes, Advice::LinuxDontNeed) };
+    })
 }
 
 #[inline]

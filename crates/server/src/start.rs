@@ -144,6 +144,7 @@ async fn run(
             if !node.upkeep_paused.load(Ordering::Relaxed) {
                 node.disconnect_idle();
                 node.sample_rates();
+                node.follow_fragmentation();
                 node.ask_for_due_snapshot();
                 node.ask_for_due_rewrite();
             }

@@ -343,6 +343,27 @@ impl Entry {
         class_bytes(self.content_bytes())
     }
 
+    /// Whether it lies in a piece of memory that is being emptied.
+    pub(crate) fn is_to_move(&self) -> bool {
+        // SAFETY: what the slab takes was allocated there, and this entry is in use.
+        slab::takes(self.content_bytes()) && unsafe { slab::is_emptying(self.start) }
+    }
+
+    /// The same entry, byte for byte, in another place of the slab, in which it lies. What the value points to stays where it is.
+    pub(crate) fn moved(self) -> Entry {
+        let size = self.content_bytes();
+        debug_assert!(slab::takes(size));
+        let old = ManuallyDrop::new(self).start;
+        let start = slab::allocate_elsewhere(size);
+        // SAFETY: both have this many bytes, and are apart. The new place takes over what the value points to: the old one is freed
+        // without letting go of it, by its only handle.
+        unsafe {
+            start.copy_from_nonoverlapping(old, size);
+            slab::free(old, size);
+        }
+        Entry { start }
+    }
+
     /// Replaces value and attributes; keeps the key, the access bits, the timed and the preserved flag; clears the fetched flag. In
     /// place when the size class stays the same, which is the common overwrite.
     #[inline]

@@ -269,14 +269,17 @@ fn choose_db<S: SideState>(keyspace: &Keyspace<S>, random: u64) -> Option<DbInde
     let dbs = (0..keyspace.databases() as u32).map(DbIndex);
     let total: usize = dbs.clone().map(|db| keyspace.len(db)).sum();
     let mut rank = ((u128::from(random) * total as u128) >> 64) as usize;
+    let mut last = None;
     for db in dbs {
         let len = keyspace.len(db);
         if rank < len {
             return Some(db);
         }
         rank -= len;
+        last = if len > 0 { Some(db) } else { last };
     }
-    None
+    // Keys may have gone since they were counted, which does not mean that there are none.
+    last
 }
 
 /// A stripe in which to look: one that has keys of the database, or, among those that expire, keys that do as far as can be told

@@ -8,6 +8,7 @@
 mod access;
 mod buffer;
 mod change;
+mod defrag;
 mod element;
 mod entry;
 mod evict;
@@ -41,6 +42,7 @@ pub mod zset;
 pub use access::{Access, AccessPolicy, LFU_INITIAL, idle_for, idle_seconds};
 pub use buffer::Buffer;
 pub use change::{Change, Effect, Event, EventClass, SideState};
+pub use defrag::{DefragPlace, Moves};
 pub use element::{Digits, Element};
 pub use entry::{
     Attributes, BLOCK_MIN_BYTES, Block, Content, EMBSTR_MAX_BYTES, Encoding, Entry, NewValue, Packed,
@@ -54,14 +56,14 @@ pub use keyspace::{Flushed, Garbage, Keyspace, RandomKey};
 pub use large::{Large, PackedLimits, empty};
 pub use position::{Key, POSITION_BITS, Position, Positioner, STRIPE_BITS, STRIPES};
 pub use size_class::size_class;
-pub use slab::slab_unused_bytes;
+pub use slab::{Emptying, begin_emptying, discard_free_spans, end_emptying, slab_unused_bytes};
 pub use snapshot::WalkPlace;
 pub use stripe::{Due, Expiries, Missing, Moment, Stripe, StripeGuard, Touch, WrongType};
 pub use texts::{Store, Text};
 pub use time::UnixMillis;
 
 /// The number of a database, as SELECT takes it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DbIndex(pub u32);
 
 impl DbIndex {

@@ -14,6 +14,9 @@
 //! to a partly used span per class. The order of locks is class, regions; no allocation is made within the global allocator
 //! while it calls here, so nothing can be locked twice.
 //!
+//! When keys of other sizes take over, or a limit is lowered, spans stay behind of which little is in use. Such **sparse** spans
+//! can be chosen to be emptied (see `sparse`): nothing more is put into them, and what lies in them is moved by its owners.
+//!
 //! Up to 128 bytes the global allocator's classes are 16 bytes apart, and it stays in charge; as it does for what names of
 //! several hundred bytes make too large.
 #![expect(unsafe_code, reason = "an allocator: objects find their span by masking their addresses")]
@@ -27,6 +30,7 @@ use parking_lot::Mutex;
 mod classes;
 mod regions;
 mod span;
+mod sparse;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +40,8 @@ use crate::size_class::size_class;
 use classes::{CLASSES, SLAB_MAX_BYTES, class_of, objects_of_class, size_of_class};
 use regions::{REGION_BYTES, Regions};
 use span::{List, Span};
+
+pub use sparse::Emptying;
 
 /// Contents up to this size are left to the global allocator.
 const SMALL_MAX_BYTES: usize = 128;
@@ -98,6 +104,40 @@ pub(crate) unsafe fn free(object: NonNull<u8>, size: usize) {
     unsafe { SLAB.free(object, class_of(size)) }
 }
 
+/// The same memory for a content that lies in a span that is being emptied: from any arena that has room, so that what is sparse
+/// comes together.
+pub(crate) fn allocate_elsewhere(size: usize) -> NonNull<u8> {
+    SLAB.allocate_elsewhere(class_of(size))
+}
+
+/// Whether an object lies in a span that is being emptied.
+///
+/// # Safety
+/// `object` came from [`allocate`] and is in use.
+pub(crate) unsafe fn is_emptying(object: NonNull<u8>) -> bool {
+    // SAFETY: the span exists as long as the object is in use.
+    unsafe { Span::of(object) }.is_emptying()
+}
+
+/// Chooses sparse spans to be emptied, the sparsest first, until about so many bytes would become free; none where that would free
+/// nothing. Those chosen before are no longer. Costs some microseconds for each class, during which it is locked.
+#[must_use]
+pub fn begin_emptying(wanted_bytes: usize) -> Option<Emptying> {
+    SLAB.end_emptying();
+    SLAB.begin_emptying(wanted_bytes)
+}
+
+/// Lets what was chosen and is not empty be filled again.
+pub fn end_emptying() {
+    SLAB.end_emptying();
+}
+
+/// Shows up to `limit` free spans that may hold memory to `discard`, which gives their memory to the system and leaves them
+/// their addresses; returns how many there were.
+pub fn discard_free_spans(limit: usize, mut discard: impl FnMut(NonNull<u8>, usize)) -> usize {
+    (0..limit).take_while(|_| SLAB.discard_free_span(&mut discard)).count()
+}
+
 struct Slab {
     arenas: [Arena; ARENAS],
     regions: Mutex<Regions>,
@@ -114,12 +154,36 @@ struct Arena {
 /// One lock and what it protects, on a cache line of its own.
 #[repr(align(64))]
 struct Class {
-    roomy: Mutex<List>,
+    lists: Mutex<Lists>,
+}
+
+/// The spans of a class that have room.
+struct Lists {
+    roomy: List,
+    /// Those of which nothing is taken, because they are being emptied.
+    emptying: List,
 }
 
 impl Class {
     const fn new() -> Class {
-        Class { roomy: parking_lot::const_mutex(List::new()) }
+        Class { lists: parking_lot::const_mutex(Lists { roomy: List::new(), emptying: List::new() }) }
+    }
+}
+
+impl Lists {
+    fn unlink(&mut self, span: Span) {
+        if span.is_emptying() { self.emptying.unlink(span) } else { self.roomy.unlink(span) }
+    }
+
+    /// Hands out an object of the first span, if there is any.
+    #[inline]
+    fn take(&mut self, class: usize) -> Option<NonNull<u8>> {
+        let span = self.roomy.first()?;
+        let object = span.take(size_of_class(class));
+        if span.used() == objects_of_class(class) {
+            self.roomy.unlink(span);
+        }
+        Some(object)
     }
 }
 
@@ -136,19 +200,27 @@ impl Slab {
     #[inline]
     fn allocate(&self, class: usize) -> NonNull<u8> {
         let arena = arena_of_thread();
-        let place = &self.arenas[arena].classes[class];
-        let mut roomy = place.roomy.lock();
-        let span = match roomy.first() {
-            Some(span) => span,
-            None => self.add_span(arena, &mut roomy),
+        let mut lists = self.arenas[arena].classes[class].lists.lock();
+        let object = match lists.take(class) {
+            Some(object) => object,
+            None => self.take_of_new_span(arena, class, &mut lists),
         };
-        let object = span.take(size_of_class(class));
-        if span.used() == objects_of_class(class) {
-            roomy.unlink(span);
-        }
-        drop(roomy);
+        drop(lists);
         self.count(size_of_class(class) as i64);
         object
+    }
+
+    fn allocate_elsewhere(&self, class: usize) -> NonNull<u8> {
+        let own = arena_of_thread();
+        let others = (0..ARENAS).filter(|arena| *arena != own);
+        let take = |arena: usize| self.arenas[arena].classes[class].lists.lock().take(class);
+        match std::iter::once(own).chain(others).find_map(take) {
+            Some(object) => {
+                self.count(size_of_class(class) as i64);
+                object
+            }
+            None => self.allocate(class),
+        }
     }
 
     /// # Safety
@@ -158,19 +230,19 @@ impl Slab {
         // SAFETY: the slab handed the object out, from a span that exists as long as the object is in use.
         let span = unsafe { Span::of(object) };
         let place = &self.arenas[span.arena()].classes[class];
-        let mut roomy = place.roomy.lock();
+        let mut lists = place.lists.lock();
         let was_full = span.used() == objects_of_class(class);
         // SAFETY: the caller gives up the object, which is of this class; the lock is held.
         unsafe { span.put(object, size_of_class(class)) };
         if was_full {
-            roomy.push(span);
+            lists.roomy.push(span);
         }
         if span.used() == 0 {
-            roomy.unlink(span);
-            drop(roomy);
+            lists.unlink(span);
+            drop(lists);
             self.remove_span(span);
         } else {
-            drop(roomy);
+            drop(lists);
         }
         self.count(-(size_of_class(class) as i64));
     }
@@ -181,12 +253,13 @@ impl Slab {
     }
 
     #[cold]
-    fn add_span(&self, arena: usize, roomy: &mut List) -> Span {
+    fn take_of_new_span(&self, arena: usize, class: usize, lists: &mut Lists) -> NonNull<u8> {
         let mut regions = self.regions.lock();
         let span = regions.take(arena as u32);
         self.regions_held.store(regions.held(), Ordering::Relaxed);
-        roomy.push(span);
-        span
+        drop(regions);
+        lists.roomy.push(span);
+        span.take(size_of_class(class))
     }
 
     #[cold]
@@ -196,6 +269,18 @@ impl Slab {
         self.regions_held.store(regions.held(), Ordering::Relaxed);
         drop(regions);
         drop(returned);
+    }
+
+    /// Shows a free span to `discard`, if one may hold memory. It is nobody's meanwhile.
+    fn discard_free_span(&self, discard: &mut impl FnMut(NonNull<u8>, usize)) -> bool {
+        let Some(lent) = self.regions.lock().lend_soiled() else { return false };
+        discard(lent.start(), SPAN_BYTES);
+        let mut regions = self.regions.lock();
+        let returned = regions.take_back(lent);
+        self.regions_held.store(regions.held(), Ordering::Relaxed);
+        drop(regions);
+        drop(returned);
+        true
     }
 
     fn unused_bytes(&self) -> usize {

@@ -248,6 +248,51 @@ impl<E: Thin> Table<E> {
         }
     }
 
+    /// Goes over the slots at and after `from`, and has `renew` give another allocation of those entries whose addresses `wanted` picks
+    /// out: whole groups of equal tags until `effort` is spent, of which a slot costs 1 and an entry that was
+    /// picked `PICKED_EFFORT`. Returns the position bits at which to go on, or nothing at the end of the table. Entries that are not
+    /// picked are not touched.
+    pub fn renew(
+        &mut self,
+        from: u64,
+        effort: usize,
+        wanted: impl Fn(NonNull<u8>) -> bool,
+        mut renew: impl FnMut(E) -> E,
+    ) -> Option<u64> {
+        const PICKED_EFFORT: usize = 64;
+        let mut index = self.segment_of(from)?;
+        let (mut from, mut spent) = (from, 0);
+        loop {
+            let segment = self.directory[index];
+            let mut group = tag_of(from, segment.depth());
+            let mut slot = segment.first_at(group);
+            while let Some((at, tag, pointer)) = segment.next_occupied(slot) {
+                if spent >= effort && tag != group {
+                    return Some(position_of(index, self.depth, segment.depth(), tag));
+                }
+                group = tag;
+                spent += 1;
+                if wanted(pointer) {
+                    // SAFETY: the slot is the pointer's only holder, and gets the one that takes its place.
+                    let renewed = renew(unsafe { E::from_pointer(pointer) });
+                    segment.replace(at, renewed.into_pointer());
+                    spent += PICKED_EFFORT;
+                }
+                slot = at + 1;
+            }
+            // Skip the other directory entries that name this segment.
+            let names = 1_usize << (self.depth - segment.depth());
+            index = (index | (names - 1)) + 1;
+            if index >= self.directory.len() {
+                return None;
+            }
+            from = (index as u64) << 32 << (32 - self.depth);
+            if spent >= effort {
+                return Some(from);
+            }
+        }
+    }
+
     /// The first entry at or after a location's place in the order whose position starts with `fragment` (32 bits), if
     /// `accept` says so.
     pub fn find_fragment(&self, fragment: u32, mut accept: impl FnMut(&E) -> bool) -> Option<Location> {

@@ -24,6 +24,7 @@ mod conversations;
 mod damage;
 mod delivery;
 mod eviction;
+mod fragmentation;
 mod hostile_input;
 mod http;
 mod huge_pages;

@@ -33,6 +33,8 @@ pub(super) struct Regions {
     regions: Vec<Region>,
     /// Regions with free spans.
     roomy: BTreeSet<u32>,
+    /// Regions with free spans that may hold memory.
+    soiled: BTreeSet<u32>,
     /// Numbers not in use.
     vacant: Vec<u32>,
     /// Regions held, and those of them that are wholly free.
@@ -45,6 +47,8 @@ struct Region {
     start: Option<NonNull<u8>>,
     /// A bit for each span that is free.
     free: u16,
+    /// A bit for each of those that may hold memory: they were used since they were new or discarded.
+    soiled: u16,
 }
 
 // SAFETY: a region is plain memory, reached only through `Regions` and the spans that it has given away.
@@ -54,9 +58,31 @@ unsafe impl Send for Region {}
 #[derive(Debug)]
 pub(super) struct Returned(NonNull<u8>);
 
+/// A free span that somebody else has for the moment.
+#[derive(Debug)]
+pub(super) struct Lent {
+    start: NonNull<u8>,
+    number: u32,
+    index: usize,
+}
+
+impl Lent {
+    /// Where it begins; its length is that of a span.
+    pub(super) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+}
+
 impl Regions {
     pub(super) const fn new() -> Regions {
-        Regions { regions: Vec::new(), roomy: BTreeSet::new(), vacant: Vec::new(), held: 0, idle: 0 }
+        Regions {
+            regions: Vec::new(),
+            roomy: BTreeSet::new(),
+            soiled: BTreeSet::new(),
+            vacant: Vec::new(),
+            held: 0,
+            idle: 0,
+        }
     }
 
     /// Number of regions held.
@@ -67,28 +93,55 @@ impl Regions {
     /// An empty span for an arena.
     pub(super) fn take(&mut self, arena: u32) -> Span {
         let number = self.roomy.first().copied().unwrap_or_else(|| self.add());
+        let index = self.regions[number as usize].free.trailing_zeros() as usize;
+        let lent = self.lend(number, index);
+        // SAFETY: nobody uses what was lent, and its bit is set again only when it is given up.
+        unsafe { Span::new(lent.start, number, arena) }
+    }
+
+    /// A free span that may hold memory, which is not given to anybody before it is taken back.
+    pub(super) fn lend_soiled(&mut self) -> Option<Lent> {
+        let number = self.soiled.first().copied()?;
+        let index = self.regions[number as usize].soiled.trailing_zeros() as usize;
+        Some(self.lend(number, index))
+    }
+
+    fn lend(&mut self, number: u32, index: usize) -> Lent {
         let region = &mut self.regions[number as usize];
         if region.free == ALL_FREE {
             self.idle -= 1;
         }
-        let index = region.free.trailing_zeros() as usize;
-        region.free &= region.free - 1;
+        region.free &= !(1 << index);
+        region.soiled &= !(1 << index);
         if region.free == 0 {
             self.roomy.remove(&number);
         }
+        if region.soiled == 0 {
+            self.soiled.remove(&number);
+        }
         let start = region.start.expect("a region with free spans has memory");
         // SAFETY: the index is below the region's number of spans.
-        let start = unsafe { start.add(index * SPAN_BYTES) };
-        // SAFETY: the span's bit was set, so nobody uses it, and is set again only when it is given up.
-        unsafe { Span::new(start, number, arena) }
+        Lent { start: unsafe { start.add(index * SPAN_BYTES) }, number, index }
     }
 
     /// Takes back a span whose objects are all free. No handle to it may be used afterwards.
     pub(super) fn give(&mut self, span: Span) -> Option<Returned> {
-        let (number, at) = (span.region(), span.start().addr().get());
+        let number = span.region();
         let region = &mut self.regions[number as usize];
-        let start = region.start.expect("a region that has given a span away has memory");
-        region.free |= 1 << ((at - start.addr().get()) / SPAN_BYTES);
+        let first = region.start.expect("a region that has given a span away has memory");
+        let start = span.start();
+        let index = (start.addr().get() - first.addr().get()) / SPAN_BYTES;
+        region.soiled |= 1 << index;
+        self.soiled.insert(number);
+        self.take_back(Lent { start, number, index })
+    }
+
+    /// Takes back what was lent, of which nobody uses anything.
+    pub(super) fn take_back(&mut self, lent: Lent) -> Option<Returned> {
+        let Lent { number, index, .. } = lent;
+        let region = &mut self.regions[number as usize];
+        let start = region.start.expect("a region that has lent a span has memory");
+        region.free |= 1 << index;
         self.roomy.insert(number);
         if region.free != ALL_FREE {
             return None;
@@ -99,7 +152,9 @@ impl Regions {
         }
         region.start = None;
         region.free = 0;
+        region.soiled = 0;
         self.roomy.remove(&number);
+        self.soiled.remove(&number);
         self.vacant.push(number);
         self.held -= 1;
         Some(Returned(start))
@@ -108,13 +163,13 @@ impl Regions {
     /// A new region, wholly free.
     fn add(&mut self) -> u32 {
         let number = self.vacant.pop().unwrap_or_else(|| {
-            self.regions.push(Region { start: None, free: 0 });
+            self.regions.push(Region { start: None, free: 0, soiled: 0 });
             u32::try_from(self.regions.len() - 1).expect("four billion regions")
         });
         // SAFETY: the layout's size is not zero.
         let start = unsafe { alloc(LAYOUT) };
         let start = NonNull::new(start).unwrap_or_else(|| handle_alloc_error(LAYOUT));
-        self.regions[number as usize] = Region { start: Some(start), free: ALL_FREE };
+        self.regions[number as usize] = Region { start: Some(start), free: ALL_FREE, soiled: 0 };
         self.roomy.insert(number);
         self.held += 1;
         self.idle += 1;

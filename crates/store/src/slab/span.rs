@@ -5,14 +5,15 @@
 
 use std::cell::Cell;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{HEADER_BYTES, SPAN_BYTES};
 
 /// What freed objects are filled with where debug assertions are on, to catch writes to them.
 const FREED: u8 = 0xD9;
 
-/// A handle to a span. Copied freely; whoever uses it holds the lock of the span's class, but for [`Span::of`] and
-/// [`Span::arena`].
+/// A handle to a span. Copied freely; whoever uses it holds the lock of the span's class, but for [`Span::of`],
+/// [`Span::arena`] and [`Span::is_emptying`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span(NonNull<Header>);
 
@@ -31,6 +32,8 @@ struct Header {
     next: Cell<Option<Span>>,
     region: u32,
     arena: u32,
+    /// Nothing is taken of it, and its objects are to be moved.
+    emptying: AtomicBool,
 }
 
 const _: () = assert!(size_of::<Header>() <= HEADER_BYTES);
@@ -50,6 +53,7 @@ impl Span {
             next: Cell::new(None),
             region,
             arena,
+            emptying: AtomicBool::new(false),
         };
         let start = start.cast::<Header>();
         // SAFETY: the caller gives the memory, which is large enough and aligned.
@@ -72,6 +76,22 @@ impl Span {
     #[inline]
     pub(super) fn arena(self) -> usize {
         self.header().arena as usize
+    }
+
+    /// Whether it is being emptied.
+    #[inline]
+    pub(super) fn is_emptying(self) -> bool {
+        self.header().emptying.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether it is.
+    pub(super) fn set_emptying(self, emptying: bool) {
+        self.header().emptying.store(emptying, Ordering::Relaxed);
+    }
+
+    /// Objects that were handed out at least once: as far as it may hold memory.
+    pub(super) fn touched(self) -> u32 {
+        self.header().touched.get()
     }
 
     /// The region that it is a part of.
@@ -147,6 +167,23 @@ impl List {
     #[inline]
     pub(super) fn first(&self) -> Option<Span> {
         self.first
+    }
+
+    /// The spans, from the first on, as long as none is unlinked.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Span> {
+        std::iter::successors(self.first, |span| span.header().next.get())
+    }
+
+    /// Adds a span that is in no list behind the first.
+    pub(super) fn push_second(&mut self, span: Span) {
+        let first = self.first;
+        if let Some(first) = first {
+            self.unlink(first);
+        }
+        self.push(span);
+        if let Some(first) = first {
+            self.push(first);
+        }
     }
 
     /// Adds a span that is in no list.

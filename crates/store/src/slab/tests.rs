@@ -196,3 +196,94 @@ fn a_write_to_a_freed_object_is_noticed() {
     std::mem::forget(keeps_the_span);
     let _ = slab.allocate(class_of(200));
 }
+
+impl<'a> Lent<'a> {
+    /// What its owner does with an object in a span that is being emptied.
+    fn moved(self, emptying: &Emptying) -> Lent<'a> {
+        // SAFETY: the object is in use.
+        if !emptying.may_hold(self.object) || !unsafe { is_emptying(self.object) } {
+            return self;
+        }
+        let object = self.slab.allocate_elsewhere(class_of(self.size));
+        // SAFETY: both have this many bytes, and are apart.
+        unsafe { object.copy_from_nonoverlapping(self.object, self.size) };
+        Lent { slab: self.slab, object, size: self.size, fill: self.fill }
+    }
+}
+
+/// Spans that have objects in use.
+fn spans(lent: &[Lent<'_>]) -> usize {
+    let spans: std::collections::HashSet<_> =
+        lent.iter().map(|object| object.range().start / SPAN_BYTES).collect();
+    spans.len()
+}
+
+#[test]
+fn sparse_spans_are_emptied_into_the_others() {
+    let slab = Box::new(Slab::new());
+    let per_span = objects_of_class(class_of(1000)) as usize;
+    let mut lent: Vec<_> = (0..30 * per_span).map(|number| Lent::new(&slab, 1000, number as u8)).collect();
+    let mut number = 0;
+    lent.retain(|_| {
+        number += 1;
+        number % 5 == 0
+    });
+    assert_eq!(spans(&lent), 30);
+    let emptying = slab.begin_emptying(usize::MAX).expect("a fifth is in use");
+    assert_eq!(emptying.spans(), 24);
+    // What is new does not go into them.
+    let new = Lent::new(&slab, 1000, 3);
+    // SAFETY: the object is in use.
+    assert!(!unsafe { is_emptying(new.object) });
+    let lent: Vec<_> = lent.into_iter().map(|object| object.moved(&emptying)).chain([new]).collect();
+    assert_disjoint(&lent);
+    assert!(spans(&lent) <= 7, "{}", spans(&lent));
+    slab.end_emptying();
+    assert!(slab.begin_emptying(usize::MAX).is_none(), "nothing fits into anything else");
+    drop(lent);
+    assert_returned(&slab);
+}
+
+#[test]
+fn what_was_not_emptied_is_filled_again() {
+    let slab = Box::new(Slab::new());
+    let per_span = objects_of_class(class_of(4000)) as usize;
+    let mut lent: Vec<_> = (0..4 * per_span).map(|_| Lent::new(&slab, 4000, 1)).collect();
+    let mut number = 0;
+    lent.retain(|_| {
+        number += 1;
+        number % 4 == 0
+    });
+    assert!(
+        slab.begin_emptying(1).is_some_and(|emptying| emptying.spans() == 1),
+        "no more than was asked for"
+    );
+    slab.end_emptying();
+    lent.extend((lent.len()..4 * per_span).map(|_| Lent::new(&slab, 4000, 1)));
+    assert_eq!(spans(&lent), 4);
+    drop(lent);
+    assert_returned(&slab);
+}
+
+#[test]
+fn free_spans_are_discarded_once() {
+    let slab = Box::new(Slab::new());
+    let per_span = objects_of_class(class_of(2000)) as usize;
+    let mut lent: Vec<_> = (0..5 * per_span).map(|_| Lent::new(&slab, 2000, 1)).collect();
+    lent.truncate(2 * per_span);
+    let discard = |limit: usize| {
+        let mut discarded = Vec::new();
+        let show = &mut |start: NonNull<u8>, bytes: usize| discarded.push((start.addr().get(), bytes));
+        let count = (0..limit).take_while(|_| slab.discard_free_span(show)).count();
+        assert_eq!(count, discarded.len());
+        assert!(discarded.iter().all(|(start, bytes)| start % SPAN_BYTES == 0 && *bytes == SPAN_BYTES));
+        assert!(discarded.iter().all(|(start, _)| {
+            lent.iter().all(|object| object.range().start / SPAN_BYTES != start / SPAN_BYTES)
+        }));
+        count
+    };
+    assert_eq!((discard(2), discard(10), discard(10)), (2, 1, 0));
+    lent.extend((0..per_span).map(|_| Lent::new(&slab, 2000, 2)));
+    drop(lent);
+    assert_returned(&slab);
+}

@@ -52,7 +52,7 @@ pub(super) fn memory(report: &mut Report, cx: &Context<'_>) {
     report.field("mem_overhead_db_hashtable_rehashing", 0);
     report.field("mem_tables", figures.table_bytes());
     report.field("mem_allocator", "mimalloc");
-    report.field("active_defrag_running", 0);
+    report.field("active_defrag_running", cx.node.defrag.report(cx.node.host.time().nanos).running);
     let (freed, waiting) = cx.node.keyspace.background_frees();
     report.field("lazyfree_pending_objects", waiting);
     report.field("lazyfreed_objects", freed);

@@ -42,19 +42,14 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     report.field("pubsub_channels", node.pubsub.count(Topic::Channel));
     report.field("pubsub_patterns", node.pubsub.count(Topic::Pattern));
     report.field("pubsubshard_channels", node.pubsub.count(Topic::ShardChannel));
-    let none = [
-        "latest_fork_usec",
-        "total_forks",
-        "migrate_cached_sockets",
-        "slave_expires_tracked_keys",
-        "active_defrag_hits",
-        "active_defrag_misses",
-        "active_defrag_key_hits",
-        "active_defrag_key_misses",
-        "total_active_defrag_time",
-        "current_active_defrag_time",
-    ];
+    let none = ["latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"];
     report.fields(&none, 0);
+    let defrag = node.defrag.report(node.host.time().nanos);
+    // An entry is key and value in one.
+    report.fields(&["active_defrag_hits", "active_defrag_key_hits"], defrag.moved);
+    report.fields(&["active_defrag_misses", "active_defrag_key_misses"], defrag.stayed);
+    report.field("total_active_defrag_time", defrag.nanos / 1_000_000);
+    report.field("current_active_defrag_time", defrag.current_nanos / 1_000_000);
     let (keys, items, prefixes) = node.caching.counts();
     report.field("tracking_total_keys", keys);
     report.field("tracking_total_items", items);

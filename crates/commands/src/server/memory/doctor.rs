@@ -10,6 +10,17 @@ const UNUSUAL: f64 = 1.4;
 /// Bytes of buffers per client from which on something is said.
 const CLIENT_BYTES: u64 = 200 << 10;
 
+/// What is or can be done about memory in pieces.
+fn remedy(cx: &Context<'_>) -> &'static str {
+    if cx.node.defrag.report(cx.node.host.time().nanos).running > 0 {
+        "Keys are being moved together at present (active_defrag_running in INFO)."
+    } else if cx.settings.activedefrag {
+        "It is less than what active-defrag-ignore-bytes and active-defrag-threshold-lower let be, or lies in what cannot be moved."
+    } else {
+        "CONFIG SET activedefrag yes moves keys together and gives memory back."
+    }
+}
+
 /// What the doctor says.
 pub(super) fn report(cx: &Context<'_>) -> String {
     let figures = Figures::of(cx);
@@ -23,7 +34,7 @@ pub(super) fn report(cx: &Context<'_>) -> String {
                               later. MEMORY PURGE gives it to the system.", figures.peak, figures.used)),
         (figures.resident as f64 / figures.used as f64 > UNUSUAL)
             .then(|| format!("The process takes {} bytes for the {} that are allocated: memory is fragmented, or was freed a \
-                              short time ago.", figures.resident, figures.used)),
+                              short time ago. {}", figures.resident, figures.used, remedy(cx))),
         (clients > 0 && figures.clients / clients > CLIENT_BYTES)
             .then(|| format!("The buffers of clients take {} bytes: some send or leave unread a great deal. CLIENT LIST shows who \
                               (qbuf, omem).", figures.clients)),
