@@ -27,7 +27,7 @@ impl SideState for Counted {
 }
 
 fn moment() -> Moment {
-    Moment { now: NOW, policy: AccessPolicy::Lru, due: Due::Removed }
+    Moment { now: NOW, clock: NOW, policy: AccessPolicy::Lru, due: Due::Removed }
 }
 
 fn put(keyspace: &Keyspace<Counted>, db: DbIndex, name: &str, attributes: &Attributes, value: &[u8]) {
