@@ -104,7 +104,7 @@ pub use replay::Replay;
 pub use rewriting::{Rewrite, Rewriting};
 pub use safepoint::{Exclusive, Running, Safepoint};
 pub use scripts::{Libraries, Library, LibraryFunction, Script, ScriptOrigin, Scripts};
-pub use snapshots::{DbSizes, Purpose, SnapshotJob, SnapshotReport, Snapshots};
+pub use snapshots::{Cancelled, DbSizes, Purpose, SnapshotEnd, SnapshotJob, SnapshotReport, Snapshots};
 pub use stats::{CommandStats, Counter, Largest, StripeStats, StripeTotals, WorkerStats};
 pub use table::{CommandTable, RenameError, Row};
 pub use transaction::Queue;

@@ -67,13 +67,35 @@ pub enum Purpose {
     LogBase,
 }
 
+/// How a snapshot ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotEnd {
+    /// It is on disk.
+    Written,
+    /// It could not be written.
+    Failed,
+    /// Somebody did not want it any more.
+    Cancelled,
+}
+
+/// What was cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// The one that is being made: it ends soon.
+    Running,
+    /// One that had yet to begin.
+    Scheduled,
+}
+
 /// How snapshots went.
 #[derive(Clone, Copy, Debug)]
 pub struct SnapshotReport {
     /// When the last good one was made, or the node started.
     pub last_good_at: UnixMillis,
-    /// Whether the last one was good; so it is before the first.
+    /// Whether the last one that was not cancelled was good; so it is before the first.
     pub last_is_good: bool,
+    /// How the last one ended; before the first, well.
+    pub last_end: SnapshotEnd,
     /// Milliseconds that the last one took, once there was one.
     pub last_millis: Option<u64>,
     /// When the one that is being made began.
@@ -96,6 +118,8 @@ pub struct Snapshots {
     report: Mutex<SnapshotReport>,
     /// Whether one is asked for that a worker is to begin.
     wanted: AtomicBool,
+    /// Whether the one that is being made is not wanted any more.
+    cancelled: AtomicBool,
     /// Whether writes are refused because the last one failed, as far as that matters.
     failing: AtomicBool,
     /// Keys of the one that is being made that are written, and all of them.
@@ -111,6 +135,7 @@ impl Snapshots {
         let report = SnapshotReport {
             last_good_at: started_at,
             last_is_good: true,
+            last_end: SnapshotEnd::Written,
             last_millis: None,
             began_at: None,
             purpose: Purpose::Snapshot,
@@ -123,6 +148,7 @@ impl Snapshots {
             receiver: Mutex::new(Some(receiver)),
             report: Mutex::new(report),
             wanted: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             done: AtomicU64::new(0),
             total: AtomicU64::new(0),
@@ -182,20 +208,47 @@ impl Snapshots {
         self.wanted.load(Ordering::Acquire)
     }
 
+    /// Has the one that is being made end without a file, or the one that is asked for not begin.
+    pub fn cancel(&self) -> Option<Cancelled> {
+        let report = self.report.lock();
+        if report.began_at.is_some() && report.purpose == Purpose::Snapshot {
+            // The next one waits for the lock before it takes this back.
+            self.cancelled.store(true, Ordering::Relaxed);
+            return Some(Cancelled::Running);
+        }
+        self.wanted.swap(false, Ordering::AcqRel).then_some(Cancelled::Scheduled)
+    }
+
+    /// Has whatever is being made end without a file, because the process ends.
+    pub fn abort(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the one that is being made is not wanted any more: for whoever writes it, who looks often.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
     /// Whether one that was due could not be made, so that writes are refused where the settings say so.
     #[must_use]
     pub fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
     }
 
-    /// Takes over that one is written, or could not be.
-    pub fn end(&self, job: &SnapshotJob, now: UnixMillis, is_good: bool) {
+    /// Takes over how one ended. As in Valkey, one that was cancelled says nothing of whether snapshots can be made.
+    pub fn end(&self, job: &SnapshotJob, now: UnixMillis, end: SnapshotEnd) {
         let mut report = self.report.lock();
         let began = report.began_at.take().unwrap_or(now);
         if job.purpose == Purpose::LogBase {
             return;
         }
         report.last_millis = u64::try_from(now.saturating_millis_since(began)).ok();
+        report.last_end = end;
+        if end == SnapshotEnd::Cancelled {
+            return;
+        }
+        let is_good = end == SnapshotEnd::Written;
         (report.last_is_good, report.ended_at) = (is_good, now);
         self.failing.store(!is_good, Ordering::Relaxed);
         if is_good {
@@ -241,6 +294,7 @@ impl Node {
             return false;
         }
         (report.began_at, report.purpose) = (Some(moment.now), purpose);
+        self.snapshots.cancelled.store(false, Ordering::Relaxed);
         drop(report);
         let mut dbs: Vec<DbSizes> = (0..self.keyspace.databases() as u32)
             .map(|db| DbSizes { db: DbIndex(db), keys: self.keyspace.len(DbIndex(db)) as u64, expiring: 0 })
@@ -271,9 +325,9 @@ impl Node {
     fn abandon(&self, job: &SnapshotJob, moment: Moment) {
         let mut place = Some(job.place);
         while let Some(here) = place {
-            place = self.keyspace.walk(here, usize::MAX, moment, |_, _| {});
+            place = self.keyspace.walk(here, usize::MAX, moment, |_, _, _| {});
         }
-        self.snapshots.end(job, moment.now, false);
+        self.snapshots.end(job, moment.now, SnapshotEnd::Failed);
         if job.purpose == Purpose::LogBase {
             self.append_log.end_rewrite(moment.now, false);
         }
@@ -318,6 +372,22 @@ impl Worker {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_runs_is_cancelled_before_what_is_to_begin() {
+        let snapshots = Snapshots::new(UnixMillis(0));
+        assert_eq!(snapshots.cancel(), None);
+        snapshots.ask();
+        snapshots.report.lock().began_at = Some(UnixMillis(1));
+        assert!(!snapshots.is_cancelled());
+        assert_eq!(snapshots.cancel(), Some(Cancelled::Running));
+        assert!(snapshots.is_cancelled() && snapshots.is_wanted());
+        snapshots.end(&job(0), UnixMillis(2), SnapshotEnd::Cancelled);
+        let report = snapshots.report();
+        assert!(report.last_is_good && report.last_end == SnapshotEnd::Cancelled && report.good == 0);
+        assert_eq!(snapshots.cancel(), Some(Cancelled::Scheduled));
+        assert_eq!(snapshots.cancel(), None);
+    }
+
     fn job(changes: u64) -> SnapshotJob {
         SnapshotJob {
             place: WalkPlace::default(),
@@ -343,18 +413,20 @@ mod tests {
                 && !due(99, 300)
                 && due(10_000, 60)
         );
-        snapshots.end(&job(10_000), UnixMillis(61_000), true);
+        snapshots.end(&job(10_000), UnixMillis(61_000), SnapshotEnd::Written);
         assert!(!due(10_000, 9999) && due(10_001, 61 + 3600) && due(20_000, 61 + 60));
     }
 
     #[test]
     fn after_a_failure_the_next_one_waits() {
         let (snapshots, settings) = (Snapshots::new(UnixMillis(0)), Settings::default());
-        snapshots.end(&job(5), UnixMillis(3_700_000), false);
+        snapshots.end(&job(5), UnixMillis(3_700_000), SnapshotEnd::Failed);
         assert!(snapshots.is_failing() && !snapshots.report().last_is_good);
         assert!(!snapshots.is_due(&settings, UnixMillis(3_704_000), || 5));
         assert!(snapshots.is_due(&settings, UnixMillis(3_705_000), || 5));
-        snapshots.end(&job(6), UnixMillis(3_706_000), true);
+        snapshots.end(&job(6), UnixMillis(3_705_500), SnapshotEnd::Cancelled);
+        assert!(snapshots.is_failing() && !snapshots.report().last_is_good);
+        snapshots.end(&job(6), UnixMillis(3_706_000), SnapshotEnd::Written);
         assert!(!snapshots.is_failing());
         assert_eq!((snapshots.report().good, snapshots.report().saved_changes), (1, 6));
     }

@@ -5,6 +5,7 @@ mod append_log;
 mod auth_file;
 mod background;
 mod bind;
+mod check;
 mod crash;
 mod driver;
 mod host;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
             options::print(&text);
             ExitCode::SUCCESS
         }
+        Ok(options::Wanted::Check(call)) => call.run(),
         Err(text) => {
             options::complain(&text);
             ExitCode::FAILURE

@@ -9,11 +9,16 @@ use larder_commands::{COMPATIBLE_VERSION, command_table, is_absent, memcache};
 use larder_config::{ConfigError, Directive, Memcached, Settings, Surroundings, memcached_arguments};
 use larder_engine::{CommandTable, RenameError};
 
+use crate::check::Call;
+
 /// A cache server for the Redis and memcached protocols.
 ///
 /// Any directive of the configuration file may be given as an option, as in `larder larder.conf --port 7000 --maxmemory 1gb`;
 /// options win over the file, which `-` reads from the standard input. Started as memcached, it takes memcached's options.
 /// See docs/config.md for all of them.
+///
+/// `larder check-rdb FILE` and `larder check-aof [--fix|--truncate-to-timestamp SECONDS] FILE` check files of snapshots and append
+/// logs, as redis-check-rdb and redis-check-aof do; so does the binary when it is started under those names.
 #[derive(Debug, Parser)]
 #[command(name = "larder", version, disable_help_subcommand = true)]
 struct Arguments {
@@ -31,6 +36,8 @@ pub(crate) enum Wanted {
     Serve(Box<Start>),
     /// To print this.
     Text(String),
+    /// To check a file.
+    Check(Call),
 }
 
 /// Everything that a server starts from.
@@ -58,7 +65,13 @@ impl Start {
 pub(crate) fn read(mut arguments: impl Iterator<Item = OsString>) -> Result<Wanted, String> {
     let program = arguments.next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let words: Vec<String> = arguments
+    let words: Vec<OsString> = arguments.collect();
+    // Paths that are no text can be checked.
+    if let Some(call) = Call::find(&program, &words) {
+        return Ok(Wanted::Check(call));
+    }
+    let words: Vec<String> = words
+        .into_iter()
         .map(|word| {
             word.into_string().map_err(|word| format!("The argument {} is not UTF-8 text", word.display()))
         })
@@ -90,13 +103,16 @@ fn as_memcached(words: &[String]) -> Result<Wanted, String> {
 /// Under this name there is one port, as its users expect.
 fn as_redis(program: &str, words: &[String]) -> Result<Wanted, String> {
     match words.first().map(String::as_str) {
-        Some("--version" | "-v") => Ok(Wanted::Text(format!(
-            "Redis server v={COMPATIBLE_VERSION} sha=00000000:0 malloc=mimalloc bits=64 build=larder-{}\n",
-            env!("CARGO_PKG_VERSION")
-        ))),
+        Some("--version" | "-v") => Ok(Wanted::Text(format!("Redis server {}\n", version()))),
         Some("--help" | "-h") => Ok(Wanted::Text(explanation(program, "--help"))),
         _ => server(words, Settings { memcached_port: 0, ..Settings::default() }),
     }
+}
+
+/// The version, as Redis and its tools tell it.
+pub(crate) fn version() -> String {
+    let ours = env!("CARGO_PKG_VERSION");
+    format!("v={COMPATIBLE_VERSION} sha=00000000:0 malloc=mimalloc bits=64 build=larder-{ours}")
 }
 
 fn as_larder(words: &[String]) -> Result<Wanted, String> {

@@ -5,14 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::thread;
 use std::time::Duration;
 
 use larder_config::{MaxmemoryPolicy, Settings};
-use larder_engine::{Node, Paused, Purpose, SnapshotJob, moment};
+use larder_engine::{Node, Paused, Purpose, SnapshotEnd, SnapshotJob, moment};
 use larder_persist::Compression;
 use larder_persist::log::BaseFormat;
 use larder_persist::snapshot::{Checksum, Format, Key, Usage, Writer};
-use larder_store::{DbIndex, Due, Entry, Moment, UnixMillis, WalkPlace, idle_seconds};
+use larder_store::{DbIndex, Due, Entry, Met, Moment, UnixMillis, WalkPlace, idle_seconds};
 use tempfile::NamedTempFile;
 
 use crate::append_log::{Commands, Log, temporary};
@@ -20,13 +21,18 @@ use crate::background;
 use crate::replacement::{directory_of, replace};
 
 mod load;
+mod pace;
+
+use self::pace::{Bounds, Pace};
 
 pub(crate) use load::{load, load_base};
 
 /// Keys taken over while a stripe is locked: some microseconds.
 const KEYS_PER_LOCK: usize = 64;
-/// How often it is looked whether the last snapshot before the end is written.
+/// How often whoever waits looks whether there is something new.
 const LOOK: Duration = Duration::from_millis(5);
+/// How long the end of the process waits for that of a snapshot that nobody wants.
+const GIVE_UP: Duration = Duration::from_secs(1);
 
 /// Starts the thread that writes snapshots.
 pub(crate) fn start(node: &Arc<Node>, log: &Arc<Log>) -> io::Result<()> {
@@ -39,32 +45,55 @@ fn serve(node: &Node, log: &Log, jobs: &Receiver<SnapshotJob>) {
     for job in jobs {
         if job.purpose == Purpose::LogBase {
             log.write_base(&job);
-            node.snapshots.end(&job, node.host.time().now, true);
+            node.snapshots.end(&job, node.host.time().now, SnapshotEnd::Written);
             continue;
         }
         tracing::info!("Background saving started");
         let settings = node.settings();
         let path = path_of(&settings);
-        let written = write(node, &settings, &job, &path);
-        match &written {
-            Ok(()) => tracing::info!("DB saved on disk: Background saving terminated with success"),
-            Err(error) => {
+        let end = match write(node, &settings, &job, &path) {
+            Ok(()) => {
+                tracing::info!("DB saved on disk: Background saving terminated with success");
+                SnapshotEnd::Written
+            }
+            Err(Stop::Cancelled) => {
+                tracing::warn!("Background saving was cancelled");
+                SnapshotEnd::Cancelled
+            }
+            Err(Stop::Failed(error)) => {
                 tracing::warn!(
                     "Error saving the snapshot {}: {error}. Background saving error",
                     path.display()
                 );
+                SnapshotEnd::Failed
             }
-        }
-        node.snapshots.end(&job, node.host.time().now, written.is_ok());
+        };
+        node.snapshots.end(&job, node.host.time().now, end);
+    }
+}
+
+/// Why there is no file.
+enum Stop {
+    Failed(io::Error),
+    Cancelled,
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Stop {
+        Stop::Failed(error)
     }
 }
 
 /// Writes a snapshot under another name and, when it is on disk, puts it in the place of the old one. If that cannot be done the old
-/// one stays.
-fn write(node: &Node, settings: &Settings, job: &SnapshotJob, path: &Path) -> io::Result<()> {
+/// one stays, and nothing is left of the new one.
+fn write(node: &Node, settings: &Settings, job: &SnapshotJob, path: &Path) -> Result<(), Stop> {
     let created = temporary(directory_of(path), ".rdb");
     let begun = created.and_then(|file| begin(node, settings, job, file).map(Form::Snapshot));
-    replace(path, write_keys(node, settings, job, begun)?)
+    let file = write_keys(node, settings, job, begun)?;
+    if node.snapshots.is_cancelled() {
+        return Err(Stop::Cancelled);
+    }
+    Ok(replace(path, file)?)
 }
 
 /// Writes what the append log is to begin with, under a name that it is not to keep.
@@ -83,7 +112,10 @@ pub(crate) fn write_base(
         job.functions.iter().try_for_each(|source| commands.function(source))?;
         Ok(Form::Commands(commands))
     });
-    write_keys(node, settings, job, begun)
+    write_keys(node, settings, job, begun).map_err(|stop| match stop {
+        Stop::Failed(error) => error,
+        Stop::Cancelled => io::Error::other("the process ends"),
+    })
 }
 
 /// What keys are written as.
@@ -123,30 +155,92 @@ fn write_keys(
     settings: &Settings,
     job: &SnapshotJob,
     begun: io::Result<Form>,
-) -> io::Result<NamedTempFile> {
+) -> Result<NamedTempFile, Stop> {
     // Who only looks removes nothing.
     let moment = Moment { due: Due::Kept, ..moment(job.cut, settings) };
     let mut walk = Walk { node, moment, place: Some(job.place), batch: Vec::with_capacity(KEYS_PER_LOCK) };
-    let file = begun.and_then(|mut form| {
-        let mut db = None;
-        while walk.next() {
-            for (of, entry) in walk.batch.drain(..) {
-                if db != Some(of) {
-                    form.database(job, of)?;
-                    db = Some(of);
-                }
-                form.key(&entry, usage(&entry, settings, job.cut))?;
-                node.snapshots.note_written(1);
-                node.keyspace.discard(entry);
-            }
-        }
-        form.finish()
+    let file = begun.map_err(Stop::from).and_then(|form| {
+        let bounds = Bounds::of(node.host.used_memory());
+        let pace = Pace::new(settings.rdb_key_save_delay);
+        Output { node, settings, job, form, db: None, bounds, pace, stop: None }.fill(&mut walk)
     });
-    // Until its end others leave what they change.
-    while walk.next() {
+    // Until its end others leave what they change. That is soon: nothing is written.
+    while walk.next(|_, _| {}) {
         walk.batch.clear();
     }
     file
+}
+
+/// A file that is being written.
+struct Output<'a> {
+    node: &'a Node,
+    settings: &'a Settings,
+    job: &'a SnapshotJob,
+    form: Form,
+    /// The database of the last key.
+    db: Option<DbIndex>,
+    bounds: Bounds,
+    pace: Pace,
+    /// Why nothing more is written.
+    stop: Option<Stop>,
+}
+
+impl Output<'_> {
+    /// Writes whatever is met on the walk.
+    fn fill(mut self, walk: &mut Walk<'_>) -> Result<NamedTempFile, Stop> {
+        while walk.next(|db, entry| self.preserved(db, entry)) {
+            for (db, entry) in walk.batch.drain(..) {
+                self.key(db, &entry)?;
+                self.node.keyspace.discard(entry);
+                self.wait()?;
+            }
+            self.go_on()?;
+        }
+        Ok(self.form.finish()?)
+    }
+
+    fn key(&mut self, of: DbIndex, entry: &Entry) -> io::Result<()> {
+        if self.db != Some(of) {
+            self.form.database(self.job, of)?;
+            self.db = Some(of);
+        }
+        self.form.key(entry, usage(entry, self.settings, self.job.cut))?;
+        self.node.snapshots.note_written(1);
+        Ok(())
+    }
+
+    /// A pre-image is written from where it is, without a copy: after FLUSHALL they may be all keys.
+    fn preserved(&mut self, db: DbIndex, entry: &Entry) {
+        if self.stop.is_none() {
+            let written = self.key(db, entry).map_err(Stop::from);
+            self.stop = written.and_then(|()| self.go_on()).err();
+        }
+    }
+
+    /// Whether there is any sense in writing more.
+    fn go_on(&mut self) -> Result<(), Stop> {
+        if let Some(stop) = self.stop.take() {
+            return Err(stop);
+        }
+        if self.node.snapshots.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        self.bounds.check(self.node.keyspace.preserved_bytes()).map_err(|text| io::Error::other(text).into())
+    }
+
+    /// Lets time pass between two keys as the directive says, but has no pre-image wait for that.
+    fn wait(&mut self) -> Result<(), Stop> {
+        let mut left = self.pace.after_key();
+        while !left.is_zero() && self.bounds.permit_waiting(self.node.keyspace.preserved_bytes()) {
+            let slice = left.min(LOOK);
+            thread::sleep(slice);
+            left -= slice;
+            let node = self.node;
+            node.keyspace.take_preserved(|db, entry| self.preserved(db, entry));
+            self.go_on()?;
+        }
+        self.go_on()
+    }
 }
 
 fn begin(
@@ -184,12 +278,13 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Fills the batch, which may stay empty; says whether this was not the end.
-    fn next(&mut self) -> bool {
+    /// Fills the batch, which may stay empty, and has pre-images written; says whether this was not the end.
+    fn next(&mut self, mut write: impl FnMut(DbIndex, &Entry)) -> bool {
         let Some(place) = self.place else { return false };
         let batch = &mut self.batch;
-        self.place = self.node.keyspace.walk(place, KEYS_PER_LOCK, self.moment, |db, entry| {
-            batch.push((db, entry.renamed(entry.key())));
+        self.place = self.node.keyspace.walk(place, KEYS_PER_LOCK, self.moment, |met, db, entry| match met {
+            Met::InPlace => batch.push((db, entry.renamed(entry.key()))),
+            Met::Preserved => write(db, entry),
         });
         true
     }
@@ -218,17 +313,31 @@ pub(crate) async fn make_last(node: &Node) -> bool {
     tracing::info!("Saving the final RDB snapshot before exiting.");
     let now = node.host.time().now;
     node.pause.begin(Paused::All, UnixMillis(i64::MAX), now);
-    // What was begun before is waited for, and may be too old.
+    // One that was begun before is too old.
+    let _ = node.snapshots.cancel();
     node.snapshots.ask();
     while node.snapshots.is_wanted() || node.snapshots.is_running() {
         tokio::time::sleep(LOOK).await;
     }
-    let is_good = node.snapshots.report().last_is_good;
+    let is_good = node.snapshots.report().last_end == SnapshotEnd::Written;
     if !is_good {
         node.end_pause();
         tracing::warn!("Error trying to save the DB, can't exit.");
     }
     is_good
+}
+
+/// Leaves no file of a snapshot that is being made behind when the process ends. The file goes before the walk ends, which is not
+/// waited for if it takes long.
+pub(crate) fn give_up(node: &Node) {
+    node.snapshots.abort();
+    let looks = GIVE_UP.as_millis() / LOOK.as_millis();
+    for _ in 0..looks {
+        if !node.snapshots.is_running() {
+            return;
+        }
+        thread::sleep(LOOK);
+    }
 }
 
 /// Where the snapshot is.

@@ -80,7 +80,7 @@ fn serve_supervised(start: Start, log: Log, supervision: &Supervision) -> io::Re
     let ended = runtime.block_on(async {
         // Before anybody is told that the server is ready, and may send one.
         let mut signals = Signals::listen()?;
-        let acceptor = Acceptor::bind(&settings, Dealer::new(node, workers), moves)?;
+        let acceptor = Acceptor::bind(&settings, Dealer::new(Arc::clone(&node), workers), moves)?;
         greet(&process, &settings, acceptor.dealer(), loaded_bytes);
         watched.ready();
         supervision.ready();
@@ -95,6 +95,7 @@ fn serve_supervised(start: Start, log: Log, supervision: &Supervision) -> io::Re
         tracing::warn!("You insist... exiting now.");
         std::process::exit(1);
     }
+    snapshot::give_up(&node);
     for path in
         [&settings.unixsocket, &settings.memcached_unixsocket].into_iter().filter(|path| !path.is_empty())
     {

@@ -57,7 +57,7 @@ pub use large::{Large, PackedLimits, empty};
 pub use position::{Key, POSITION_BITS, Position, Positioner, STRIPE_BITS, STRIPES};
 pub use size_class::size_class;
 pub use slab::{Emptying, begin_emptying, discard_free_spans, end_emptying, slab_unused_bytes};
-pub use snapshot::WalkPlace;
+pub use snapshot::{Met, WalkPlace};
 pub use stripe::{Due, Expiries, Missing, Moment, Stripe, StripeGuard, Touch, WrongType};
 pub use texts::{Store, Text};
 pub use time::UnixMillis;

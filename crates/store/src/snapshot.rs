@@ -85,6 +85,15 @@ impl Walked {
     }
 }
 
+/// How an entry is met on a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// In its place, under the lock of its stripe, which others wait for.
+    InPlace,
+    /// Among what others have left, under no lock.
+    Preserved,
+}
+
 /// Where a walk goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WalkPlace {
@@ -109,32 +118,37 @@ impl<S: SideState> Keyspace<S> {
 
     /// Gives `visit` some more keys as they were at the cut, with the numbers that their databases had: `count` of one stripe, or few
     /// more, and whatever was preserved meanwhile. Returns where to go on; nothing at the end, by which the snapshot ends too. What is
-    /// preserved is visited without a lock, the others under that of their stripe.
+    /// preserved comes first.
     pub fn walk(
         &self,
         place: WalkPlace,
         count: usize,
         moment: Moment,
-        mut visit: impl FnMut(DbIndex, &Entry),
+        mut visit: impl FnMut(Met, DbIndex, &Entry),
     ) -> Option<WalkPlace> {
-        self.visit_preserved(&mut visit);
+        self.take_preserved(|db, entry| visit(Met::Preserved, db, entry));
         if place.stripe < STRIPES {
+            let mut visit = |db, entry: &Entry| visit(Met::InPlace, db, entry);
             let done = self.lock(place.stripe, moment).walk(count, &mut visit);
             return Some(WalkPlace { stripe: place.stripe + usize::from(done) });
         }
         // All stripes are done, so nothing more is preserved.
-        self.visit_preserved(&mut visit);
+        self.take_preserved(|db, entry| visit(Met::Preserved, db, entry));
         self.snapshots().active.store(0, Ordering::SeqCst);
         None
     }
 
-    /// Bytes of keys that are kept as they were because others have changed them since the cut.
+    /// Bytes of keys that are kept as they were because others have changed them since the cut. Of a large value only what is copied
+    /// at once counts, and not what its view keeps from being freed later; databases that were emptied count nothing, for of them
+    /// nothing is copied.
     #[must_use]
     pub fn preserved_bytes(&self) -> u64 {
         self.snapshots().preserved_bytes.load(Ordering::Relaxed)
     }
 
-    fn visit_preserved(&self, visit: &mut impl FnMut(DbIndex, &Entry)) {
+    /// Takes whatever was preserved by now: between two steps of a walk that is in no hurry, so that it does not pile up. Memory is
+    /// given back key by key.
+    pub fn take_preserved(&self, mut visit: impl FnMut(DbIndex, &Entry)) {
         let preserved = std::mem::take(&mut *self.snapshots().preserved.lock());
         for (db, what) in preserved {
             match what {

@@ -60,7 +60,8 @@ fn shutdown(cx: &mut Context<'_>) -> CommandResult {
     if !saves {
         return Ok(end(cx));
     }
-    // A snapshot that is being made may be older than the last changes.
+    // A snapshot that is being made may be older than the last changes: it is not waited for.
+    let _ = cx.node.snapshots.cancel();
     if cx.node.snapshots.is_running() {
         return Ok(when_written(cx.now(), shutdown_after));
     }

@@ -1,6 +1,6 @@
 //! SAVE, BGSAVE and LASTSAVE: snapshots.
 
-use larder_engine::Rewrite;
+use larder_engine::{Cancelled, Rewrite, SnapshotEnd};
 use larder_store::UnixMillis;
 
 use crate::prelude::*;
@@ -40,8 +40,8 @@ const SAVE: Command = Command {
 
 const BGSAVE: Command = Command {
     name: "bgsave",
-    syntax: "[SCHEDULE]",
-    summary: "Makes a snapshot as everything is now, in the background.",
+    syntax: "[SCHEDULE | CANCEL]",
+    summary: "Makes a snapshot as everything is now, in the background, or ends the one that is being made.",
     group: Group::Server,
     since: "1.0.0",
     complexity: "O(1), and in the background O(N), N being the number of keys",
@@ -49,7 +49,7 @@ const BGSAVE: Command = Command {
     scope: Scope::Exclusive,
     flags: Flags::ADMIN.and(Flags::NO_SCRIPT).and(Flags::NO_ASYNC_LOADING),
     acl: &["admin", "dangerous"],
-    history: &[("3.2.2", "Added the option SCHEDULE.")],
+    history: &[("3.2.2", "Added the option SCHEDULE."), ("8.1.0", "Added the option CANCEL.")],
     run: bgsave,
     ..Command::PLAIN
 };
@@ -94,6 +94,7 @@ fn bgsave(cx: &mut Context<'_>) -> CommandResult {
     let scheduled = match cx.args.find(1) {
         None => false,
         Some(word) if is_word(word, "schedule") && cx.args.len() == 2 => true,
+        Some(word) if is_word(word, "cancel") && cx.args.len() == 2 => return cancel(cx),
         Some(_) => return Err(CommandError::Syntax),
     };
     if scheduled && cx.node.snapshots.is_running() {
@@ -103,6 +104,26 @@ fn bgsave(cx: &mut Context<'_>) -> CommandResult {
     }
     cx.begin_snapshot()?;
     cx.reply.simple("Background saving started");
+    Ok(Outcome::Reply)
+}
+
+/// The walk of the one that is being made still goes on to its end, so INFO and the next BGSAVE may find it for a moment.
+fn cancel(cx: &mut Context<'_>) -> CommandResult {
+    match cx.node.snapshots.cancel() {
+        Some(Cancelled::Running) => {
+            cx.node.host.notice("Background saving will be aborted due to user request");
+            cx.reply.simple("Background saving cancelled");
+        }
+        Some(Cancelled::Scheduled) => {
+            cx.node.host.notice("Scheduled background saving will be cancelled due to user request");
+            cx.reply.simple("Scheduled background saving cancelled");
+        }
+        None => {
+            return Err(CommandError::line(
+                "ERR Background saving is currently not in progress or scheduled",
+            ));
+        }
+    }
     Ok(Outcome::Reply)
 }
 
@@ -117,7 +138,7 @@ pub(super) fn when_written(
         if cx.node.snapshots.is_running() {
             return Ok(when_written(cx.now(), then));
         }
-        let is_good = cx.node.snapshots.report().last_is_good;
+        let is_good = cx.node.snapshots.report().last_end == SnapshotEnd::Written;
         then(cx, is_good)
     })
 }

@@ -16,6 +16,7 @@
 mod addresses;
 mod append_log;
 mod channels;
+mod checks;
 mod client;
 mod client_memory;
 mod command_line;

@@ -296,3 +296,61 @@ fn one_is_made_when_it_is_due() {
     assert_eq!(client.info("rdb_changes_since_last_save"), 0);
     server.end();
 }
+
+/// Names of the files of snapshots that are being written.
+fn unfinished(server: &Server) -> usize {
+    let names = fs::read_dir(server.directory.path()).unwrap();
+    names.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("temp-")).count()
+}
+
+#[test]
+fn one_that_is_being_made_is_cancelled() {
+    let server = Server::start(&["--save", "", "--rdb-key-save-delay", "10000000"]);
+    let mut client = server.client();
+    let none = Reply::Error("ERR Background saving is currently not in progress or scheduled".into());
+    let cancelled = Reply::Status("Background saving cancelled".into());
+    assert_eq!(ask(&mut client, "BGSAVE CANCEL"), none);
+    client.call(&["EVAL", "for i = 1, 5000 do redis.call('SET', i, i) end", "0"]);
+    assert_eq!(ask(&mut client, "BGSAVE"), Reply::Status("Background saving started".into()));
+    eventually("a file is begun", || unfinished(&server) == 1);
+    assert_eq!(ask(&mut client, "BGSAVE"), Reply::Error("ERR Background save already in progress".into()));
+    assert_eq!(ask(&mut client, "BGSAVE SCHEDULE"), Reply::Status("Background saving scheduled".into()));
+    assert_eq!(ask(&mut client, "BGSAVE CANCEL"), cancelled);
+    // The one that was scheduled begins.
+    eventually("the first one ends", || server.log().matches("Background saving started").count() == 2);
+    assert_eq!(ask(&mut client, "BGSAVE CANCEL"), cancelled);
+    eventually("the second one ends", || client.info("rdb_bgsave_in_progress") == 0);
+    assert_eq!(ask(&mut client, "BGSAVE CANCEL"), none);
+    assert_eq!((unfinished(&server), client.info("rdb_saves")), (0, 0));
+    let Reply::Bulk(info) = ask(&mut client, "INFO persistence") else { panic!("no text") };
+    assert!(info.contains("rdb_last_bgsave_status:ok"), "{info}");
+    // Nobody who waits for a file is told that there is one.
+    assert_eq!(ask(&mut client, "BGSAVE"), Reply::Status("Background saving started".into()));
+    eventually("a file is begun", || unfinished(&server) == 1);
+    client.send(b"SHUTDOWN NOSAVE\r\n").unwrap();
+    let mut server = server;
+    assert!(server.wait().success());
+    assert!(unfinished(&server) == 0 && !server.directory.path().join("dump.rdb").exists());
+}
+
+#[test]
+fn what_is_changed_meanwhile_does_not_wait_for_its_turn() {
+    let server = Server::start(&["--save", "", "--rdb-key-save-delay", "1000000"]);
+    let mut client = server.client();
+    let fill = "for i = 1, 300 do redis.call('SET', i, ARGV[1] .. i) end";
+    client.call(&["EVAL", fill, "0", "old"]);
+    assert_eq!(ask(&mut client, "BGSAVE"), Reply::Status("Background saving started".into()));
+    // Five minutes of waiting lie ahead, but not for what is kept in memory only for the file.
+    client.call(&["EVAL", fill, "0", "new"]);
+    eventually("all are written", || client.info("rdb_bgsave_in_progress") == 0);
+    assert_eq!((client.info("rdb_saves"), client.info("current_cow_size")), (1, 0));
+    client.send(b"SHUTDOWN NOSAVE\r\n").unwrap();
+    let mut server = server;
+    assert!(server.wait().success());
+    let (child, mut client) = start_in(&server.directory);
+    for key in [1, 150, 300] {
+        assert_eq!(ask(&mut client, &format!("GET {key}")), Reply::Bulk(format!("old{key}")));
+    }
+    client.send(b"SHUTDOWN NOSAVE\r\n").unwrap();
+    child.ends_well();
+}

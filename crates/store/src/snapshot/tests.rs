@@ -127,13 +127,14 @@ proptest! {
             let expected = all(&keyspace);
             let mut seen = Model::new();
             let mut twice = 0;
-            let mut visit = |db: DbIndex, entry: &Entry| {
+            let mut visit = |_: Met, db: DbIndex, entry: &Entry| {
                 twice += usize::from(seen.insert((db.0, entry.key().to_vec()), content(entry)).is_some());
             };
             let mut place = Some(keyspace.begin_snapshot());
             for step in &beside {
                 apply(&keyspace, step);
                 if let Step::Walk(steps) = step {
+                    keyspace.take_preserved(|db, entry| visit(Met::Preserved, db, entry));
                     for _ in 0..=*steps {
                         place = place.and_then(|place| keyspace.walk(place, 1, moment(), &mut visit));
                     }
