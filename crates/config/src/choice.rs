@@ -66,6 +66,8 @@ choice! {
         VolatileLfu = "volatile-lfu",
         /// The key that expires and was not changed for longest.
         VolatileLrm = "volatile-lrm",
+        /// Of the keys that expire, the one whose turn it is in two queues, of new keys and of those used again.
+        VolatileS3fifo = "volatile-s3fifo",
         /// Any key that expires.
         VolatileRandom = "volatile-random",
         /// The key that expires soonest.
@@ -76,6 +78,8 @@ choice! {
         AllkeysLfu = "allkeys-lfu",
         /// The key that was not changed for longest.
         AllkeysLrm = "allkeys-lrm",
+        /// The key whose turn it is in two queues, of new keys and of those used again.
+        AllkeysS3fifo = "allkeys-s3fifo",
         /// Any key.
         AllkeysRandom = "allkeys-random",
         /// Nothing: writes are refused.
@@ -87,6 +91,11 @@ impl MaxmemoryPolicy {
     /// Whether only changes count as uses.
     pub fn counts_changes(self) -> bool {
         matches!(self, Self::VolatileLrm | Self::AllkeysLrm)
+    }
+
+    /// Whether entries keep their places in queues instead of when they were last used.
+    pub fn has_queues(self) -> bool {
+        matches!(self, Self::VolatileS3fifo | Self::AllkeysS3fifo)
     }
 
     /// Whether entries keep how often they are used instead of when they last were.

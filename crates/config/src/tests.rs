@@ -114,8 +114,9 @@ fn values_read_and_print_as_in_redis() {
 
 #[test]
 fn bad_values_are_refused_in_the_peers_words() {
-    const POLICIES: &str = "argument(s) must be one of the following: volatile-lru, volatile-lfu, volatile-lrm, volatile-random, \
-                            volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-lrm, allkeys-random, noeviction";
+    const POLICIES: &str = "argument(s) must be one of the following: volatile-lru, volatile-lfu, volatile-lrm, \
+                            volatile-s3fifo, volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-lrm, \
+                            allkeys-s3fifo, allkeys-random, noeviction";
     const INTEGER: &str = "argument couldn't be parsed into an integer";
     const MEMORY: &str = "argument must be a memory value";
     const PERCENT: &str = "argument must be a memory or percent value";

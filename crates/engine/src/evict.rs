@@ -107,9 +107,11 @@ fn rule(policy: MaxmemoryPolicy) -> Option<EvictionRule> {
         MaxmemoryPolicy::Noeviction => return None,
         MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::AllkeysLrm => (Among::All, First::Idle),
         MaxmemoryPolicy::AllkeysLfu => (Among::All, First::Rare),
+        MaxmemoryPolicy::AllkeysS3fifo => (Among::All, First::Queued),
         MaxmemoryPolicy::AllkeysRandom => (Among::All, First::Random),
         MaxmemoryPolicy::VolatileLru | MaxmemoryPolicy::VolatileLrm => (Among::Expiring, First::Idle),
         MaxmemoryPolicy::VolatileLfu => (Among::Expiring, First::Rare),
+        MaxmemoryPolicy::VolatileS3fifo => (Among::Expiring, First::Queued),
         MaxmemoryPolicy::VolatileRandom => (Among::Expiring, First::Random),
         MaxmemoryPolicy::VolatileTtl => (Among::Expiring, First::Soonest),
     };

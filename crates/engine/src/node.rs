@@ -527,6 +527,8 @@ pub fn moment(now: UnixMillis, settings: &Settings) -> Moment {
         AccessPolicy::Lfu { log_factor: settings.lfu_log_factor, decay_minutes: settings.lfu_decay_time }
     } else if settings.maxmemory_policy.counts_changes() {
         AccessPolicy::Lrm
+    } else if settings.maxmemory_policy.has_queues() {
+        AccessPolicy::Queued
     } else {
         AccessPolicy::Lru
     };

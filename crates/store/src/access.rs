@@ -1,10 +1,11 @@
 //! The 24 access bits of an entry: when, or how often, it was used.
 //!
 //! As in Redis, the maxmemory policy decides what they hold: seconds of a wrapping clock (LRU), or a logarithmic counter of
-//! 8 bits with the minute of its last decay in 16 (LFU). Bits written under one policy and read under the other give
+//! 8 bits with the minute of its last decay in 16 (LFU), or a place in the queues of S3-FIFO (`crate::queues`). Bits written under one policy and read under the other give
 //! meaningless ages, which does no harm: the next access corrects them.
 
 use crate::UnixMillis;
+use crate::queues;
 
 /// Highest value of the clock of seconds: it wraps after 194 days.
 const LRU_CLOCK_MAX: u32 = (1 << 24) - 1;
@@ -34,6 +35,8 @@ pub enum AccessPolicy {
         /// Minutes after which the counter falls by one; 0 = never (directive lfu-decay-time).
         decay_minutes: u32,
     },
+    /// The queue, since when, and uses up to 3: see `crate::queues`.
+    Queued,
 }
 
 impl AccessPolicy {
@@ -44,6 +47,8 @@ impl AccessPolicy {
         match self {
             AccessPolicy::Lru | AccessPolicy::Lrm => lru_clock(now),
             AccessPolicy::Lfu { .. } => (lfu_minute(now) << 8) | u32::from(LFU_INITIAL),
+            // Whoever knows the keyspace has the clock of the queue; this one joined it long ago or just now.
+            AccessPolicy::Queued => 0,
         }
     }
 
@@ -58,6 +63,7 @@ impl AccessPolicy {
                 let counter = decayed(bits, now, decay_minutes);
                 (lfu_minute(now) << 8) | u32::from(incremented(counter, log_factor, random()))
             }
+            AccessPolicy::Queued => queues::used(bits),
         }
     }
 
@@ -71,15 +77,17 @@ impl AccessPolicy {
             AccessPolicy::Lfu { .. } => {
                 frequency.map(|frequency| self.created(now) & !0xFF | u32::from(frequency))
             }
+            AccessPolicy::Queued => None,
         }
     }
 
-    /// Seconds since the last access, as far as the bits tell: under LFU whole minutes since it.
+    /// Seconds since the last access, as far as the bits tell: under LFU whole minutes since it, in queues always 0.
     #[must_use]
     pub fn idle_seconds(self, bits: u32, now: UnixMillis) -> u32 {
         match self {
             AccessPolicy::Lru | AccessPolicy::Lrm => idle_seconds(bits, now),
             AccessPolicy::Lfu { .. } => 60 * (lfu_minute(now).wrapping_sub(bits >> 8) & 0xFFFF),
+            AccessPolicy::Queued => 0,
         }
     }
 
@@ -87,7 +95,7 @@ impl AccessPolicy {
     #[must_use]
     pub fn frequency(self, bits: u32, now: UnixMillis) -> u8 {
         match self {
-            AccessPolicy::Lru | AccessPolicy::Lrm => 0,
+            AccessPolicy::Lru | AccessPolicy::Lrm | AccessPolicy::Queued => 0,
             AccessPolicy::Lfu { decay_minutes, .. } => decayed(bits, now, decay_minutes),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Most rules go by sampling, as in Redis: some neighbours in the order of positions (which is as good as random) of a stripe chosen
 //! by chance are looked at, the worst of all that were seen of late are remembered in a small pool, and the worst of the pool goes,
-//! if it is still what it was. Keys are remembered by their positions, so the pool costs no copies.
+//! if it is still what it was. Keys are remembered by their positions, so the pool costs no copies. Where a stripe has fewer keys than
+//! are to be looked at, more stripes are.
 //!
 //! Who evicts holds no stripe: a stripe in use is passed over, so nobody waits for anybody.
 
@@ -12,9 +13,13 @@ use crate::entry::Entry;
 use crate::expire;
 use crate::keyspace::Keyspace;
 use crate::position::{Position, Positioner, STRIPES};
+use crate::queues::Clocks;
 use crate::stripe::{Db, Moment, StripeGuard};
 use crate::table::Location;
 
+use self::queued::Queued;
+
+mod queued;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +29,10 @@ const POOL_MAX: usize = 16;
 const SWEPT_NODES: usize = 64;
 /// Stripes looked into before a call gives up for now.
 const TRIES: usize = 64;
+/// Stripes looked into for as many keys as are to be looked at.
+const STRIPES_PER_SAMPLE: usize = 8;
+/// Times as many keys are looked at where there are queues: a tenth of them or so are of the one from which most go.
+const QUEUED_TIMES: usize = 4;
 
 /// Which keys may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +54,8 @@ pub enum First {
     Random,
     /// The one that expires soonest.
     Soonest,
+    /// The one whose turn it is in the queues of S3-FIFO, by its access bits.
+    Queued,
 }
 
 /// A policy of eviction.
@@ -79,17 +90,48 @@ struct Candidate {
     rank: u64,
 }
 
+/// Some keys that are worse than others, the lowest rank first.
+#[derive(Debug, Default)]
+struct Pool(Vec<Candidate>);
+
+impl Pool {
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Takes the worst.
+    fn pop(&mut self) -> Option<Candidate> {
+        self.0.pop()
+    }
+
+    fn remember(&mut self, candidate: Candidate) {
+        if self.0.iter().any(|other| (other.db, other.position) == (candidate.db, candidate.position)) {
+            return;
+        }
+        let at = self.0.partition_point(|other| other.rank < candidate.rank);
+        if self.0.len() == POOL_MAX {
+            if at == 0 {
+                return;
+            }
+            self.0.remove(0);
+            self.0.insert(at - 1, candidate);
+        } else {
+            self.0.insert(at, candidate);
+        }
+    }
+}
+
 /// Who evicts: one for each worker.
 #[derive(Debug, Default)]
 pub struct Evictor {
-    /// The lowest rank first.
-    pool: Vec<Candidate>,
+    pool: Pool,
+    queued: Queued,
     rule: Option<EvictionRule>,
 }
 
 impl Evictor {
     /// Evicts a key, if it can. `samples` keys of a stripe are looked at; `random` gives uniform numbers. The caller has no stripe
-    /// locked. Costs the locks of two stripes as a rule, of 64 at most.
+    /// locked. Costs the locks of two to nine stripes as a rule, of 64 at most.
     pub fn evict<S: SideState>(
         &mut self,
         keyspace: &Keyspace<S>,
@@ -100,7 +142,10 @@ impl Evictor {
     ) -> Evicted {
         if self.rule.replace(rule) != Some(rule) {
             self.pool.clear();
+            self.queued.clear();
         }
+        let samples = if rule.first == First::Queued { samples * QUEUED_TIMES } else { samples };
+        let mut looked_at = 0;
         let Some(db) = choose_db(keyspace, random()) else { return Evicted::Nothing };
         let mut in_use = false;
         for attempt in 0..TRIES {
@@ -115,9 +160,17 @@ impl Evictor {
             if rule.among == Among::Expiring {
                 guard.note_untimed();
             }
-            self.sample(&mut guard, db, rule, samples, random);
+            looked_at += self.sample(&mut guard, db, rule, samples - looked_at, random);
             drop(guard);
-            if let Some(stripe) = self.evict_worst(keyspace, rule, moment) {
+            if looked_at < samples && attempt + 1 < STRIPES_PER_SAMPLE {
+                continue;
+            }
+            looked_at = 0;
+            let gone = match rule.first {
+                First::Queued => self.queued.evict(keyspace, moment, attempt < 2 * STRIPES_PER_SAMPLE),
+                _ => self.evict_worst(keyspace, rule, moment),
+            };
+            if let Some(stripe) = gone {
                 return Evicted::One { stripe };
             }
         }
@@ -125,7 +178,7 @@ impl Evictor {
         if none_left { Evicted::Nothing } else { Evicted::NotNow }
     }
 
-    /// Takes the worst of some keys of a stripe into the pool.
+    /// Takes the worst of some keys of a stripe into the pool; returns how many were looked at.
     fn sample<S: SideState>(
         &mut self,
         guard: &mut StripeGuard<'_, S>,
@@ -133,35 +186,27 @@ impl Evictor {
         rule: EvictionRule,
         samples: usize,
         random: &mut dyn FnMut() -> u64,
-    ) {
+    ) -> usize {
+        if rule.first != First::Queued {
+            guard.stripe.ghosts = None;
+        }
         let (stripe, moment) = (guard.index, guard.moment);
         let positioner = guard.keyspace.positioner();
-        let Some(place) = guard.stripe.db_mut(db) else { return };
+        let Some(place) = guard.stripe.db_mut(db) else { return 0 };
         let found = locations(place, positioner, rule, samples, random);
         found.iter().for_each(|at| place.table.prefetch_location(*at));
-        for at in found {
-            let entry = place.table.entry(at);
-            if let Some(rank) = rank(&entry, rule, moment) {
+        for at in &found {
+            let entry = place.table.entry(*at);
+            if let Some(rank) = rank(&entry, rule, moment, &guard.keyspace.clocks) {
                 let within = positioner.position(entry.key()).within();
-                self.remember(Candidate { db, position: Position::from_parts(stripe, within), rank });
+                let candidate = Candidate { db, position: Position::from_parts(stripe, within), rank };
+                match rule.first {
+                    First::Queued => self.queued.look_at(&entry, candidate),
+                    _ => self.pool.remember(candidate),
+                }
             }
         }
-    }
-
-    fn remember(&mut self, candidate: Candidate) {
-        if self.pool.iter().any(|other| (other.db, other.position) == (candidate.db, candidate.position)) {
-            return;
-        }
-        let at = self.pool.partition_point(|other| other.rank < candidate.rank);
-        if self.pool.len() == POOL_MAX {
-            if at == 0 {
-                return;
-            }
-            self.pool.remove(0);
-            self.pool.insert(at - 1, candidate);
-        } else {
-            self.pool.insert(at, candidate);
-        }
+        found.len()
     }
 
     /// Evicts the worst key of the pool that is still as bad as it was; returns its stripe.
@@ -175,7 +220,7 @@ impl Evictor {
             let Some(mut guard) = keyspace.try_lock(worst.position.stripe(), moment) else { continue };
             let Some(at) = guard.at_position(worst.db, worst.position) else { continue };
             let place = guard.stripe.db(worst.db).expect("a key was found in this database");
-            let now = rank(&place.table.entry(at), rule, moment);
+            let now = rank(&place.table.entry(at), rule, moment, &keyspace.clocks);
             if now.is_some_and(|now| now >= worst.rank) {
                 guard.evict_at(worst.db, at);
                 return Some(worst.position.stripe());
@@ -209,7 +254,7 @@ impl<S: SideState> StripeGuard<'_, S> {
 }
 
 /// How bad a key is; none for one that may not go.
-fn rank(entry: &Entry, rule: EvictionRule, moment: Moment) -> Option<u64> {
+fn rank(entry: &Entry, rule: EvictionRule, moment: Moment, clocks: &Clocks) -> Option<u64> {
     let expires_at = entry.expires_at();
     if rule.among == Among::Expiring && expires_at.is_none() {
         return None;
@@ -220,6 +265,7 @@ fn rank(entry: &Entry, rule: EvictionRule, moment: Moment) -> Option<u64> {
         First::Rare => u64::from(u8::MAX - policy.frequency(entry.access(), now)),
         First::Soonest => expires_at.map_or(0, |at| u64::MAX - at.0.max(0) as u64),
         First::Random => 0,
+        First::Queued => u64::from(clocks.age(entry.access())),
     })
 }
 

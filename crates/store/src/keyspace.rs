@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use crate::change::SideState;
 use crate::entry::{Block, Entry, SLOW_TO_FREE_BYTES};
 use crate::position::{Key, Position, Positioner, STRIPES};
+use crate::queues::Clocks;
 use crate::snapshot::Snapshots;
 use crate::stripe::{Db, Moment, Stripe, StripeGuard};
 use crate::sync::{AtomicI64, AtomicU64, Mutex, Ordering};
@@ -101,6 +102,7 @@ pub struct Keyspace<S: SideState> {
     garbage: Sender<Garbage>,
     tally: Arc<Tally>,
     snapshots: Snapshots,
+    pub(crate) clocks: Clocks,
 }
 
 /// A stripe's lock on a cache line of its own.
@@ -140,6 +142,7 @@ impl<S: SideState> Keyspace<S> {
             garbage,
             tally: Arc::default(),
             snapshots: Snapshots::new(databases),
+            clocks: Clocks::default(),
         };
         (keyspace, receiver)
     }
@@ -224,6 +227,11 @@ impl<S: SideState> Keyspace<S> {
         let Some(counts) = self.counts.get(db.as_usize()).and_then(OnceLock::get) else { return 0 };
         let sum: i64 = counts.keys.iter().map(|lane| lane.0.load(Ordering::Relaxed)).sum();
         usize::try_from(sum).unwrap_or(0)
+    }
+
+    /// Number of keys of all databases.
+    pub(crate) fn all_keys(&self) -> usize {
+        (0..self.databases()).map(|db| self.len(DbIndex(db as u32))).sum()
     }
 
     /// Whether no database has a key.

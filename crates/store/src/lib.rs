@@ -24,6 +24,7 @@ pub mod list;
 pub mod listpack;
 mod order;
 mod position;
+mod queues;
 mod records;
 pub mod set;
 mod size_class;

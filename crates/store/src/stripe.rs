@@ -6,6 +6,7 @@ use crate::entry::{Attributes, Entry, NewValue, Type, earlier};
 use crate::expire;
 use crate::keyspace::Keyspace;
 use crate::position::{Key, Positioner};
+use crate::queues::Ghosts;
 use crate::snapshot::Walked;
 use crate::sync::MutexGuard;
 use crate::table::{Borrowed, BorrowedMut, Location, Table};
@@ -137,7 +138,9 @@ pub struct Stripe<S> {
     pub(crate) side: S,
     /// How far a snapshot has come.
     pub(crate) walked: Walked,
-    random: u32,
+    /// Keys evicted of late, while eviction goes by queues.
+    pub(crate) ghosts: Option<Box<Ghosts>>,
+    pub(crate) random: u32,
 }
 
 const _: () = assert!(
@@ -204,7 +207,7 @@ fn named<'a>(zero: &'a mut Db, others: &'a mut [Db], db: DbIndex) -> Option<&'a 
 }
 
 /// Xorshift: enough for the chance of counting an access.
-fn next_random(state: &mut u32) -> u32 {
+pub(crate) fn next_random(state: &mut u32) -> u32 {
     *state ^= *state << 13;
     *state ^= *state >> 17;
     *state ^= *state << 5;
@@ -334,12 +337,8 @@ impl<S: SideState> StripeGuard<'_, S> {
         change: impl FnOnce(&mut [u8]) -> R,
     ) -> Result<R, WrongType> {
         let Some(location) = self.locate(db, key) else {
-            let mut entry = Entry::new(
-                key.bytes,
-                self.moment.policy.created(self.moment.clock),
-                &Attributes::default(),
-                NewValue::raw(&[]),
-            );
+            let access = self.created_access(db, key);
+            let mut entry = Entry::new(key.bytes, access, &Attributes::default(), NewValue::raw(&[]));
             let result = change(entry.raw_mut(min_len));
             self.insert(db, key, entry, Effect::Created, event);
             return Ok(result);
@@ -427,7 +426,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         change: impl FnOnce(&mut Entry) -> (R, E),
     ) -> Option<R> {
         let Missing::Create(empty) = missing else { return None };
-        let access = self.moment.policy.created(self.moment.clock);
+        let access = self.created_access(db, key);
         let mut entry = Entry::new(key.bytes, access, &Attributes::default(), empty);
         let (result, events) = change(&mut entry);
         let mut events = events.into_iter();
@@ -642,6 +641,15 @@ impl<S: SideState> StripeGuard<'_, S> {
         self.stripe.side.changed(Change { db, key, effect, event });
     }
 
+    /// The access bits of a key that is created now.
+    #[inline]
+    fn created_access(&mut self, db: DbIndex, key: Key<'_>) -> u32 {
+        match self.moment.policy {
+            AccessPolicy::Queued => self.admit(db, key.position),
+            policy => policy.created(self.moment.clock),
+        }
+    }
+
     fn create(
         &mut self,
         db: DbIndex,
@@ -650,7 +658,7 @@ impl<S: SideState> StripeGuard<'_, S> {
         value: NewValue<'_>,
         event: Event,
     ) {
-        let access = self.moment.policy.created(self.moment.clock);
+        let access = self.created_access(db, key);
         self.insert(db, key, Entry::new(key.bytes, access, attributes, value), Effect::Created, event);
     }
 

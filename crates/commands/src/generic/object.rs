@@ -69,6 +69,10 @@ const NO_IDLE_TIME: CommandError = CommandError::line(
     "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
 );
 
+const NO_IDLE_TIME_IN_QUEUES: CommandError = CommandError::line(
+    "ERR An S3-FIFO maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and S3-FIFO data will take some time to adjust.",
+);
+
 fn encoding(cx: &mut Context<'_>) -> CommandResult {
     look(cx, |cx, entry| {
         cx.reply.bulk(entry.encoding_name().as_bytes());
@@ -90,6 +94,9 @@ fn idle_time(cx: &mut Context<'_>) -> CommandResult {
     look(cx, |cx, entry| {
         if cx.settings.maxmemory_policy.counts_frequency() {
             return Err(NO_IDLE_TIME);
+        }
+        if cx.settings.maxmemory_policy.has_queues() {
+            return Err(NO_IDLE_TIME_IN_QUEUES);
         }
         cx.reply.integer(idle_seconds(entry.access(), cx.now()).into());
         Ok(Outcome::Reply)

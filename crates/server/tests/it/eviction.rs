@@ -44,7 +44,7 @@ fn is_within_limit(client: &mut Client) -> bool {
 
 #[test]
 fn keys_go_when_memory_is_at_its_limit() {
-    for policy in ["allkeys-lru", "allkeys-lfu", "allkeys-lrm", "allkeys-random"] {
+    for policy in ["allkeys-lru", "allkeys-lfu", "allkeys-lrm", "allkeys-s3fifo", "allkeys-random"] {
         let server = start(policy);
         let mut client = server.client();
         let refused = fill(&mut client, &format!("SET key:{{n}} \"{VALUE}\""), 300_000);
@@ -62,7 +62,15 @@ fn keys_go_when_memory_is_at_its_limit() {
 
 #[test]
 fn keys_that_stay_are_kept_where_only_those_that_expire_may_go() {
-    for policy in ["volatile-lru", "volatile-lfu", "volatile-lrm", "volatile-random", "volatile-ttl"] {
+    let policies = [
+        "volatile-lru",
+        "volatile-lfu",
+        "volatile-lrm",
+        "volatile-s3fifo",
+        "volatile-random",
+        "volatile-ttl",
+    ];
+    for policy in policies {
         let server = start(policy);
         let mut client = server.client();
         assert_eq!(fill(&mut client, "SET stays:{n} x", 20_000), 0);
@@ -118,5 +126,27 @@ fn a_smaller_limit_is_reached_without_further_requests() {
     assert_eq!(ask(&mut client, "CONFIG SET maxmemory 12mb"), Reply::Status("OK".into()));
     eventually("memory is within its limit", || client.info("used_memory") < 13 << 20);
     eventually("the excess is over", || client.info("current_eviction_exceeded_time") == 0);
+    server.end();
+}
+
+#[test]
+fn keys_in_use_outlast_a_scan_where_there_are_queues() {
+    let server = start("allkeys-s3fifo");
+    let mut client = server.client();
+    fill(&mut client, &format!("SET used:{{n}} \"{VALUE}\""), 20_000);
+    // They are asked for again and again while others, enough for three times the memory, come and go.
+    for part in 0..10 {
+        for _ in 0..2 {
+            fill(&mut client, "GET used:{n}", 20_000);
+        }
+        fill(&mut client, &format!("SET scan:{part}:{{n}} \"{VALUE}\""), 50_000);
+    }
+    let left = (0..20_000)
+        .step_by(100)
+        .filter(|number| ask(&mut client, &format!("EXISTS used:{number}")).integer() == 1);
+    let left = left.count();
+    assert!(left > 180, "{left} of 200 keys in use are left");
+    let refused = ask(&mut client, "OBJECT IDLETIME used:0");
+    assert!(matches!(&refused, Reply::Error(line) if line.contains("S3-FIFO")), "{refused:?}");
     server.end();
 }

@@ -116,7 +116,7 @@ fn what_has_been_used_since_it_was_looked_at_stays() {
     let pool = vec![candidate("idle"), candidate("used")];
     cache.moment.now = START.saturating_add(60_000);
     assert!(cache.get("used"));
-    let mut evictor = Evictor { pool, rule: Some(cache.rule) };
+    let mut evictor = Evictor { pool: Pool(pool), rule: Some(cache.rule), ..Evictor::default() };
     assert!(evictor.evict_worst(&cache.keyspace, cache.rule, cache.moment).is_some());
     assert!(cache.has("used") && !cache.has("idle"));
     assert_eq!(evictor.evict_worst(&cache.keyspace, cache.rule, cache.moment), None);
@@ -146,4 +146,32 @@ fn keys_that_expire_soonest_go_first() {
     cache.evict_many(10_000);
     let early = (0..20_000).filter(|n| n * 7919 % 20_000 < 10_000 && !cache.has(&format!("k{n}"))).count();
     assert!(early > 8000, "{early} of 10000 evicted keys were among the first to expire");
+}
+
+/// A cache of so many keys of which some are used all the time while a scan passes; how many of those are left.
+fn left_after_a_scan(among: Among, first: First, policy: AccessPolicy) -> usize {
+    const KEYS: usize = 4000;
+    let mut cache = Cache::new(among, first, policy);
+    let expires_at = Some(START.saturating_add(9_999_999));
+    for number in 0..40_000 {
+        cache.moment.now = cache.moment.now.saturating_add(10);
+        let hot = format!("hot{}", number * 7919 % 1000);
+        if !cache.get(&hot) {
+            cache.put(0, &hot, expires_at);
+        }
+        (0..8).for_each(|part| cache.put(0, &format!("scan{number}:{part}"), expires_at));
+        let excess = cache.keyspace.len(DbIndex(0)).saturating_sub(KEYS);
+        cache.evict_many(excess);
+    }
+    (0..1000).filter(|number| cache.has(&format!("hot{number}"))).count()
+}
+
+#[test]
+fn keys_in_use_outlast_a_scan_where_there_are_queues() {
+    for among in [Among::All, Among::Expiring] {
+        let queued = left_after_a_scan(among, First::Queued, AccessPolicy::Queued);
+        assert!(queued > 950, "{queued} of 1000 keys in use are left");
+    }
+    let idle = left_after_a_scan(Among::All, First::Idle, AccessPolicy::Lru);
+    assert!(idle < 700, "{idle} are left without them: the scan is none");
 }

@@ -1,6 +1,6 @@
 //! DEBUG OBJECT: how a value is held.
 
-use larder_store::{Touch, idle_seconds};
+use larder_store::Touch;
 
 use crate::generic::compression;
 use crate::prelude::*;
@@ -22,7 +22,7 @@ pub(super) fn object(cx: &mut Context<'_>) -> CommandResult {
         entry.key().as_ptr(),
         entry.encoding_name(),
         entry.access(),
-        idle_seconds(entry.access(), cx.now()),
+        cx.moment.policy.idle_seconds(entry.access(), cx.now()),
     ));
     Ok(Outcome::Reply)
 }
