@@ -355,12 +355,10 @@ impl Entry {
         debug_assert!(slab::takes(size));
         let old = ManuallyDrop::new(self).start;
         let start = slab::allocate_elsewhere(size);
-        // SAFETY: both have this many bytes, and are apart. The new place takes over what the value points to: the old one is freed
-        // without letting go of it, by its only handle.
-        unsafe {
-            start.copy_from_nonoverlapping(old, size);
-            slab::free(old, size);
-        }
+        // SAFETY: both have this many bytes, and are apart.
+        unsafe { start.copy_from_nonoverlapping(old, size) };
+        // SAFETY: its only handle was forgotten. What the value points to is not let go of: the new place has it.
+        unsafe { slab::free(old, size) };
         Entry { start }
     }
 

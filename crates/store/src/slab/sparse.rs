@@ -117,7 +117,8 @@ impl Slab {
             let (used, touched) = (span.used(), span.touched());
             let own_room = objects - used;
             let fits = to_move + used <= room - own_room && used * 100 <= objects * fullness;
-            let shrinks = used * 100 <= touched * fullness.min(SHRINKING_MAX);
+            // Where others were chosen, what they hold fills this one.
+            let shrinks = to_move == 0 && used * 100 <= touched * fullness.min(SHRINKING_MAX);
             if bytes >= wanted_bytes {
                 break;
             }

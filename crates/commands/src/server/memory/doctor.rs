@@ -28,6 +28,7 @@ pub(super) fn report(cx: &Context<'_>) -> String {
         return "There is too little data to tell anything: come back when there is more of it.\n".to_owned();
     }
     let clients = cx.node.clients.len() as u64;
+    let withheld = cx.node.defrag.report(cx.node.host.time().nanos).withheld;
     let findings = [
         (figures.peak as f64 / figures.used as f64 > UNUSUAL)
             .then(|| format!("At its peak the node used {} bytes, now {}: what was given back to the allocator is mostly kept for \
@@ -35,6 +36,9 @@ pub(super) fn report(cx: &Context<'_>) -> String {
         (figures.resident as f64 / figures.used as f64 > UNUSUAL)
             .then(|| format!("The process takes {} bytes for the {} that are allocated: memory is fragmented, or was freed a \
                               short time ago. {}", figures.resident, figures.used, remedy(cx))),
+        (withheld > 0)
+            .then(|| format!("The process takes more than maxmemory promises and moving keys together does not help enough: {withheld} \
+                              bytes of maxmemory are withheld, and keys are evicted so much earlier.")),
         (clients > 0 && figures.clients / clients > CLIENT_BYTES)
             .then(|| format!("The buffers of clients take {} bytes: some send or leave unread a great deal. CLIENT LIST shows who \
                               (qbuf, omem).", figures.clients)),

@@ -88,8 +88,11 @@ fn malloc_stats(cx: &mut Context<'_>) -> CommandResult {
     let unused = larder_store::slab_unused_bytes();
     let report = format!(
         "allocator: mimalloc, and a slab for entries\nallocated: {} bytes\npeak: {} bytes\nslab, unused: {unused} bytes\n\
-         resident: {} bytes\n",
-        figures.used, figures.peak, figures.resident,
+         resident: {} bytes\nmaxmemory, withheld: {} bytes\n",
+        figures.used,
+        figures.peak,
+        figures.resident,
+        cx.node.defrag.report(cx.node.host.time().nanos).withheld,
     );
     cx.reply.verbatim(*b"txt", report.as_bytes());
     Ok(Outcome::Reply)
