@@ -25,7 +25,7 @@
 //! | 4 | timed: the wheel holds a node that comes up no later than the expiry, or the first one of a hash's fields |
 //! | 5 | preserved: the snapshot that is being made has it as it was, or does not have it (see `snapshot`) |
 //! | 6 | fetched: read at least once since it was stored |
-//! | 7 | reserved for eviction |
+//! | 7 | reserved |
 //!
 //! The allocation's size is always the class of the content ([`class_bytes`]), so it can be computed again when the entry is
 //! freed and the content may be rewritten in place while its class stays the same.
