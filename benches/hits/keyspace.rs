@@ -10,6 +10,9 @@ use larder_store::{
 use crate::Cache;
 use crate::trace::{Request, bytes, value_bytes};
 
+/// When requests begin.
+const START: UnixMillis = UnixMillis(1_700_000_000_000);
+
 /// The directive's default.
 const SAMPLES: usize = 5;
 /// Requests in a millisecond, as a server of one worker may get them: the clock of LRU goes by seconds.
@@ -69,7 +72,7 @@ impl Keyspaced {
             keyspace: Keyspace::new(1, 5).0,
             evictor: Evictor::default(),
             rule: EvictionRule { among: Among::All, first },
-            moment: Moment { now: UnixMillis(1_700_000_000_000), policy, due: Due::Removed },
+            moment: Moment { now: START, clock: START, policy, due: Due::Removed },
             room,
             random: fastrand::Rng::with_seed(3),
             requests: 0,

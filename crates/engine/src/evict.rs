@@ -255,8 +255,9 @@ impl Turn<'_> {
     /// also when nobody asks for more.
     #[inline]
     pub(crate) fn evict_before_turn(&mut self, time: Time) {
-        if self.settings.maxmemory != 0 && self.node.counted_memory() > self.node.memory_limit(self.settings)
-        {
+        let is_over = self.settings.maxmemory != 0
+            && self.node.counted_memory() > self.node.memory_limit(self.settings);
+        if is_over && !self.node.loading.is_active() {
             self.node.make_room(self.running.worker(), self.settings, moment(time.now, self.settings));
             self.client.take_inbox(self.output);
         }

@@ -266,7 +266,9 @@ impl Turn<'_> {
         let unsaved = self.attention.unsaved && self.may_write(row, args);
         let unlogged =
             (self.attention.unlogged && self.may_write(row, args)).then_some(&*self.node.append_log);
-        let request = gates::Request { row, args_len: args.len(), client, settings, busy, unsaved, unlogged };
+        let loading = self.attention.loading;
+        let request =
+            gates::Request { row, args_len: args.len(), client, settings, loading, busy, unsaved, unlogged };
         gates::pass(&request)?;
         if self.attention.needed { gates::pass_rare(&request) } else { Ok(()) }
     }

@@ -41,7 +41,8 @@ impl ExpireTurn {
         let moment = moment(now, worker.settings());
         node.flush_when_due(&running, &node.stats[worker.index], moment);
         // As in Redis: while CLIENT PAUSE is in force, nothing changes by itself.
-        if !node.active_expire.load(Ordering::Relaxed) || node.pause.in_force(now).is_some() {
+        let leaves_all = !node.active_expire.load(Ordering::Relaxed) || node.loading.is_active();
+        if leaves_all || node.pause.in_force(now).is_some() {
             return false;
         }
         let (left, more) = self.expire(worker, moment);
@@ -60,7 +61,7 @@ impl ExpireTurn {
     /// Goes round the worker's stripes; returns how many nodes more might have been looked at, and whether there is more to do.
     fn expire(&mut self, worker: &Worker, moment: Moment) -> (usize, bool) {
         let node = &worker.node;
-        let workers = node.stats.len();
+        let workers = node.workers();
         let own = STRIPES.div_ceil(workers);
         let (mut left, mut more) = (TURN_NODES, false);
         for _ in 0..own {

@@ -6,6 +6,7 @@ use crate::append_log::AppendLog;
 use crate::client::Client;
 use crate::command::Flags;
 use crate::error::CommandError;
+use crate::loading::LOADING;
 use crate::programs::Programs;
 use crate::snapshots::UNSAVED;
 use crate::table::Row;
@@ -16,6 +17,8 @@ pub(crate) struct Request<'a> {
     pub(crate) args_len: usize,
     pub(crate) client: &'a Client,
     pub(crate) settings: &'a Settings,
+    /// Whether keys are being read from disk.
+    pub(crate) loading: bool,
     /// A program that has been running for too long.
     pub(crate) busy: Option<&'a Programs>,
     /// Whether it may write, and snapshots cannot be made, so that it would not be kept.
@@ -38,6 +41,7 @@ const RARE_GATES: &[Gate] = &[
     no_monitor,     // keys are not for who monitors
     no_listener,    // whose replies would be taken for messages
     no_transaction, // before what would be queued
+    loaded,         // before anything that looks at keys
     not_busy,       // before anything that might wait for the program's end
     saved,          // what would be lost with the process
     logged,         // the same
@@ -98,6 +102,13 @@ fn no_listener(request: &Request<'_>) -> Result<(), CommandError> {
 fn no_transaction(request: &Request<'_>) -> Result<(), CommandError> {
     if request.client.queue.is_some() && request.row.command.flags.has(Flags::NO_MULTI) {
         return Err(CommandError::line("ERR Command not allowed inside a transaction"));
+    }
+    Ok(())
+}
+
+fn loaded(request: &Request<'_>) -> Result<(), CommandError> {
+    if request.loading && !request.row.command.flags.has(Flags::LOADING) {
+        return Err(LOADING);
     }
     Ok(())
 }

@@ -28,6 +28,7 @@ mod inbox;
 mod key_map;
 mod latency;
 mod listeners;
+mod loading;
 mod locked;
 mod memcache_shared;
 mod memcache_stats;
@@ -82,6 +83,7 @@ pub use histogram::{Histogram, Latencies};
 pub use hot_keys::{HotKeys, HotKeysOptions, HotKeysReport, HotMetric};
 pub use latency::{Happening, LatencyMonitor, LatencySample, LatencySeries, SAMPLES_MAX};
 pub use listeners::Listeners;
+pub use loading::{Loading, LoadingReport};
 pub use locked::Locked;
 pub use memcache_shared::{
     Configs, Crawler, Detail, MemcacheShared, MemcacheUser, PrefixCounts, StoredConfig, Switch,

@@ -16,6 +16,7 @@ use crate::evict::Eviction;
 use crate::flush_timer::FlushTimer;
 use crate::hot_keys::HotKeys;
 use crate::latency::LatencyMonitor;
+use crate::loading::Loading;
 use crate::memcache_shared::MemcacheShared;
 use crate::monitor::Monitors;
 use crate::output_limits::OutputLimits;
@@ -45,7 +46,7 @@ pub struct Node {
     pub clients: DashMap<u64, Arc<SharedClient>>,
     /// The memory of clients.
     pub pool: Arc<ClientPool>,
-    /// Counters, one set per worker.
+    /// Counters, one set per worker, and one for whoever reads a log again.
     pub stats: Box<[WorkerStats]>,
     /// Who may touch the keyspace.
     pub safepoint: Safepoint,
@@ -90,6 +91,8 @@ pub struct Node {
     pub rewriting: Rewriting,
     /// Snapshots.
     pub snapshots: Snapshots,
+    /// Whether keys are being read from disk.
+    pub loading: Loading,
     /// Who evicts keys.
     pub eviction: Eviction,
     /// Who moves entries together.
@@ -238,11 +241,11 @@ impl Node {
         let node = Node {
             keyspace,
             replication_id: Mutex::new(Random::new(seed).hexadecimal_id()),
-            stats: (0..workers).map(|_| WorkerStats::new(table.rows().len())).collect(),
+            stats: (0..=workers).map(|_| WorkerStats::new(table.rows().len())).collect(),
             table,
             clients: DashMap::new(),
-            pool: Arc::new(ClientPool::new(workers)),
-            safepoint: Safepoint::new(workers),
+            pool: Arc::new(ClientPool::new(workers + 1)),
+            safepoint: Safepoint::new(workers + 1),
             identity,
             startup_memory: AtomicU64::new(host.used_memory()),
             host,
@@ -263,12 +266,13 @@ impl Node {
             caching: Arc::default(),
             scripts: Scripts::default(),
             blocking: Arc::default(),
-            eviction: Eviction::new(workers, seed),
+            eviction: Eviction::new(workers + 1, seed),
             append_log: Arc::default(),
             rewriting: Rewriting::default(),
             defrag: Defragmentation::default(),
             snapshots: Snapshots::new(started_at),
-            hot_keys: HotKeys::new(workers),
+            loading: Loading::default(),
+            hot_keys: HotKeys::new(workers + 1),
             memcache,
             rates: Rates::default(),
             recent_peaks: RecentPeaks::default(),
@@ -374,10 +378,15 @@ impl Node {
         }
     }
 
-    /// Notes how much memory the node takes before it serves anybody, without what was loaded.
-    pub fn note_startup_memory(&self, loaded_bytes: u64) {
-        let used = self.host.used_memory().saturating_sub(loaded_bytes);
-        self.startup_memory.store(used, Ordering::Relaxed);
+    /// How many workers serve clients. Whoever reads a log again beside them has the place behind theirs.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.stats.len() - 1
+    }
+
+    /// Notes how much memory the node takes before it has any keys.
+    pub fn note_startup_memory(&self) {
+        self.startup_memory.store(self.host.used_memory(), Ordering::Relaxed);
     }
 
     /// The name of the history of the node's data: replicas that know it can go on where they were.

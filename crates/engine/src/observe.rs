@@ -38,6 +38,8 @@ pub(crate) struct Attention {
     pub(crate) unsaved: bool,
     /// The same because the append log cannot be written.
     pub(crate) unlogged: bool,
+    /// Keys are being read from disk.
+    pub(crate) loading: bool,
     /// The client has said whether the reads of its next request are remembered.
     pub(crate) caching_given: bool,
     /// Any of this.
@@ -59,6 +61,7 @@ impl Attention {
             && settings.stop_writes_on_bgsave_error
             && !settings.save.points().is_empty();
         let unlogged = node.append_log.is_on() && node.append_log.is_failing();
+        let loading = node.loading.is_active();
         let caching_given = client.has_given_caching();
         let listening = client.hears();
         let needed = paused
@@ -68,9 +71,21 @@ impl Attention {
             || busy
             || unsaved
             || unlogged
+            || loading
             || listening
             || caching_given;
-        Attention { paused, monitored, hot_keys, queued, busy, unsaved, unlogged, caching_given, needed }
+        Attention {
+            paused,
+            monitored,
+            hot_keys,
+            queued,
+            busy,
+            unsaved,
+            unlogged,
+            loading,
+            caching_given,
+            needed,
+        }
     }
 }
 

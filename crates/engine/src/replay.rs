@@ -41,7 +41,7 @@ impl Replays {
     }
 }
 
-/// See the module's documentation. The node serves nobody else meanwhile, and records nothing.
+/// See the module's documentation. The node's workers touch no keys meanwhile, and nothing is recorded.
 pub struct Replay {
     node: Arc<Node>,
     worker: Worker,
@@ -70,7 +70,7 @@ impl Replay {
         let shared = SharedClient::new(id, String::new(), String::new(), now, limits, Box::new(NoLink));
         Replay {
             node: Arc::clone(node),
-            worker: Worker::new(Arc::clone(node), 0, 0),
+            worker: Worker::new(Arc::clone(node), node.workers(), 0),
             connection: Connection::new(Client::new(Arc::new(shared), true)),
             output: Output::default(),
             request: Vec::new(),

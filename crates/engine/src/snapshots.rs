@@ -354,7 +354,8 @@ impl Worker {
     pub(crate) fn begin_wanted_snapshot(&self) {
         let node = &self.node;
         let wants_base = node.rewriting.is_wanted();
-        if !node.snapshots.is_wanted() && !wants_base || node.snapshots.is_running() {
+        let is_wanted = node.snapshots.is_wanted() || wants_base;
+        if !is_wanted || node.snapshots.is_running() || node.loading.is_active() {
             return;
         }
         let Some(running) = node.safepoint.enter(self.index) else { return };

@@ -115,8 +115,8 @@ pub(crate) const METRICS: &[Metric] = &[
 /// That of the worker that is furthest behind.
 fn expiry_lag(scrape: &Scrape<'_>, samples: &mut Samples) {
     let started = scrape.node.identity.started_at.0;
-    let until =
-        scrape.node.stats.iter().map(|worker| worker.expired_until.load(Ordering::Relaxed).max(started));
+    let workers = scrape.node.stats.iter().take(scrape.node.workers());
+    let until = workers.map(|worker| worker.expired_until.load(Ordering::Relaxed).max(started));
     let lag_millis = until.min().map_or(0, |until| scrape.time.now.0.saturating_sub(until).max(0));
     samples.only(lag_millis as f64 / 1e3);
 }

@@ -58,6 +58,6 @@ pub(crate) const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         labels: &[],
         help: "Threads that serve clients.",
-        gather: |scrape, samples| samples.only(scrape.node.stats.len()),
+        gather: |scrape, samples| samples.only(scrape.node.workers()),
     },
 ];

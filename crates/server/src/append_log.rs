@@ -51,7 +51,10 @@ pub(crate) struct Log {
 impl Log {
     /// Starts the thread that writes. With `files`, all that the node has stands in them already.
     pub(crate) fn start(node: &Arc<Node>, files: Option<Files>) -> io::Result<Arc<Log>> {
-        let is_loaded = files.is_some();
+        if files.is_some() {
+            // Before there is a thread that would find nothing to be logged, and let the files go.
+            node.start_append_log();
+        }
         let log = Arc::new(Log {
             node: Arc::clone(node),
             files: Mutex::new(files),
@@ -63,9 +66,6 @@ impl Log {
         let woken = thread.thread().clone();
         *log.writer.lock() = Some(thread);
         node.append_log.wake_by(move || woken.unpark());
-        if is_loaded {
-            node.start_append_log();
-        }
         Ok(log)
     }
 

@@ -35,7 +35,7 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
 }
 
 /// Has the calling thread let others have the processor soon. Kernels before 6.12 do not know how, and give turns of milliseconds.
-fn take_short_turns() {
+pub(crate) fn take_short_turns() {
     let attributes = Attributes {
         size: size_of::<Attributes>() as u32,
         policy: libc::SCHED_OTHER as u32,

@@ -23,9 +23,10 @@ use crate::replacement::{directory_of, replace};
 mod load;
 mod pace;
 
-use self::pace::{Bounds, Pace};
+pub(crate) use load::{Counted, load, load_base};
 
-pub(crate) use load::{load, load_base};
+use self::pace::Bounds;
+pub(crate) use self::pace::Pace;
 
 /// Keys taken over while a stripe is locked: some microseconds.
 const KEYS_PER_LOCK: usize = 64;
@@ -307,7 +308,8 @@ fn usage(entry: &Entry, settings: &Settings, now: UnixMillis) -> Usage {
 /// the process may end.
 pub(crate) async fn make_last(node: &Node) -> bool {
     let settings = node.settings();
-    if settings.save.points().is_empty() {
+    // What is on disk is more than what is loaded so far.
+    if settings.save.points().is_empty() || node.loading.is_active() {
         return true;
     }
     tracing::info!("Saving the final RDB snapshot before exiting.");

@@ -1,5 +1,6 @@
 //! From settings to a serving process, and back.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +12,7 @@ use larder_config::{Settings, Use};
 use larder_engine::{CommandTable, Identity, Node};
 use larder_store::{Garbage, Keyspace};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::acceptor::{self, Acceptor};
 use crate::driver::ring::Ring;
@@ -28,6 +29,8 @@ use crate::{append_log, auth_file, background, bind, crash, open_files, snapshot
 
 /// How often the offset between the steady clock and the time of day is renewed, and slow upkeep is done.
 const UPKEEP: Duration = Duration::from_millis(100);
+/// How often the log is told how far loading is, in milliseconds.
+const LOADING_LINE: i64 = 5000;
 
 /// Serves until a signal or SHUTDOWN ends it.
 pub(crate) fn serve(mut start: Start) -> io::Result<()> {
@@ -66,31 +69,32 @@ fn serve_supervised(start: Start, log: Log, supervision: &Supervision) -> io::Re
     let identity = identity(&process, config_file, unsaid, multiplexing_api, supervision.name())?;
     let node = node(&settings, commands, identity, Arc::clone(&process))?;
     auth_file::read(&settings, &node)?;
-    let (files, loaded_bytes) = append_log::load(&node)?;
-    let begins_log = settings.appendonly && files.is_none();
-    let log = append_log::Log::start(&node, files)?;
-    snapshot::start(&node, &log)?;
-    if begins_log {
-        log.begin()?;
-    }
+    node.note_startup_memory();
+    // Before there is anybody who could ask for keys.
+    node.loading.begin(node.host.time().now);
     let (workers, threads) = start_workers(&node, rings)?;
     let watched = Watched::new(Arc::clone(&node));
     http::start(bind::http(&settings)?, Arc::clone(&watched))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(async {
+    let (ended, log) = runtime.block_on(async {
         // Before anybody is told that the server is ready, and may send one.
         let mut signals = Signals::listen()?;
         let acceptor = Acceptor::bind(&settings, Dealer::new(Arc::clone(&node), workers), moves)?;
-        greet(&process, &settings, acceptor.dealer(), loaded_bytes);
-        watched.ready();
-        supervision.ready();
-        run(acceptor, &process, stopped, &mut signals).await;
+        greet(&process, &settings, acceptor.dealer());
+        let ready = || {
+            announce(&settings);
+            watched.ready();
+            supervision.ready();
+        };
+        let log = run(acceptor, &process, stopped, &mut signals, ready).await?;
         tracing::info!("User requested shutdown...");
         watched.stopping();
         supervision.stopping();
-        end(threads, &mut signals).await
+        Ok::<_, io::Error>((end(threads, &mut signals).await?, log))
     })?;
-    log.finish();
+    if let Some(log) = log {
+        log.finish();
+    }
     if ended == Ended::Insisted {
         tracing::warn!("You insist... exiting now.");
         std::process::exit(1);
@@ -123,7 +127,7 @@ type Entrance = UnboundedSender<NewConnection>;
 /// A thread for each worker, with its ring if there are any.
 fn start_workers(node: &Arc<Node>, rings: Vec<Ring>) -> io::Result<(Vec<Entrance>, Vec<JoinHandle<()>>)> {
     let (mut senders, mut threads, mut rings) = (Vec::new(), Vec::new(), rings.into_iter());
-    for index in 0..node.stats.len() {
+    for index in 0..node.workers() {
         let (sender, thread) = worker::start(Arc::clone(node), index, random_u64()?, rings.next())?;
         senders.push(sender);
         threads.push(thread);
@@ -131,32 +135,81 @@ fn start_workers(node: &Arc<Node>, rings: Vec<Ring>) -> io::Result<(Vec<Entrance
     Ok((senders, threads))
 }
 
-/// Accepts connections until the process is to end. Dropping the dealer, which goes with the acceptor, ends the workers.
+/// Reads what is on disk, and begins to write: the one place in which a process comes to its keys. Clients are told meanwhile that it
+/// does.
+fn load(node: &Arc<Node>) -> io::Result<Arc<append_log::Log>> {
+    let files = append_log::load(node)?;
+    let begins_log = node.settings().appendonly && files.is_none();
+    let log = append_log::Log::start(node, files)?;
+    snapshot::start(node, &log)?;
+    if begins_log {
+        log.begin()?;
+    }
+    node.loading.end();
+    Ok(log)
+}
+
+/// Loads on a thread of its own, which is not waited for when the process is to end first. Tells the log how far it is.
+async fn loaded(node: &Arc<Node>, process: &Process) -> io::Result<Arc<append_log::Log>> {
+    let (sender, mut receiver) = oneshot::channel();
+    let loading = Arc::clone(node);
+    background::spawn("load", move || {
+        // Nobody waits for it when the process ends.
+        let _ = sender.send(load(&loading));
+    })?;
+    let mut next_line = LOADING_LINE;
+    loop {
+        tokio::select! {
+            loaded = &mut receiver => return loaded.map_err(io::Error::other)?,
+            () = tokio::time::sleep(UPKEEP) => process.follow_clock(),
+        }
+        let now = node.host.time().now;
+        let Some(report) = node.loading.report(now) else { continue };
+        if now.saturating_millis_since(report.began_at) >= next_line {
+            next_line += LOADING_LINE;
+            let (percent, mib, eta) = (report.percent, report.loaded_bytes >> 20, report.eta_seconds);
+            tracing::info!("Loading: {percent:.2} percent, {mib} MiB read, about {eta} seconds left");
+        }
+    }
+}
+
+/// Accepts connections until the process is to end; calls `ready` when keys are served. Returns the append log, if it came so far.
+/// Dropping the dealer, which goes with the acceptor, ends the workers.
 async fn run(
     acceptor: Acceptor,
     process: &Process,
     mut stopped: watch::Receiver<bool>,
     signals: &mut Signals,
-) {
+    ready: impl FnOnce(),
+) -> io::Result<Option<Arc<append_log::Log>>> {
+    let mut log = None;
     let node = Arc::clone(&acceptor.dealer().node);
-    let upkeep = async {
-        loop {
-            process.follow_clock();
-            if !node.upkeep_paused.load(Ordering::Relaxed) {
-                node.disconnect_idle();
-                node.sample_rates();
-                node.follow_fragmentation();
-                node.ask_for_due_snapshot();
-                node.ask_for_due_rewrite();
-            }
-            tokio::time::sleep(UPKEEP).await;
-        }
+    let serve = async {
+        log = Some(loaded(&node, process).await?);
+        ready();
+        Ok::<Infallible, io::Error>(upkeep(&node, process).await)
     };
     tokio::select! {
         () = acceptor.run() => {}
-        () = upkeep => {}
+        failed = serve => match failed? {},
         () = end_by_signal(&node, signals) => {}
         _ = stopped.wait_for(|stop| *stop) => {}
+    }
+    Ok(log)
+}
+
+/// Does what is to be done regularly.
+async fn upkeep(node: &Node, process: &Process) -> Infallible {
+    loop {
+        process.follow_clock();
+        if !node.upkeep_paused.load(Ordering::Relaxed) {
+            node.disconnect_idle();
+            node.sample_rates();
+            node.follow_fragmentation();
+            node.ask_for_due_snapshot();
+            node.ask_for_due_rewrite();
+        }
+        tokio::time::sleep(UPKEEP).await;
     }
 }
 
@@ -202,7 +255,7 @@ async fn end(threads: Vec<JoinHandle<()>>, signals: &mut Signals) -> io::Result<
 }
 
 /// What is worth knowing at the start. Tools wait for some of these lines, which are Redis's.
-fn greet(process: &Process, settings: &Settings, dealer: &Dealer, loaded_bytes: u64) {
+fn greet(process: &Process, settings: &Settings, dealer: &Dealer) {
     let (workers, multiplexing_api) = (dealer.workers.len(), dealer.node.identity.multiplexing_api);
     tracing::info!("Larder {} starting, PID: {}", env!("CARGO_PKG_VERSION"), std::process::id());
     tracing::info!(
@@ -214,7 +267,10 @@ fn greet(process: &Process, settings: &Settings, dealer: &Dealer, loaded_bytes: 
     options::warn_of_no_effect(settings);
     bind::check_backlog(settings);
     tracing::info!("Server initialized");
-    dealer.node.note_startup_memory(loaded_bytes);
+}
+
+/// Says that clients are served.
+fn announce(settings: &Settings) {
     for (served, name) in [
         (settings.port != 0, "tcp"),
         (!settings.unixsocket.is_empty(), "unix"),

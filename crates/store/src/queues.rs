@@ -154,7 +154,7 @@ impl Ghosts {
     }
 
     fn word(&self, position: Position) -> usize {
-        (u64::from(position.fragment()) * self.words.len() as u64 >> 32) as usize
+        ((u64::from(position.fragment()) * self.words.len() as u64) >> 32) as usize
     }
 }
 

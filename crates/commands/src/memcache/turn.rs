@@ -34,6 +34,8 @@ pub(super) struct Turn<'t> {
     pub(super) executed: u64,
     pub(super) stats: &'t WorkerStats,
     pub(super) running: &'t Running<'t>,
+    /// Whether keys are being read from disk.
+    pub(super) is_loading: bool,
     /// Whether requests are counted by the beginnings of their keys.
     detailed: bool,
     /// What is to be logged.
@@ -90,6 +92,7 @@ impl<'t> Turn<'t> {
             executed: 0,
             stats: &node.stats[running.worker()],
             running,
+            is_loading: node.loading.is_active(),
             detailed: node.memcache.detail.is_on(),
             watched: node.memcache.watchers.wanted(),
         }
@@ -155,6 +158,10 @@ impl<'t> Turn<'t> {
     /// Executes a request. `position` is that of its key, the first one if it names several.
     #[inline]
     pub(super) fn execute(&mut self, command: &Command<'_>, position: Position) -> Result<Ended, Paused> {
+        if self.is_loading && concerns_keys(command) {
+            self.refuse_while_loading(command);
+            return Ok(Ended::Done);
+        }
         match command {
             Command::Get(get) => self.get(get, position)?,
             Command::Store(store) => self.store(store, position)?,
@@ -185,6 +192,23 @@ impl<'t> Turn<'t> {
         Ok(Ended::Done)
     }
 
+    /// There is no word for it in memcached, whose clients take this one for a fault that passes.
+    #[cold]
+    fn refuse_while_loading(&mut self, command: &Command<'_>) {
+        let reply = match command {
+            Command::Store(store) => store.reply,
+            Command::Delete(delete) => delete.reply,
+            Command::Arithmetic(arithmetic) => arithmetic.reply,
+            Command::Touch(touch) => touch.reply,
+            Command::FlushAll { reply, .. } => *reply,
+            _ => ReplyMode::Send,
+        };
+        if reply == ReplyMode::Send {
+            self.output.put(b"SERVER_ERROR loading the dataset in memory\r\n");
+        }
+        self.executed += 1;
+    }
+
     /// Answers with a line that is always the same, if an answer is wanted.
     #[inline]
     pub(super) fn status(&mut self, status: reply::Status, reply: ReplyMode) {
@@ -199,6 +223,20 @@ impl<'t> Turn<'t> {
             reply::error(&mut self.output, error);
         }
     }
+}
+
+/// Whether a request is about items.
+fn concerns_keys(command: &Command<'_>) -> bool {
+    !matches!(
+        command,
+        Command::Version
+            | Command::Verbosity { .. }
+            | Command::Stats { .. }
+            | Command::Quit
+            | Command::MetaNoop
+            | Command::Config(_)
+            | Command::Other(_)
+    )
 }
 
 /// What a client may send.

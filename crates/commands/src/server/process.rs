@@ -56,7 +56,9 @@ fn shutdown(cx: &mut Context<'_>) -> CommandResult {
     if options.abort {
         return Err(CommandError::line("ERR No shutdown in progress."));
     }
-    let saves = options.save || !options.no_save && !cx.settings.save.points().is_empty();
+    // As in Redis: what is on disk is more than what is loaded so far.
+    let may_save = !cx.node.loading.is_active();
+    let saves = may_save && (options.save || !options.no_save && !cx.settings.save.points().is_empty());
     if !saves {
         return Ok(end(cx));
     }

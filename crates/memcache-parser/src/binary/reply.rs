@@ -52,6 +52,8 @@ statuses! {
     UnknownCommand = 0x81, "Unknown command";
     /// No memory for it.
     OutOfMemory = 0x82, "Out of memory";
+    /// Not now.
+    TemporaryFailure = 0x86, "Temporary failure";
 }
 
 /// What a reply is made of beside what it repeats of the request.

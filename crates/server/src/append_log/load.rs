@@ -4,35 +4,39 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use larder_engine::{Node, Replay};
 use larder_persist::log::{self, Item, Opened, Reader};
 
 use super::Files;
 use super::files::told;
-use crate::snapshot;
+use crate::snapshot::{self, Counted, Pace};
 
 /// What comes next in the tale of a log that is to be read: nothing else is to be in the way of the data.
 const ADVICE: &str = "make a backup of your AOF file, then use ./redis-check-aof --fix <filename.manifest>";
 
 /// Reads what is on disk into a node that serves nobody yet: the append log where there is to be one, otherwise the snapshot. Returns the
-/// files of the log, if they have all that the node has, and how many bytes of memory that takes.
+/// files of the log, if they have all that the node has.
 ///
 /// Without a log to read, the snapshot is read even if there is to be a log: nobody who turns the log on loses what he has.
 ///
 /// # Errors
 /// It cannot be read to its end: the process is not to begin with a part of what it had.
-pub(crate) fn load(node: &Arc<Node>) -> io::Result<(Option<Files>, u64)> {
+pub(crate) fn load(node: &Arc<Node>) -> io::Result<Option<Files>> {
     let settings = node.settings();
     if !settings.appendonly {
-        return Ok((None, snapshot::load(node)?));
+        snapshot::load(node)?;
+        return Ok(None);
     }
     let mut files = Files::open(&settings)?;
     files.remove_rests();
     if files.is_empty() {
-        return Ok((None, snapshot::load(node)?));
+        snapshot::load(node)?;
+        return Ok(None);
     }
-    let (before, begun) = (node.host.used_memory(), node.host.time().nanos);
+    let begun = node.host.time().nanos;
+    node.loading.expect(files.bytes());
     let mut replay = Replay::new(node);
     let all = files.to_load();
     for (number, path) in all.iter().enumerate() {
@@ -45,7 +49,7 @@ pub(crate) fn load(node: &Arc<Node>) -> io::Result<(Option<Files>, u64)> {
     files.go_on()?;
     let bytes = files.bytes();
     node.append_log.change_report(|report| (report.bytes, report.base_bytes) = (bytes, bytes));
-    Ok((Some(files), node.host.used_memory().saturating_sub(before)))
+    Ok(Some(files))
 }
 
 /// How a file may end.
@@ -59,6 +63,7 @@ enum Tail {
 
 fn read(node: &Arc<Node>, replay: &mut Replay, path: &Path, tail: Tail) -> io::Result<()> {
     let file = File::open(path).map_err(|error| told(path, &error))?;
+    let file = Counted::new(node, file);
     let mut reader = match log::open(file).map_err(|error| told(path, &error))? {
         Opened::Commands(unread) => Reader::new(Box::new(unread) as Box<dyn Read>),
         Opened::Snapshot(unread) => {
@@ -66,15 +71,19 @@ fn read(node: &Arc<Node>, replay: &mut Replay, path: &Path, tail: Tail) -> io::R
             Reader::after(offset, Box::new(rest) as Box<dyn Read>)
         }
     };
+    let mut pace = Pace::new(node.settings().key_load_delay);
     loop {
         match reader.next_item() {
             Ok(None) => return Ok(()),
-            Ok(Some(Item::Command(command))) => replay.execute(command.request).map_err(|name| {
-                io::Error::other(format!(
-                    "Unknown command '{name}' reading the append only file {}",
-                    path.display()
-                ))
-            })?,
+            Ok(Some(Item::Command(command))) => {
+                thread::sleep(pace.after_key());
+                replay.execute(command.request).map_err(|name| {
+                    io::Error::other(format!(
+                        "Unknown command '{name}' reading the append only file {}",
+                        path.display()
+                    ))
+                })?;
+            }
             Ok(Some(Item::Annotation(text))) => replay.annotate(text),
             Ok(Some(Item::Timestamp(_))) => {}
             Err(error) if error.fault.is_unexpected_end() => {

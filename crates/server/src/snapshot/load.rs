@@ -14,7 +14,8 @@ use larder_persist::snapshot::{Item, Reader, Record, Unusable, Usage};
 use larder_store::{DbIndex, Entry, Event, Moment};
 use parking_lot::Mutex;
 
-use super::path_of;
+use super::{Pace, path_of};
+use crate::background;
 
 /// Keys that are handed over together.
 const BATCH: usize = 256;
@@ -28,21 +29,39 @@ type Other<R> = (Vec<Vec<u8>>, Rest<R>, u64);
 pub(crate) type Rest<R> = io::Chain<io::Cursor<Vec<u8>>, R>;
 
 /// Reads the snapshot that the settings name, if there is one, into a node that serves nobody yet. Without a name for it there is
-/// none. Returns how many bytes of memory it takes.
+/// none.
 ///
 /// # Errors
 /// It cannot be read to its end: the process is not to begin with a part of what it had.
-pub(crate) fn load(node: &Arc<Node>) -> io::Result<u64> {
+pub(crate) fn load(node: &Arc<Node>) -> io::Result<()> {
     let settings = node.settings();
     let path = path_of(&settings);
     if settings.dbfilename.is_empty() || !path.exists() {
-        return Ok(0);
+        return Ok(());
     }
-    let before = node.host.used_memory();
     let file = File::open(&path).map_err(|error| failed(&path, error.to_string()))?;
-    let expires = Expired::Skipped;
-    read_file(node, file, &path, expires)?;
-    Ok(node.host.used_memory().saturating_sub(before))
+    node.loading.expect(file.metadata()?.len());
+    read_file(node, Counted::new(node, file), &path, Expired::Skipped).map(drop)
+}
+
+/// A file that is counted as it is read.
+pub(crate) struct Counted {
+    node: Arc<Node>,
+    file: File,
+}
+
+impl Counted {
+    pub(crate) fn new(node: &Arc<Node>, file: File) -> Counted {
+        Counted { node: Arc::clone(node), file }
+    }
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.node.loading.advance(read as u64);
+        Ok(read)
+    }
 }
 
 /// Reads the snapshot that the append log begins with; returns what follows in the same file, and where that begins. Keys whose time has
@@ -107,7 +126,11 @@ impl<'a> Loader<'a> {
         let decoders = thread::available_parallelism().map_or(1, usize::from);
         let (functions, rest, offset) = thread::scope(|scope| {
             for _ in 0..decoders {
-                scope.spawn(|| self.decode_all(&receiver));
+                scope.spawn(|| {
+                    // All processors take part, and clients are told at once to wait.
+                    background::take_short_turns();
+                    self.decode_all(&receiver);
+                });
             }
             self.go_over(file, sender)
         })?;
@@ -156,11 +179,13 @@ impl<'a> Loader<'a> {
 
     /// Makes entries until there is nothing more to be made of.
     fn decode_all(&self, batches: &Mutex<Receiver<Batch>>) {
-        let limits = value_limits(&self.node.settings());
+        let settings = self.node.settings();
+        let (limits, mut pace) = (value_limits(&settings), Pace::new(settings.key_load_delay));
         loop {
             let next = batches.lock().recv();
             let Ok(batch) = next else { return };
             for (db, record) in batch {
+                thread::sleep(pace.after_key());
                 let is_over = record.expires_at().is_some_and(|at| at <= self.moment.now);
                 if is_over && self.expires == Expired::Skipped {
                     self.expired.fetch_add(1, Ordering::Relaxed);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// What is let pass between two keys (directive `rdb-key-save-delay`).
+/// What is let pass between two keys (directives `rdb-key-save-delay` and `key-load-delay`).
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     delay: Duration,
     /// So many keys are written at once.
     keys: u32,
@@ -13,14 +13,14 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Microseconds after each key; below 0, one after so many keys.
-    pub(super) fn new(directive: i32) -> Pace {
+    pub(crate) fn new(directive: i32) -> Pace {
         let delay = if directive < 0 { 1 } else { directive.unsigned_abs() };
         let keys = if directive < 0 { directive.unsigned_abs() } else { 1 };
         Pace { delay: Duration::from_micros(delay.into()), keys, written: 0 }
     }
 
     /// How long to wait after one more key.
-    pub(super) fn after_key(&mut self) -> Duration {
+    pub(crate) fn after_key(&mut self) -> Duration {
         self.written += 1;
         if self.written < self.keys {
             return Duration::ZERO;

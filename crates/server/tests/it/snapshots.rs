@@ -113,7 +113,9 @@ pub(crate) fn start_with(directory: &Directory, directives: &[&str]) -> (Process
     .concat();
     let address = (Ipv4Addr::LOCALHOST, port).into();
     let child = Process(command(directory, &words).spawn().unwrap(), address);
-    eventually("the server listens", || crate::client::connect(address).is_ok());
+    // What an earlier one said in this directory is gone.
+    let serves = || crate::server::said(directory).contains("Ready to accept connections");
+    eventually("the server serves", serves);
     (child, Client::tcp(address))
 }
 
@@ -351,6 +353,66 @@ fn what_is_changed_meanwhile_does_not_wait_for_its_turn() {
     for key in [1, 150, 300] {
         assert_eq!(ask(&mut client, &format!("GET {key}")), Reply::Bulk(format!("old{key}")));
     }
+    client.send(b"SHUTDOWN NOSAVE\r\n").unwrap();
+    child.ends_well();
+}
+
+/// A server in this directory that takes its time to load, and a client of each protocol.
+fn start_loading(directory: &Directory) -> (Process, Client, Client) {
+    let (port, memcached_port) = (free_port(), free_port());
+    let (path, ports) =
+        (directory.path().display().to_string(), [port.to_string(), memcached_port.to_string()]);
+    let words = [
+        &["--port", &ports[0], "--memcached-port", &ports[1], "--dir", &path, "--bind", "127.0.0.1"][..],
+        &["--key-load-delay", "100000"][..],
+        &driver()[..],
+    ]
+    .concat();
+    let address = |port| (std::net::Ipv4Addr::LOCALHOST, port).into();
+    let child = Process(command(directory, &words).spawn().unwrap(), address(port));
+    eventually("the server listens", || crate::client::connect(address(memcached_port)).is_ok());
+    (child, Client::tcp(address(port)), Client::tcp(address(memcached_port)))
+}
+
+#[test]
+fn clients_are_told_to_wait_while_keys_are_loaded() {
+    let directory = Directory::new();
+    let (child, mut client) = start_in(&directory);
+    client.call(&["EVAL", "for i = 1, 3000 do redis.call('SET', i, i, 'PX', 1e9) end", "0"]);
+    client.send(b"SHUTDOWN SAVE\r\n").unwrap();
+    child.ends_well();
+    let before = fs::read(directory.path().join("dump.rdb")).unwrap();
+
+    let loading = Reply::Error("LOADING Redis is loading the dataset in memory".into());
+    let (child, mut client, mut memcached) = start_loading(&directory);
+    for request in ["PING", "GET 1", "SET 1 x", "DBSIZE", "EVAL x 0", "BGSAVE"] {
+        assert_eq!(ask(&mut client, request), loading, "{request}");
+    }
+    assert_eq!(ask(&mut client, "MULTI"), ok());
+    assert_eq!(ask(&mut client, "GET 1"), loading);
+    assert!(matches!(ask(&mut client, "EXEC"), Reply::Error(line) if line.starts_with("EXECABORT ")));
+    assert_eq!(client.info("loading"), 1);
+    let total = client.info("loading_total_bytes");
+    assert_eq!(total, before.len() as u64);
+    assert!((0..=total).contains(&client.info("loading_loaded_bytes")));
+    assert!(client.info("loading_start_time") > 0);
+    let _ = client.info("loading_eta_seconds");
+    memcached.send(b"get 1\r\nset 1 0 0 1 noreply\r\nx\r\nset 1 0 0 1\r\nx\r\nversion\r\n").unwrap();
+    let lines: Vec<_> = (0..3).map(|_| memcached.line().unwrap()).collect();
+    assert_eq!(lines[..2], ["SERVER_ERROR loading the dataset in memory"; 2]);
+    assert!(lines[2].starts_with("VERSION "), "{lines:?}");
+    assert!(!crate::server::said(&directory).contains("Ready to accept connections"));
+    // Whoever ends it now loses nothing: it saves nothing.
+    client.send(b"SHUTDOWN\r\n").unwrap();
+    child.ends_well();
+    let (child, _, _) = start_loading(&directory);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child.0), Signal::TERM).unwrap();
+    child.ends_well();
+    assert_eq!(fs::read(directory.path().join("dump.rdb")).unwrap(), before);
+
+    let (child, mut client) = start_in(&directory);
+    assert_eq!(ask(&mut client, "DBSIZE").integer(), 3000);
+    assert_eq!(client.info("loading"), 0);
     client.send(b"SHUTDOWN NOSAVE\r\n").unwrap();
     child.ends_well();
 }

@@ -123,10 +123,27 @@ fn position(keyspace: &Keyspace<StripeStats>, request: &Request<'_>) -> Option<P
     Some(position)
 }
 
+/// Whether a request is about items.
+fn concerns_keys(command: &Command<'_>) -> bool {
+    matches!(
+        command,
+        Command::Get(_)
+            | Command::Store(_)
+            | Command::Delete { .. }
+            | Command::Arithmetic(_)
+            | Command::Flush { .. }
+    )
+}
+
 impl Turn<'_> {
     /// Executes a request. `position` is that of its key.
     #[inline]
     fn execute_binary(&mut self, request: &Request<'_>, position: Position) -> Result<Ended, Contended> {
+        if self.is_loading && concerns_keys(&request.command) {
+            self.executed += 1;
+            reply::error(&mut self.output, request.head, Status::TemporaryFailure);
+            return Ok(Ended::Done);
+        }
         match &request.command {
             Command::Get(get) => self.binary_get(request, get, position)?,
             Command::Store(store) => self.binary_store(request, store, position)?,

@@ -59,7 +59,7 @@ const GENERAL: &[Line] = &[
     ("accepting_conns", |_| "1".to_owned()),
     ("listen_disabled_num", zero),
     ("time_in_listen_disabled_us", zero),
-    ("threads", |turn| turn.node.stats.len().to_string()),
+    ("threads", |turn| turn.node.workers().to_string()),
     ("conn_yields", |turn| sum(turn, |stats| stats.conn_yields.value())),
     ("hash_is_expanding", zero),
     ("slab_reassign_running", zero),

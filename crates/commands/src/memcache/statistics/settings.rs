@@ -21,7 +21,7 @@ const SETTINGS: &[Line] = &[
         path => path.to_owned(),
     }),
     ("shutdown_command", |turn| yes(turn.settings.memcached_shutdown)),
-    ("num_threads", |turn| turn.node.stats.len().to_string()),
+    ("num_threads", |turn| turn.node.workers().to_string()),
     ("stat_key_prefix", |_| ":".to_owned()),
     ("detail_enabled", |turn| yes(turn.node.memcache.detail.is_on())),
     ("cas_enabled", |_| yes(true)),

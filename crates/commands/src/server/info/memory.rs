@@ -98,7 +98,9 @@ pub(super) fn persistence(report: &mut Report, cx: &Context<'_>) {
     let running_millis =
         snapshots.began_at.map(|at| u64::try_from(now.saturating_millis_since(at)).unwrap_or(0));
     let preserved = node.keyspace.preserved_bytes();
-    report.fields(&["loading", "async_loading"], 0);
+    let loading = node.loading.report(now);
+    report.field("loading", u8::from(loading.is_some()));
+    report.field("async_loading", 0);
     report.fields(&["current_cow_peak", "current_cow_size"], preserved);
     report.field("current_cow_size_age", 0);
     let percent = if running { 100.0 * ratio(done, total) } else { 0.0 };
@@ -120,4 +122,12 @@ pub(super) fn persistence(report: &mut Report, cx: &Context<'_>) {
     report.field("rdb_last_load_keys_loaded", loaded);
     append_log(report, cx);
     report.fields(&["module_fork_in_progress", "module_fork_last_cow_size"], 0);
+    if let Some(loading) = loading {
+        report.field("loading_start_time", loading.began_at.0 / 1000);
+        report.field("loading_total_bytes", loading.total_bytes);
+        report.field("loading_rdb_used_mem", 0);
+        report.field("loading_loaded_bytes", loading.loaded_bytes);
+        report.field("loading_loaded_perc", format_args!("{:.2}", loading.percent));
+        report.field("loading_eta_seconds", loading.eta_seconds);
+    }
 }

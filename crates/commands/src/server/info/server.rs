@@ -37,7 +37,7 @@ pub(super) fn server(report: &mut Report, cx: &Context<'_>) {
     report.field("executable", &identity.executable);
     report.field("config_file", &identity.config_file);
     report.field("io_threads_active", 0);
-    report.field("worker_threads", cx.node.stats.len());
+    report.field("worker_threads", cx.node.workers());
     for (number, listener) in listeners(cx).iter().enumerate() {
         report.line(format_args!("listener{number}:{listener}"));
     }
