@@ -208,7 +208,7 @@ impl Node {
         let given = self.host.give_back_memory(SPANS_PER_LOOK);
         // What was just given back shows in RSS at the next look.
         if given == 0 && self.defrag.current.load(Ordering::Acquire) == 0 && now >= watch.pause_until {
-            let any = self.defrag.begin(plan.wanted, self.stats.len(), now);
+            let any = self.defrag.begin(plan.wanted, self.workers(), now);
             watch.pause_until = if any { 0 } else { now + PAUSE_NANOS };
         }
     }
@@ -304,7 +304,7 @@ impl DefragTurn {
                     moved += moves.moved as u64;
                     stayed += moves.stayed as u64;
                     if moves.done {
-                        self.stripe += node.stats.len();
+                        self.stripe += node.workers();
                         self.place = DefragPlace::default();
                     }
                 }

@@ -136,8 +136,7 @@ fn as_redis_it_leaves_memcached_out_of_its_file() {
 fn a_check_reports_and_opens_nothing() {
     let directory = Directory::new();
     let port = free_port();
-    fs::write(directory.file("good.conf"), format!("port {port}\nio-threads 4\nlogfile here.log\n"))
-        .unwrap();
+    fs::write(directory.file("good.conf"), format!("port {port}\nio-threads 4\nlogfile here.log\n")).unwrap();
     fs::write(directory.file("bad.conf"), "include good.conf\n\nrename-command NOSUCH x\n").unwrap();
     let (said, code) = outcome(&directory, command(&directory, &["good.conf", "--check-config"]));
     assert!(said.contains("good.conf is good") && said.contains("Without effect: io-threads"), "{said}");
