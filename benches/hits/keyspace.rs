@@ -85,6 +85,7 @@ impl Cache for Keyspaced {
         self.requests += 1;
         if self.requests.is_multiple_of(REQUESTS_PER_MILLI) {
             self.moment.now = self.moment.now.saturating_add(1);
+            self.moment.clock = self.moment.now;
         }
         let name = format!("{number:016}");
         let key = self.keyspace.key(name.as_bytes());
