@@ -145,6 +145,8 @@ impl Evictor {
             self.queued.clear();
         }
         let samples = if rule.first == First::Queued { samples * QUEUED_TIMES } else { samples };
+        // Among those that expire, each attempt goes on to another database, where there may be none.
+        let stripes = if rule.among == Among::All { STRIPES_PER_SAMPLE } else { 1 };
         let mut looked_at = 0;
         let Some(db) = choose_db(keyspace, random()) else { return Evicted::Nothing };
         let mut in_use = false;
@@ -162,12 +164,12 @@ impl Evictor {
             }
             looked_at += self.sample(&mut guard, db, rule, samples - looked_at, random);
             drop(guard);
-            if looked_at < samples && attempt + 1 < STRIPES_PER_SAMPLE {
+            if looked_at < samples && attempt + 1 < stripes {
                 continue;
             }
             looked_at = 0;
             let gone = match rule.first {
-                First::Queued => self.queued.evict(keyspace, moment, attempt < 2 * STRIPES_PER_SAMPLE),
+                First::Queued => self.queued.evict(keyspace, moment, attempt < 2 * stripes),
                 _ => self.evict_worst(keyspace, rule, moment),
             };
             if let Some(stripe) = gone {
