@@ -84,6 +84,7 @@ fn keys_that_were_not_used_for_longest_go_first() {
     let mut cache = Cache::new(Among::All, First::Idle, AccessPolicy::Lru);
     (0..4000).for_each(|number| cache.put(0, &format!("old{number}"), None));
     cache.moment.now = START.saturating_add(60_000);
+    cache.moment.clock = cache.moment.now;
     (0..4000).for_each(|number| cache.put(0, &format!("new{number}"), None));
     cache.evict_many(3000);
     let old = (0..4000).filter(|number| !cache.has(&format!("old{number}"))).count();
@@ -115,6 +116,7 @@ fn what_has_been_used_since_it_was_looked_at_stays() {
     };
     let pool = vec![candidate("idle"), candidate("used")];
     cache.moment.now = START.saturating_add(60_000);
+    cache.moment.clock = cache.moment.now;
     assert!(cache.get("used"));
     let mut evictor = Evictor { pool: Pool(pool), rule: Some(cache.rule), ..Evictor::default() };
     assert!(evictor.evict_worst(&cache.keyspace, cache.rule, cache.moment).is_some());
@@ -155,6 +157,7 @@ fn left_after_a_scan(among: Among, first: First, policy: AccessPolicy) -> usize 
     let expires_at = Some(START.saturating_add(9_999_999));
     for number in 0..40_000 {
         cache.moment.now = cache.moment.now.saturating_add(10);
+        cache.moment.clock = cache.moment.now;
         let hot = format!("hot{}", number * 7919 % 1000);
         if !cache.get(&hot) {
             cache.put(0, &hot, expires_at);
