@@ -45,11 +45,6 @@ pub(crate) fn resident(server: &Server) -> u64 {
     status(server, "VmRSS:") * 1024
 }
 
-/// The same without what is read from files, of which a binary that is not optimised has much.
-pub(crate) fn anonymous(server: &Server) -> u64 {
-    status(server, "RssAnon:") * 1024
-}
-
 /// Clock ticks that the process has computed.
 pub(crate) fn cpu_ticks(server: &Server) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid())).unwrap();

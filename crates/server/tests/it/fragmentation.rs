@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::client::{Client, Reply, request};
-use crate::damage::{anonymous, resident};
+use crate::damage::resident;
 use crate::server::{Server, eventually};
 
 const MIB: u64 = 1 << 20;
@@ -82,6 +82,13 @@ fn churn(client: &mut Client, chance: &mut Chance, law: Law, keys: u64) {
 fn measured(server: &Server, client: &mut Client, limit: u64) -> (u64, u64) {
     let pool = client.info("mem_clients_normal");
     (resident(server), (limit + pool) / 100 * 103 + 16 * MIB)
+}
+
+/// Resident bytes without what is read from files, of which a binary that is not optimised has much.
+fn anonymous(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 /// What the slab holds without using it; not all of it need be resident.
