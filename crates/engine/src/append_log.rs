@@ -35,8 +35,8 @@ pub struct AppendLog {
     written: AtomicU64,
     /// Up to which of them all is on disk.
     synced: AtomicU64,
-    /// Clients whose replies wait, and for what to be on disk.
-    withheld: Mutex<Vec<(u64, Arc<SharedClient>)>>,
+    /// Who is to be woken.
+    waiting: Mutex<Vec<Waiter>>,
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// New files that were asked for, and those that have begun.
     cuts: (AtomicU64, AtomicU64),
@@ -67,6 +67,22 @@ pub struct Cut {
     pub at: usize,
     /// Whether there was no log before, so that the file is not to be read before it has a base.
     pub begins: bool,
+}
+
+/// For what a client waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// That replies may go: [`AppendLog::lets_reply`].
+    Reply,
+    /// That something is on disk, whatever replies wait for: [`AppendLog::is_on_disk`].
+    Disk,
+}
+
+/// A client that waits until the log has come so far. It is woken once; if it still waits then, it says so again.
+struct Waiter {
+    end: u64,
+    waits_for: WaitsFor,
+    client: Arc<SharedClient>,
 }
 
 /// What is to be written.
@@ -145,7 +161,7 @@ impl Default for AppendLog {
             end: AtomicU64::new(0),
             written: AtomicU64::new(0),
             synced: AtomicU64::new(0),
-            withheld: Mutex::default(),
+            waiting: Mutex::default(),
             wake: OnceLock::new(),
             cuts: (AtomicU64::new(0), AtomicU64::new(0)),
             failing: AtomicBool::new(false),
@@ -289,7 +305,7 @@ impl AppendLog {
             // What was recorded before is waited for as well.
             self.wake();
         } else {
-            self.release_written();
+            self.wake_if(|waiter| waiter.waits_for == WaitsFor::Reply);
         }
     }
 
@@ -337,9 +353,9 @@ impl AppendLog {
 
     /// Takes over that the system has all up to here.
     pub fn note_written(&self, end: u64) {
-        self.written.store(end, Ordering::SeqCst);
-        if !self.holds_replies.load(Ordering::SeqCst) {
-            self.release_written();
+        let before = self.written.swap(end, Ordering::SeqCst);
+        if before != end && !self.holds_replies.load(Ordering::SeqCst) {
+            self.wake_if(|waiter| waiter.waits_for == WaitsFor::Reply);
         }
     }
 
@@ -357,18 +373,12 @@ impl AppendLog {
     /// Takes over that all up to here is on disk: replies that wait for it go.
     pub fn note_synced(&self, end: u64) {
         self.synced.store(end, Ordering::SeqCst);
-        self.withheld.lock().retain(|(until, client)| {
-            let waits = *until > end;
-            if !waits {
-                client.nudge();
-            }
-            waits
-        });
+        self.wake_if(|waiter| waiter.end <= end);
     }
 
-    /// Has those looked at again who may wait only for the disk to catch up.
-    fn release_written(&self) {
-        self.withheld.lock().iter().for_each(|(_, client)| client.nudge());
+    /// Has some of those who wait look whether that has come.
+    fn wake_if(&self, may_go: impl Fn(&Waiter) -> bool) {
+        self.waiting.lock().extract_if(.., |waiter| may_go(waiter)).for_each(|waiter| waiter.client.nudge());
     }
 
     /// Takes over the time, for whoever wants it in the log. To be called several times a second while somebody does.
@@ -440,11 +450,15 @@ impl AppendLog {
         self.synced.load(Ordering::SeqCst) >= end
     }
 
-    /// Has a client be woken when all up to here is on disk, or earlier.
-    pub fn wait_for(&self, end: u64, client: &Arc<SharedClient>) {
-        self.withheld.lock().push((end, Arc::clone(client)));
-        // It may have come to disk before the client was there to be found.
-        if self.is_on_disk(end) || self.lets_reply(end) {
+    /// Has a client be woken once, when the log may have come so far.
+    pub fn wait_for(&self, end: u64, waits_for: WaitsFor, client: &Arc<SharedClient>) {
+        self.waiting.lock().push(Waiter { end, waits_for, client: Arc::clone(client) });
+        // It may have come before the client was there to be found.
+        let has_come = match waits_for {
+            WaitsFor::Reply => self.lets_reply(end),
+            WaitsFor::Disk => self.is_on_disk(end),
+        };
+        if has_come {
             client.nudge();
         }
     }

@@ -62,7 +62,7 @@ mod waiting;
 mod watch;
 mod worker;
 
-pub use append_log::{AppendLog, Cut, LogBatch, LogReport};
+pub use append_log::{AppendLog, Cut, LogBatch, LogReport, WaitsFor};
 pub use args::{Args, ArgsFrom, is_word};
 pub use blocking::{Blocking, Readiness, Wait};
 pub use caching::{Caching, CachingOptions, CachingState, ClientCaching, Remembered};

@@ -1,5 +1,7 @@
 //! WAIT and WAITAOF: waiting until writes have reached others. There are no replicas, so only this node's own disk ever reports that.
 
+use larder_engine::WaitsFor;
+
 use crate::prelude::*;
 use crate::timeout;
 
@@ -89,7 +91,7 @@ fn wait_for_disk(cx: &mut Context<'_>, wanted: Durability) -> CommandResult {
         return Ok(Outcome::Reply);
     }
     if !is_here {
-        log.wait_for(end, &cx.client.shared);
+        log.wait_for(end, WaitsFor::Disk, &cx.client.shared);
     }
     Ok(Outcome::blocked(until, move |cx| wait_for_disk(cx, wanted)))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use larder_config::OutputBufferLimit;
-use larder_engine::{CachingState, Served, Waiting};
+use larder_engine::{CachingState, Served, Waiting, WaitsFor};
 use larder_resp::Output;
 use larder_store::UnixMillis;
 
@@ -215,7 +215,7 @@ impl Session {
         let until = withheld.until;
         self.withheld = Some(withheld);
         if let Some(client) = client {
-            local.node.append_log.wait_for(until, &client);
+            local.node.append_log.wait_for(until, WaitsFor::Reply, &client);
         }
         let now = local.worker.borrow().node.host.time().now;
         Served::At(now.saturating_add(LATEST.as_millis() as i64))
