@@ -31,7 +31,7 @@ pub struct Locked<'a> {
     /// Whether the stripes have been told who is at work.
     acting: bool,
     /// What it is recorded as in the append log, while there is one.
-    recording: Option<Recording<'a>>,
+    pub(crate) recording: Option<Recording<'a>>,
     node: &'a Node,
     stats: &'a WorkerStats,
     touch: Touch,
@@ -162,24 +162,11 @@ impl<'a> Locked<'a> {
         self.stripe(key).side()
     }
 
-    pub(crate) fn recording(&mut self) -> Option<&mut Recording<'a>> {
-        self.recording.as_mut()
-    }
-
-    pub(crate) fn set_recording(&mut self, recording: Recording<'a>) {
-        self.recording = Some(recording);
-    }
-
-    pub(crate) fn take_recording(&mut self) -> Option<Recording<'a>> {
-        self.recording.take()
-    }
-
     /// Changes of keys that the stripes have counted, without those that happened by themselves.
     pub(crate) fn changes(&mut self) -> u64 {
         let by_request = |stripe: &mut StripeGuard<'_, StripeStats>| {
             let side = stripe.side();
-            let by_itself = side.expired.wrapping_sub(side.expired_by_request).wrapping_add(side.evicted);
-            side.changes.wrapping_sub(by_itself)
+            side.changes.wrapping_sub(side.gone_by_themselves)
         };
         self.stripes.iter_mut().map(by_request).fold(0, u64::wrapping_add)
     }
@@ -371,11 +358,7 @@ impl<'a> Locked<'a> {
     /// Deletes a key; says whether it existed.
     pub fn delete(&mut self, key: Key<'_>, event: Event) -> bool {
         let db = self.db;
-        let stripe = self.stripe(key);
-        stripe.side().by_request = true;
-        let found = stripe.delete(db, key, event);
-        stripe.side().by_request = false;
-        found
+        self.stripe(key).delete(db, key, event)
     }
 
     /// Takes a key out of the keyspace.

@@ -81,12 +81,12 @@ impl<'a> Locked<'a> {
         let (db, changes) = (self.db(), self.changes());
         let said = Vec::new();
         let recording = Recording { form, within, db, changes, said, commands: 0, needs_time: false };
-        self.set_recording(recording);
+        self.recording = Some(recording);
     }
 
     /// Has the request stand in the append log as this command, instead of as it was sent; called again, as these commands.
     pub fn log_as(&mut self, words: &[&[u8]]) {
-        if let Some(recording) = self.recording() {
+        if let Some(recording) = &mut self.recording {
             write_command(&mut recording.said, words.iter().copied());
             recording.commands += 1;
         }
@@ -94,13 +94,13 @@ impl<'a> Locked<'a> {
 
     /// Whether it matters what is said by [`Locked::log_as`].
     #[must_use]
-    pub fn is_logged(&mut self) -> bool {
-        self.recording().is_some()
+    pub fn is_logged(&self) -> bool {
+        self.recording.is_some()
     }
 
     /// Notes that the request took fields for expired that were still there.
     pub(crate) fn note_overdue_fields(&mut self) {
-        if let Some(recording) = self.recording() {
+        if let Some(recording) = &mut self.recording {
             recording.needs_time = true;
         }
     }
@@ -108,7 +108,7 @@ impl<'a> Locked<'a> {
     /// Records the request, if it has changed anything.
     #[cold]
     pub(crate) fn record(&mut self) {
-        let Some(Recording { form, within, db, changes, said, commands, needs_time }) = self.take_recording()
+        let Some(Recording { form, within, db, changes, said, commands, needs_time }) = self.recording.take()
         else {
             return;
         };

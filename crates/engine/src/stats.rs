@@ -195,10 +195,8 @@ pub struct StripeStats {
     pub expired_fields: u64,
     /// Keys that were evicted.
     pub evicted: u64,
-    /// Whether what goes now because its time has come does so by a request, which is recorded as a whole.
-    pub(crate) by_request: bool,
-    /// Keys that expired in that way.
-    pub(crate) expired_by_request: u64,
+    /// Keys that went by themselves, not by a request.
+    pub(crate) gone_by_themselves: u64,
     /// Where what goes by itself is recorded, once there is an append log.
     pub(crate) log: Option<Arc<AppendLog>>,
     /// Who waits for news of single keys; nobody, nearly always.
@@ -281,13 +279,6 @@ impl SideState for StripeStats {
         if change.effect == Effect::Removed {
             self.expired += u64::from(change.event.class == EventClass::Expired);
             self.evicted += u64::from(change.event.class == EventClass::Evicted);
-            if let (Some(log), EventClass::Expired | EventClass::Evicted) = (&self.log, change.event.class) {
-                if self.by_request {
-                    self.expired_by_request += 1;
-                } else {
-                    log.record_removal(change.db, change.key);
-                }
-            }
         }
         if let Some(listeners) = &mut self.listeners {
             listeners.changed(&change);
@@ -296,6 +287,13 @@ impl SideState for StripeStats {
 
     fn fields_expired(&mut self, fields: usize) {
         self.expired_fields += fields as u64;
+    }
+
+    fn goes_by_itself(&mut self, db: DbIndex, key: &[u8]) {
+        self.gone_by_themselves += 1;
+        if let Some(log) = &self.log {
+            log.record_removal(db, key);
+        }
     }
 
     fn notes_fields(&self) -> bool {

@@ -124,6 +124,8 @@ pub trait SideState: Default + Send {
     fn changed(&mut self, change: Change<'_>);
     /// So many fields of a hash expired; the change of its key is told as any other.
     fn fields_expired(&mut self, fields: usize);
+    /// A key is about to go by itself, because its time has come or for want of memory; its change is told as any other.
+    fn goes_by_itself(&mut self, _db: DbIndex, _key: &[u8]) {}
     /// Whether it is to be told which fields of hashes expire by themselves.
     fn notes_fields(&self) -> bool {
         false

@@ -250,6 +250,7 @@ impl<S: SideState> StripeGuard<'_, S> {
 
     fn evict_at(&mut self, db: DbIndex, at: Location) {
         let entry = self.remove_at(db, at);
+        self.stripe.side.goes_by_itself(db, entry.key());
         self.changed(db, entry.key(), Effect::Removed, Event::EVICTED);
         self.keyspace.discard(entry);
     }

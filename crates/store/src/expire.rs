@@ -96,6 +96,8 @@ impl<S: SideState> Expirer<'_, S> {
         let mut expired = false;
         while let Some(location) = self.db.table.find_fragment(fragment, |entry| is_due(entry.wakes_at())) {
             if is_due(self.db.table.entry(location).expires_at()) {
+                let db = self.db.index;
+                self.side.goes_by_itself(db, self.db.table.entry(location).key());
                 self.remove(location, Event::EXPIRED);
             } else {
                 self.expire_fields(location, now);

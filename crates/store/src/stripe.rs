@@ -609,6 +609,7 @@ impl<S: SideState> StripeGuard<'_, S> {
             return;
         }
         let entry = self.remove_at(db, location);
+        self.stripe.side.goes_by_itself(db, entry.key());
         self.changed(db, entry.key(), Effect::Removed, Event::EXPIRED);
         self.keyspace.discard(entry);
     }
