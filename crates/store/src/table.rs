@@ -235,13 +235,7 @@ impl<E: Thin> Table<E> {
                 }
                 slot = at + 1;
             }
-            // Skip the other directory entries that name this segment.
-            let names = 1_usize << (self.depth - segment.depth());
-            index = (index | (names - 1)) + 1;
-            if index >= self.directory.len() {
-                return None;
-            }
-            from = (index as u64) << 32 << (32 - self.depth);
+            (index, from) = self.segment_behind(index)?;
             if visited >= count {
                 return Some(from);
             }
@@ -280,13 +274,7 @@ impl<E: Thin> Table<E> {
                 }
                 slot = at + 1;
             }
-            // Skip the other directory entries that name this segment.
-            let names = 1_usize << (self.depth - segment.depth());
-            index = (index | (names - 1)) + 1;
-            if index >= self.directory.len() {
-                return None;
-            }
-            from = (index as u64) << 32 << (32 - self.depth);
+            (index, from) = self.segment_behind(index)?;
             if spent >= effort {
                 return Some(from);
             }
@@ -420,6 +408,17 @@ impl<E: Thin> Table<E> {
         if index < self.directory.len() { Some(index) } else { None }
     }
 
+    /// How many directory entries name a segment, one behind the other.
+    fn names(&self, segment: Segment) -> usize {
+        1 << (self.depth - segment.depth())
+    }
+
+    /// The first directory entry that names the segment behind this one, and the position bits at which that begins.
+    fn segment_behind(&self, index: usize) -> Option<(usize, u64)> {
+        let next = (index | (self.names(self.directory[index]) - 1)) + 1;
+        (next < self.directory.len()).then(|| (next, (next as u64) << 32 << (32 - self.depth)))
+    }
+
     #[inline]
     fn pointer(&self, location: Location) -> NonNull<u8> {
         let slot = self.directory[location.segment].slot(location.slot);
@@ -428,7 +427,7 @@ impl<E: Thin> Table<E> {
 
     /// Lets every directory entry of a segment name `segment` instead.
     fn name(&mut self, index: usize, segment: Segment) {
-        let names = 1_usize << (self.depth - segment.depth());
+        let names = self.names(segment);
         let first = index & !(names - 1);
         self.directory[first..first + names].fill(segment);
     }
@@ -445,7 +444,7 @@ impl<E: Thin> Table<E> {
             // SAFETY: the pointer was put into the slot by `insert`, and is only borrowed here.
             order.within(ManuallyDrop::new(unsafe { E::from_pointer(pointer) }).key())
         });
-        let names = 1_usize << (self.depth - segment.depth());
+        let names = self.names(segment);
         let first = index & !(names - 1);
         self.name(first, low);
         self.name(first + names / 2, high);
@@ -460,7 +459,7 @@ impl<E: Thin> Table<E> {
             if segment.depth() == 0 {
                 return;
             }
-            let names = 1_usize << (self.depth - segment.depth());
+            let names = self.names(segment);
             let buddy = (index ^ names) & !(names - 1);
             let other = self.directory[buddy];
             if other.depth() != segment.depth() || segment.len() + other.len() > CAPACITY_MAX / 4 {
