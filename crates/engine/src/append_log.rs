@@ -103,8 +103,6 @@ pub struct LogReport {
     pub bytes: u64,
     /// Bytes that it had after it was last rewritten, or read.
     pub base_bytes: u64,
-    /// When the rewriting began that goes on.
-    pub rewriting_since: Option<UnixMillis>,
     /// Milliseconds that the last rewriting took, once there was one.
     pub last_rewrite_millis: Option<u64>,
     /// Whether that was good; so it is before the first.
@@ -145,7 +143,6 @@ impl Default for AppendLog {
         let report = LogReport {
             bytes: 0,
             base_bytes: 0,
-            rewriting_since: None,
             last_rewrite_millis: None,
             last_rewrite_is_good: true,
             rewrites: 0,
@@ -401,9 +398,8 @@ impl AppendLog {
     }
 
     /// Takes over that a rewriting has ended.
-    pub fn end_rewrite(&self, now: UnixMillis, is_good: bool) {
+    pub fn end_rewrite(&self, began: UnixMillis, now: UnixMillis, is_good: bool) {
         let mut report = self.report.lock();
-        let began = report.rewriting_since.take().unwrap_or(now);
         report.last_rewrite_millis = u64::try_from(now.saturating_millis_since(began)).ok();
         (report.last_rewrite_is_good, report.rewrite_ended_at) = (is_good, now);
         if is_good {

@@ -87,9 +87,7 @@ pub struct DefragReport {
 }
 
 impl Defragmentation {
-    /// What there is to know.
-    #[must_use]
-    pub fn report(&self, now_nanos: u64) -> DefragReport {
+    fn report(&self, now_nanos: u64) -> DefragReport {
         let runs = self.current.load(Ordering::Relaxed) != 0;
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         DefragReport {
@@ -182,6 +180,12 @@ fn bound(maxmemory: u64, clients: u64) -> u64 {
 }
 
 impl Node {
+    /// What there is to know of defragmentation.
+    #[must_use]
+    pub fn defrag_report(&self) -> DefragReport {
+        self.defrag.report(self.host.time().nanos)
+    }
+
     /// Bytes that keys may take: `maxmemory` less what is withheld for the sake of RSS.
     #[inline]
     pub(crate) fn memory_limit(&self, settings: &Settings) -> u64 {

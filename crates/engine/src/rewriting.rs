@@ -70,7 +70,6 @@ impl Node {
         }
         self.rewriting.wanted.store(false, Ordering::Release);
         let settings = self.settings();
-        self.append_log.change_report(|report| report.rewriting_since = Some(moment.now));
         // Without a log there is only the base.
         if settings.appendonly {
             self.follow_removals(moment);
@@ -110,7 +109,7 @@ impl Node {
         let percentage = u64::from(settings.auto_aof_rewrite_percentage);
         if !self.append_log.is_on()
             || percentage == 0
-            || report.rewriting_since.is_some()
+            || self.snapshots.report().since(Purpose::LogBase).is_some()
             || self.rewriting.is_wanted()
         {
             return;

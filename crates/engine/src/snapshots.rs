@@ -110,6 +110,14 @@ pub struct SnapshotReport {
     ended_at: UnixMillis,
 }
 
+impl SnapshotReport {
+    /// When the one began that is being made for this purpose, if there is one.
+    #[must_use]
+    pub fn since(&self, purpose: Purpose) -> Option<UnixMillis> {
+        self.began_at.filter(|_| self.purpose == purpose)
+    }
+}
+
 /// See the module's documentation.
 pub struct Snapshots {
     jobs: Sender<SnapshotJob>,
@@ -211,7 +219,7 @@ impl Snapshots {
     /// Has the one that is being made end without a file, or the one that is asked for not begin.
     pub fn cancel(&self) -> Option<Cancelled> {
         let report = self.report.lock();
-        if report.began_at.is_some() && report.purpose == Purpose::Snapshot {
+        if report.since(Purpose::Snapshot).is_some() {
             // The next one waits for the lock before it takes this back.
             self.cancelled.store(true, Ordering::Relaxed);
             return Some(Cancelled::Running);
@@ -329,7 +337,7 @@ impl Node {
         }
         self.snapshots.end(job, moment.now, SnapshotEnd::Failed);
         if job.purpose == Purpose::LogBase {
-            self.append_log.end_rewrite(moment.now, false);
+            self.append_log.end_rewrite(job.cut, moment.now, false);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The sections memory and persistence.
 
+use larder_engine::Purpose;
+
 use super::{Report, human, ratio};
 use crate::prelude::*;
 use crate::server::memory::Figures;
@@ -52,7 +54,7 @@ pub(super) fn memory(report: &mut Report, cx: &Context<'_>) {
     report.field("mem_overhead_db_hashtable_rehashing", 0);
     report.field("mem_tables", figures.table_bytes());
     report.field("mem_allocator", "mimalloc");
-    report.field("active_defrag_running", cx.node.defrag.report(cx.node.host.time().nanos).running);
+    report.field("active_defrag_running", cx.node.defrag_report().running);
     let (freed, waiting) = cx.node.keyspace.background_frees();
     report.field("lazyfree_pending_objects", waiting);
     report.field("lazyfreed_objects", freed);
@@ -62,13 +64,23 @@ fn percent(part: u64, whole: u64) -> String {
     format!("{:.2}%", 100.0 * ratio(part, whole))
 }
 
+/// Whole seconds; -1 for none.
+fn seconds(millis: Option<u64>) -> i64 {
+    millis.map_or(-1, |millis| (millis / 1000) as i64)
+}
+
+fn millis_since(began: Option<UnixMillis>, now: UnixMillis) -> Option<u64> {
+    began.map(|at| u64::try_from(now.saturating_millis_since(at)).unwrap_or(0))
+}
+
+fn status(is_good: bool) -> &'static str {
+    if is_good { "ok" } else { "err" }
+}
+
 /// The append log's part of the section.
 fn append_log(report: &mut Report, cx: &Context<'_>) {
     let (node, log) = (cx.node, cx.node.append_log.report());
-    let seconds = |millis: Option<u64>| millis.map_or(-1, |millis| (millis / 1000) as i64);
-    let status = |is_good: bool| if is_good { "ok" } else { "err" };
-    let running =
-        log.rewriting_since.map(|at| u64::try_from(cx.now().saturating_millis_since(at)).unwrap_or(0));
+    let running = millis_since(node.snapshots.report().since(Purpose::LogBase), cx.now());
     report.field("aof_enabled", u8::from(node.append_log.is_on()));
     report.field("aof_rewrite_in_progress", u8::from(running.is_some()));
     report.field("aof_rewrite_scheduled", u8::from(node.rewriting.is_wanted()));
@@ -93,10 +105,7 @@ pub(super) fn persistence(report: &mut Report, cx: &Context<'_>) {
     let (node, now) = (cx.node, cx.now());
     let (snapshots, (done, total)) = (node.snapshots.report(), node.snapshots.progress());
     let running = snapshots.began_at.is_some();
-    let saving = running && snapshots.purpose == larder_engine::Purpose::Snapshot;
-    let seconds = |millis: Option<u64>| millis.map_or(-1, |millis| (millis / 1000) as i64);
-    let running_millis =
-        snapshots.began_at.map(|at| u64::try_from(now.saturating_millis_since(at)).unwrap_or(0));
+    let saving = millis_since(snapshots.since(Purpose::Snapshot), now);
     let preserved = node.keyspace.preserved_bytes();
     let loading = node.loading.report(now);
     report.field("loading", u8::from(loading.is_some()));
@@ -110,11 +119,11 @@ pub(super) fn persistence(report: &mut Report, cx: &Context<'_>) {
     report.field("current_save_keys_total", total);
     let changes = node.stripe_totals(cx.moment).changes.saturating_sub(snapshots.saved_changes);
     report.field("rdb_changes_since_last_save", changes);
-    report.field("rdb_bgsave_in_progress", u8::from(saving));
+    report.field("rdb_bgsave_in_progress", u8::from(saving.is_some()));
     report.field("rdb_last_save_time", snapshots.last_good_at.0 / 1000);
-    report.field("rdb_last_bgsave_status", if snapshots.last_is_good { "ok" } else { "err" });
+    report.field("rdb_last_bgsave_status", status(snapshots.last_is_good));
     report.field("rdb_last_bgsave_time_sec", seconds(snapshots.last_millis));
-    report.field("rdb_current_bgsave_time_sec", seconds(running_millis.filter(|_| saving)));
+    report.field("rdb_current_bgsave_time_sec", seconds(saving));
     report.field("rdb_saves", snapshots.good);
     report.field("rdb_last_cow_size", 0);
     let (expired, loaded) = node.snapshots.loaded();

@@ -44,7 +44,7 @@ pub(super) fn stats(report: &mut Report, cx: &Context<'_>) {
     report.field("pubsubshard_channels", node.pubsub.count(Topic::ShardChannel));
     let none = ["latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"];
     report.fields(&none, 0);
-    let defrag = node.defrag.report(node.host.time().nanos);
+    let defrag = node.defrag_report();
     // An entry is key and value in one.
     report.fields(&["active_defrag_hits", "active_defrag_key_hits"], defrag.moved);
     report.fields(&["active_defrag_misses", "active_defrag_key_misses"], defrag.stayed);

@@ -12,7 +12,7 @@ const CLIENT_BYTES: u64 = 200 << 10;
 
 /// What is or can be done about memory in pieces.
 fn remedy(cx: &Context<'_>) -> &'static str {
-    if cx.node.defrag.report(cx.node.host.time().nanos).running > 0 {
+    if cx.node.defrag_report().running > 0 {
         "Keys are being moved together at present (active_defrag_running in INFO)."
     } else if cx.settings.activedefrag {
         "It is less than what active-defrag-ignore-bytes and active-defrag-threshold-lower let be, or lies in what cannot be moved."
@@ -28,7 +28,7 @@ pub(super) fn report(cx: &Context<'_>) -> String {
         return "There is too little data to tell anything: come back when there is more of it.\n".to_owned();
     }
     let clients = cx.node.clients.len() as u64;
-    let withheld = cx.node.defrag.report(cx.node.host.time().nanos).withheld;
+    let withheld = cx.node.defrag_report().withheld;
     let findings = [
         (figures.peak as f64 / figures.used as f64 > UNUSUAL)
             .then(|| format!("At its peak the node used {} bytes, now {}: what was given back to the allocator is mostly kept for \

@@ -92,7 +92,7 @@ fn malloc_stats(cx: &mut Context<'_>) -> CommandResult {
         figures.used,
         figures.peak,
         figures.resident,
-        cx.node.defrag.report(cx.node.host.time().nanos).withheld,
+        cx.node.defrag_report().withheld,
     );
     cx.reply.verbatim(*b"txt", report.as_bytes());
     Ok(Outcome::Reply)
