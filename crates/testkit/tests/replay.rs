@@ -25,11 +25,20 @@ struct Recorded {
     settings: Vec<(String, String)>,
     /// How many bytes were compared so far.
     compared: usize,
+    /// The first records, as many as are wanted.
+    kept: Vec<Vec<u8>>,
+    wanted: usize,
 }
 
 impl Recorded {
     fn new() -> Recorded {
-        let recorded = Recorded { node: InProcess::default(), settings: Vec::new(), compared: 0 };
+        Recorded::keeping(0)
+    }
+
+    /// Keeps so many records.
+    fn keeping(wanted: usize) -> Recorded {
+        let (node, settings, kept) = (InProcess::default(), Vec::new(), Vec::new());
+        let recorded = Recorded { node, settings, compared: 0, kept, wanted };
         recorded.begin();
         recorded
     }
@@ -52,6 +61,9 @@ impl Recorded {
         other.node().clock.advance_to(node.node().clock.now());
         if let Err(error) = execute(&other, &bytes) {
             return Some(error);
+        }
+        if !bytes.is_empty() && self.kept.len() < self.wanted {
+            self.kept.push(bytes.clone());
         }
         // Whoever reads a log at a later time finds less, as does this one.
         node.advance(1);
@@ -232,44 +244,13 @@ fn after_requests_by_chance() {
     assert!(recorded.compared > requests, "only {} bytes were recorded", recorded.compared);
 }
 
-/// Keeps what was recorded, too.
-struct Kept(Recorded, Vec<Vec<u8>>);
-
-impl Peer for Kept {
-    fn version(&self) -> Option<Version> {
-        self.0.version()
-    }
-
-    fn reset(&mut self, protocol: Protocol) -> Result<(), PeerError> {
-        self.1.push(self.0.node.node().engine.append_log.take(Vec::new()).bytes);
-        // There is nothing left to be compared.
-        self.0 = Recorded::new();
-        self.0.node.reset(protocol)?;
-        self.0.begin();
-        Ok(())
-    }
-
-    fn send(&mut self, client: usize, bytes: &[u8], expected: usize) -> Result<Vec<Value>, PeerError> {
-        self.0.send(client, bytes, expected)
-    }
-
-    fn advance(&mut self, millis: u32) {
-        self.0.advance(millis);
-    }
-
-    fn configure(&mut self, name: &str, value: &str) -> Result<(), PeerError> {
-        self.0.configure(name, value)
-    }
-}
-
 #[test]
 fn redis_server_makes_the_same_of_what_is_recorded() {
-    let mut kept = Kept(Recorded::new(), Vec::new());
+    let mut recorded = Recorded::keeping(number("DIFF_LOGS", 10) as usize);
     let seed = number("DIFF_SEED", 1);
-    compare(&mut kept, number("DIFF_COMMANDS", 20_000) as usize / 4, seed).unwrap().unwrap();
-    let logs = kept.1.iter().filter(|log| !log.is_empty());
+    compare(&mut recorded, number("DIFF_COMMANDS", 20_000) as usize / 4, seed).unwrap().unwrap();
     let mut checked = 0;
-    for log in logs.take(number("DIFF_LOGS", 10) as usize) {
+    for log in &recorded.kept {
         let manifest = b"file log.1.incr.aof seq 1 type i\n";
         let files = [("log/log.manifest", &manifest[..]), ("log/log.1.incr.aof", log.as_slice())];
         let arguments = ["--appendonly", "yes", "--appenddirname", "log", "--appendfilename", "log"];
