@@ -24,7 +24,7 @@ mod files;
 mod load;
 
 pub(crate) use commands::Commands;
-pub(crate) use files::{Files, temporary};
+pub(crate) use files::Files;
 pub(crate) use load::load;
 
 /// For how long records gather before they are written, unless replies wait for that: who writes more seldom costs workers less. So much may
@@ -103,7 +103,7 @@ impl Log {
             Ok(()) => tracing::info!("Background AOF rewrite finished successfully"),
             Err(error) => tracing::warn!("Background AOF rewrite terminated with error: {error}"),
         }
-        self.node.append_log.end_rewrite(self.node.host.time().now, written.is_ok());
+        self.node.append_log.end_rewrite(job.cut, self.node.host.time().now, written.is_ok());
     }
 
     fn try_write_base(&self, settings: &Settings, job: &SnapshotJob) -> io::Result<()> {

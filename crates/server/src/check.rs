@@ -1,17 +1,18 @@
 //! `check-rdb` and `check-aof`: what redis-check-rdb and redis-check-aof do, under those names and Valkey's too. No server is started.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use larder_persist::{log, snapshot};
 use larder_store::UnixMillis;
 
+use crate::host::since_epoch;
 use crate::options::{self, reason};
+use crate::replacement;
 
 /// A tool that is called.
 pub(crate) struct Call {
@@ -126,8 +127,7 @@ fn timestamp(word: &OsString) -> Option<i64> {
 }
 
 fn now() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    UnixMillis(i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The files of this machine, and the person at the terminal.
@@ -143,12 +143,8 @@ impl log::check::Files for Disk {
         Ok((file, len))
     }
 
-    /// Cuts the file where it is: that writes nothing, so there is either the old end or the new one, whenever the machine may fail,
-    /// and it takes no room on a disk that may be full of this very log. It is on disk before success is told.
     fn truncate(&mut self, path: &Path, len: u64) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).open(path)?;
-        file.set_len(len)?;
-        file.sync_all()
+        replacement::truncate(path, len)
     }
 
     /// The first letter decides, as in redis-check-aof.

@@ -57,6 +57,11 @@ impl Applied {
     }
 }
 
+/// The system's time, since 1970.
+pub(crate) fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
+}
+
 impl Process {
     /// The process, and the word that it is to end.
     pub(crate) fn new(settings: &Settings, log: Log, mover: Mover) -> (Process, watch::Receiver<bool>) {
@@ -79,7 +84,7 @@ impl Process {
 
     /// Follows the system's clock: one reading of the steady clock serves for both, so the offset is renewed now and then.
     pub(crate) fn follow_clock(&self) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as i64;
+        let now = since_epoch().as_millis() as i64;
         self.epoch_millis.store(now - self.started.elapsed().as_millis() as i64, Ordering::Relaxed);
     }
 
@@ -126,8 +131,7 @@ impl Host for Process {
     }
 
     fn unix_micros(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+        i64::try_from(since_epoch().as_micros()).unwrap_or(i64::MAX)
     }
 
     fn shut_down(&self) {

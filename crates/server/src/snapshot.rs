@@ -16,9 +16,9 @@ use larder_persist::snapshot::{Checksum, Format, Key, Usage, Writer};
 use larder_store::{DbIndex, Due, Entry, Met, Moment, UnixMillis, WalkPlace, idle_seconds};
 use tempfile::NamedTempFile;
 
-use crate::append_log::{Commands, Log, temporary};
+use crate::append_log::{Commands, Log};
 use crate::background;
-use crate::replacement::{directory_of, replace};
+use crate::replacement::{directory_of, replace, temporary};
 
 mod load;
 mod pace;

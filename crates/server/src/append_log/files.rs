@@ -4,17 +4,13 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use larder_config::Settings;
 use larder_persist::log::{BaseFormat, LogFile, Manifest, Written};
 use tempfile::NamedTempFile;
 
-use crate::replacement::replace;
-
-/// What names of files begin with that are being made.
-const TEMPORARY: &str = "temp-";
+use crate::replacement::{TEMPORARY, replace, temporary};
 
 /// See the module's documentation.
 pub(crate) struct Files {
@@ -122,47 +118,45 @@ impl Files {
 
     /// Begins a new increment. The manifest names it before anything is written to it, unless it belongs to a log that begins.
     pub(crate) fn begin_increment(&mut self, begins: bool) -> io::Result<()> {
-        let before = self.manifest.clone();
-        let name = self.name.clone();
-        let last = self.manifest.begin_increment(&name).clone();
-        let path = self.path(&last);
-        // What may be left of an attempt that nobody remembers.
-        let opened = File::options().write(true).create(true).truncate(true).open(&path);
-        let file = opened.map_err(|error| told(&path, &error)).and_then(|file| {
-            File::open(&self.directory)?.sync_all()?;
+        self.attempt(|files| {
+            let last = files.manifest.begin_increment(&files.name).clone();
+            let path = files.path(&last);
+            // What may be left of an attempt that nobody remembers.
+            let opened = File::options().write(true).create(true).truncate(true).open(&path);
+            let file = opened.map_err(|error| told(&path, &error))?;
+            File::open(&files.directory)?.sync_all()?;
             if begins {
-                self.is_listed = false;
-            } else if self.is_listed {
-                self.list()?;
+                files.is_listed = false;
+            } else if files.is_listed {
+                files.list()?;
             }
-            Ok(file)
-        });
-        match file {
-            Ok(file) => {
-                self.current = Some(file);
-                Ok(())
-            }
-            Err(error) => {
-                self.manifest = before;
-                Err(error)
-            }
-        }
+            files.current = Some(file);
+            Ok(())
+        })
     }
 
     /// Puts a base in the place of all before the present increment.
     pub(crate) fn install_base(&mut self, file: NamedTempFile, format: BaseFormat) -> io::Result<()> {
-        let before = self.manifest.clone();
-        let name = self.name.clone();
-        let base = self.manifest.replace_base(&name, format).clone();
-        self.manifest.retire_increments(if self.current.is_some() { Written::Last } else { Written::None });
-        let installed = replace(&self.path(&base), file).and_then(|()| self.list());
-        if let Err(error) = installed {
-            self.manifest = before;
-            return Err(error);
-        }
+        self.attempt(|files| {
+            let base = files.manifest.replace_base(&files.name, format).clone();
+            let written = if files.current.is_some() { Written::Last } else { Written::None };
+            files.manifest.retire_increments(written);
+            replace(&files.path(&base), file)?;
+            files.list()
+        })?;
         self.is_listed = true;
         self.remove_history();
         Ok(())
+    }
+
+    /// Changes what the log is made of. If that fails, the manifest is as it was.
+    fn attempt(&mut self, change: impl FnOnce(&mut Files) -> io::Result<()>) -> io::Result<()> {
+        let before = self.manifest.clone();
+        let done = change(self);
+        if done.is_err() {
+            self.manifest = before;
+        }
+        done
     }
 
     /// Removes what a newer base has made useless. What cannot be removed now is when the log is opened next.
@@ -209,16 +203,6 @@ impl Files {
     fn path(&self, file: &LogFile) -> PathBuf {
         self.directory.join(OsStr::from_bytes(&file.name))
     }
-}
-
-/// A file that is to take the place of another.
-pub(crate) fn temporary(directory: &Path, suffix: &str) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .suffix(suffix)
-        // As far as the directive umask permits.
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(directory)
 }
 
 /// The system's word with the path that it is about.

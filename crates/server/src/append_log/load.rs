@@ -11,6 +11,7 @@ use larder_persist::log::{self, Item, Opened, Reader};
 
 use super::Files;
 use super::files::told;
+use crate::replacement::truncate;
 use crate::snapshot::{self, Counted, Pace};
 
 /// What comes next in the tale of a log that is to be read: nothing else is to be in the way of the data.
@@ -114,7 +115,5 @@ fn end_early(path: &Path, intact: u64, tail: Tail) -> io::Result<()> {
     tracing::warn!(
         "AOF loaded anyway because aof-load-truncated is enabled: truncating it to {intact} bytes"
     );
-    let file = File::options().write(true).open(path).map_err(|error| told(path, &error))?;
-    file.set_len(intact)?;
-    file.sync_all()
+    truncate(path, intact).map_err(|error| told(path, &error))
 }

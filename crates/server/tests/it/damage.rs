@@ -52,7 +52,8 @@ pub(crate) fn cpu_ticks(server: &Server) -> u64 {
     fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
 
-fn status(server: &Server, field: &str) -> u64 {
+/// A field of what the system tells of the process; in kilobytes, if it is memory.
+pub(crate) fn status(server: &Server, field: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()

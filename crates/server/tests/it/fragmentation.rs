@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::client::{Client, Reply, request};
-use crate::damage::resident;
+use crate::damage::{resident, status};
 use crate::server::{Server, eventually};
 
 const MIB: u64 = 1 << 20;
@@ -86,9 +86,7 @@ fn measured(server: &Server, client: &mut Client, limit: u64) -> (u64, u64) {
 
 /// Resident bytes without what is read from files, of which a binary that is not optimised has much.
 fn anonymous(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    status(server, "RssAnon:") * 1024
 }
 
 /// What the slab holds without using it; not all of it need be resident.
