@@ -59,26 +59,30 @@ impl Files {
                 files.manifest =
                     Manifest::parse(&bytes).map_err(|error| io::Error::other(error.to_string()))?;
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => files.take_over(settings)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(told(&files.manifest_path(), &error)),
         }
+        files.take_over(settings)?;
         Ok(files)
     }
 
-    /// Takes over a log that is a single file: it becomes the base. Its name in the manifest comes first, and then its place, so the
-    /// data is found whenever this ends.
+    /// Takes over a log that is a single file: it becomes the base. Its name in the manifest comes first, and then its place, so that
+    /// whoever comes after an end in between goes on here, and never begins with nothing.
     fn take_over(&mut self, settings: &Settings) -> io::Result<()> {
-        let old = Path::new(&settings.dir).join(&self.name);
-        if !old.is_file() {
+        let (old, new) = (Path::new(&settings.dir).join(&self.name), self.directory.join(&self.name));
+        if !old.is_file() || new.exists() {
             return Ok(());
         }
-        fs::rename(&old, self.directory.join(&self.name))?;
+        if self.manifest.is_empty() {
+            self.manifest = Manifest::of_single_file(self.name.as_bytes());
+            self.list()?;
+        }
+        if self.manifest.base.as_ref().is_none_or(|base| base.name != self.name.as_bytes()) {
+            return Ok(());
+        }
+        fs::rename(&old, &new)?;
+        File::open(&self.directory)?.sync_all()?;
         File::open(&settings.dir)?.sync_all()?;
-        self.manifest = Manifest::of_single_file(self.name.as_bytes());
-        self.list().inspect_err(|_| {
-            // As it was.
-            let _ = fs::rename(self.directory.join(&self.name), &old);
-        })?;
         tracing::info!(
             "Successfully migrated an old-style AOF configuration ({}) into {}.",
             self.name,

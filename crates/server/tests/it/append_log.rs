@@ -188,3 +188,21 @@ fn waitaof_tells_when_writes_are_on_disk() {
     assert_eq!(ask(&mut client, "WAITAOF 1 0 0"), both(1));
     assert_eq!(ask(&mut client, "WAITAOF 0 1 1"), both(1), "nobody else has it");
 }
+
+#[test]
+fn a_log_of_a_single_file_is_taken_over_even_if_that_was_begun_before() {
+    let old: &[u8] = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\n1\r\n";
+    let manifest = "file appendonly.aof seq 1 type b\n";
+    for begun in [false, true] {
+        let directory = Directory::new();
+        fs::write(directory.path().join("appendonly.aof"), old).unwrap();
+        let folder = directory.path().join("appendonlydir");
+        if begun {
+            fs::create_dir(&folder).unwrap();
+            fs::write(folder.join("appendonly.aof.manifest"), manifest).unwrap();
+        }
+        let (_child, mut client) = start(&directory, "always");
+        assert_eq!(ask(&mut client, "GET k").text(), "1", "begun before: {begun}");
+        assert!(!directory.path().join("appendonly.aof").exists() && folder.join("appendonly.aof").exists());
+    }
+}
